@@ -1,0 +1,70 @@
+# ClinicBus. `make` alone lists what there is.
+
+PYTHON ?= python3.11
+VENV ?= .venv
+BUS ?= postgres
+PORT_BASE ?= 8100
+export PYTHON VENV
+
+PY := $(VENV)/bin/python
+CODE := $(wildcard shared services ops tests bench)
+TESTS ?= $(CODE)
+
+.DEFAULT_GOAL := help
+.PHONY: help install install-dev run demo status stop reset doctor kafka check test faults bench lock
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 14
+	@echo
+	@echo 'Settings: BUS=postgres|kafka  PORT_BASE=8100  VENV=.venv  PYTHON=python3.11'
+
+install:  ## make the environment in .venv from the hash-locked list
+	@sh ops/install.sh $(VENV) requirements.lock
+
+install-dev:  ## the same with what the tests and checks need
+	@sh ops/install.sh $(VENV) requirements-dev.lock
+
+run: install  ## run everything on this machine [BUS=kafka] [PORT_BASE=9100]
+	@$(PY) -m ops.cli run --bus $(BUS) --port-base $(PORT_BASE)
+
+demo: install  ## play a clinic day on data of its own [BUS=kafka]; exit code 0 when all checks hold
+	@$(PY) -m ops.cli day --bus $(BUS)
+
+status: install  ## what runs
+	@$(PY) -m ops.cli status
+
+stop: install  ## stop what `make run` started
+	@$(PY) -m ops.cli stop
+
+reset: install  ## forget the data of `make run`
+	@$(PY) -m ops.cli reset
+
+doctor: install  ## explain what is wrong with this machine or a setting
+	@$(PY) -m ops.cli doctor --port-base $(PORT_BASE)
+
+kafka: install  ## start a real Apache Kafka that stays, and print where it listens
+	@$(PY) -m ops.cli kafka start
+
+check: install-dev  ## format, lint, types, import rules, generated files
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy $(CODE)
+	$(VENV)/bin/lint-imports
+	$(PY) -m ops.generate --check
+
+test: install-dev  ## all tests [TESTS=shared/db]
+	@$(PY) -m pytest -q -n 2 --dist loadfile $(TESTS); code=$$?; \
+	    $(PY) -m ops.doctor kafka; exit $$code
+
+faults: install-dev  ## kill, freeze and cut, on both buses
+	$(PY) -m pytest -q tests/faults
+
+bench: install-dev  ## measure the ratios; writes bench/results/latest.json
+	$(PY) -m bench
+
+lock:  ## resolve the dependencies anew (needs uv)
+	@command -v uv >/dev/null || { echo 'uv is needed to lock: pip install uv.' >&2; exit 1; }
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --no-header --quiet -o requirements.lock pyproject.toml
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --no-header --quiet --extra dev -o requirements-dev.lock pyproject.toml

@@ -1,0 +1,1 @@
+"""What operators run: the `clinicbus` command, the local system, the issuer, the simulators."""

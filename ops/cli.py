@@ -1,0 +1,179 @@
+"""The `clinicbus` command: what operators run.
+
+Modules are imported when their command is: `status` and `token` answer at once, whatever else
+there is.
+"""
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+from typer.core import TyperGroup
+
+from ops.errors import CannotRun
+
+# Commands of other modules: each module has a Typer application called `app`.
+ELSEWHERE = {
+    "parked": "ops.parked",
+    "kafka": "ops.kafka",
+    "bus": "ops.bus_admin",
+    "read-271": "ops.read_271",
+    "import-fhir": "ops.import_fhir",
+    "day": "ops.day",
+    "trace": "ops.trace",
+}
+
+
+class Commands(TyperGroup):
+    """The commands of this module, and of others, which are imported when they are asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Every command whose module is there."""
+        others = [name for name, module in ELSEWHERE.items() if importlib.util.find_spec(module)]
+        return [*super().list_commands(ctx), *others]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of that name; what cannot be imported says so when it is called."""
+        module = ELSEWHERE.get(cmd_name)
+        if module is None or not importlib.util.find_spec(module):
+            return super().get_command(ctx, cmd_name)
+        try:
+            found = importlib.import_module(module)
+        except ImportError as error:
+            return _unavailable(cmd_name, error)
+        command = typer.main.get_command(found.app)
+        command.name = cmd_name
+        return command
+
+
+def _unavailable(name: str, error: ImportError) -> Any:
+    broken = typer.Typer()
+
+    @broken.command(name, help="(cannot be loaded)")
+    def say() -> None:
+        raise CannotRun(f"`clinicbus {name}` cannot be loaded: {error}.")
+
+    return typer.main.get_command(broken)
+
+
+app = typer.Typer(
+    cls=Commands,
+    help="ClinicBus on this machine.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+)
+
+Data = Annotated[Path | None, typer.Option(help="The data folder; else .clinicbus here.")]
+
+
+@app.command()
+def run(
+    bus: Annotated[str, typer.Option(help="postgres or kafka.")] = "postgres",
+    data: Data = None,
+    port_base: Annotated[int, typer.Option(help="appointments listens at this + 1.")] = 8100,
+    seed: Annotated[bool, typer.Option(help="Seed a demo network in new data.")] = True,
+) -> None:
+    """Run everything on this machine, in the foreground."""
+    from ops import layout, supervisor
+    from ops.local_system import Options
+    from ops.ports import Ports
+
+    if bus not in ("postgres", "kafka"):
+        raise CannotRun(f"There is no bus called {bus!r}: choose postgres or kafka.")
+    options = Options(
+        bus="kafka" if bus == "kafka" else "postgres",
+        postgres_url=os.environ.get("CLINICBUS_POSTGRES_URL"),
+    )
+    code = supervisor.run(layout.choose(data), Ports.from_base(port_base), options, seed=seed)
+    raise typer.Exit(code)
+
+
+@app.command()
+def status(
+    data: Data = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """Show what runs: URLs, process ids, bus, restarts. Exit code 0 when all is ready, else 1."""
+    import asyncio
+
+    from ops import layout
+    from ops.status import ask, lines_of
+
+    found = asyncio.run(ask(layout.choose(data)))
+    typer.echo(found.as_json() if as_json else "\n".join(lines_of(found)))
+    raise typer.Exit(0 if found.ready else 1)
+
+
+@app.command()
+def token(
+    role: Annotated[str, typer.Argument(help="front_desk, biller, nurse, provider, admin ...")],
+    network: Annotated[UUID | None, typer.Option(help="Default: the demo network.")] = None,
+    clinic: Annotated[list[UUID] | None, typer.Option(help="Only these; repeat it.")] = None,
+    patient: Annotated[UUID | None, typer.Option(help="For the portal: whose it is.")] = None,
+    person: Annotated[UUID | None, typer.Option(help="Who it is.")] = None,
+    data: Data = None,
+) -> None:
+    """Print a bearer token for a person in a role, and nothing else."""
+    from ops import layout, token_command
+
+    typer.echo(
+        token_command.token_for(
+            layout.choose(data), role, network, clinics=clinic, patient=patient, person=person
+        )
+    )
+
+
+@app.command()
+def stop(data: Data = None) -> None:
+    """Stop the running system and wait until it has stopped. Its data is kept."""
+    from ops import layout, supervisor
+
+    stopped = supervisor.stop(layout.choose(data))
+    typer.echo("Stopped; the data is kept." if stopped else "It was not running.")
+
+
+@app.command()
+def reset(data: Data = None) -> None:
+    """Forget all data of a system that is stopped."""
+    from ops import layout, resetting
+
+    typer.echo(resetting.reset(layout.choose(data)))
+
+
+@app.command()
+def doctor(
+    data: Data = None,
+    port_base: Annotated[int, typer.Option(help="As for run.")] = 8100,
+) -> None:
+    """Explain what is wrong with this machine or a setting. Exit code 1 when something is."""
+    import asyncio
+
+    from ops import doctor as checks
+    from ops import layout
+    from ops.ports import Ports
+
+    findings = asyncio.run(checks.examine(layout.choose(data), Ports.from_base(port_base)))
+    for finding in findings:
+        typer.echo(f"{finding.word:<5}{finding.text}")
+    raise typer.Exit(1 if any(finding.word == "NO" for finding in findings) else 0)
+
+
+def main() -> None:
+    """Run the command line; every failure ends in one sentence and exit code 1."""
+    if sys.version_info[:2] != (3, 11):
+        sys.exit(f"ClinicBus needs Python 3.11, and this is {sys.version.split()[0]}.")
+    try:
+        app(prog_name="clinicbus")
+    except CannotRun as error:
+        sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

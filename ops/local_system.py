@@ -1,0 +1,285 @@
+"""A whole ClinicBus on this machine: Postgres, issuer, payer simulator, five services, and a bus.
+
+    async with LocalSystem(Layout(folder), Ports.free()) as system:
+        system.urls["appointments"], system.token("front_desk", network)
+
+`clinicbus run` is this plus a screen; `clinicbus day` and the tests use it on folders and ports of
+their own. Every process ends when this one ends, however it ends.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+from uuid import UUID
+
+from ops import environment, issuer_clients, leftovers, processes, programs, secrets_kept, state
+from ops.broker_child import LocalBroker, must_be_free
+from ops.child import Child, all_ready
+from ops.database_child import EmbeddedDatabase
+from ops.errors import CannotRun
+from ops.layout import Layout
+from ops.locks import Lock
+from ops.ports import Ports
+from ops.programs import Plan, Program
+from ops.secrets_kept import Secrets
+from ops.state import ProcessState, SystemState
+from ops.tokens import Minter
+from shared.db import provision
+
+LOGS_EVERY_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a system is run.
+
+    clock_file: the business clock that all processes share (see shared.web.clocks).
+    durable: False skips flushes to disk (tests, demonstrations).
+    keep: start a process again when it dies.
+    environment: what every process gets besides; failpoints, for instance.
+    postgres_url: a superuser's URL of a Postgres of your own, instead of the embedded one.
+    """
+
+    bus: Literal["postgres", "kafka"] = "postgres"
+    clock_file: Path | None = None
+    durable: bool = True
+    keep: bool = True
+    environment: Mapping[str, str] = field(default_factory=dict)
+    postgres_url: str | None = None
+
+
+class LocalSystem:
+    """One system: a data folder, ports, and the processes on them."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        ports: Ports,
+        options: Options | None = None,
+        *,
+        plan: Plan | None = None,
+        progress: Callable[[str], None] = lambda _: None,
+        on_change: Callable[[ProcessState], None] = lambda _: None,
+    ) -> None:
+        self.layout = layout
+        self.ports = ports
+        self.options = options or Options()
+        self.plan = plan or programs.usual_plan(ports, layout)
+        self.issuer = f"http://127.0.0.1:{ports.of['issuer']}"
+        self.urls = {program.name: program.url for program in self.plan.services}
+        self.children: dict[str, Child] = {}
+        self.facts: dict[str, Any] = {}
+        self._progress = progress
+        self._on_change = on_change
+        self._lock: Lock | None = None
+        self._database: EmbeddedDatabase | None = None
+        self._broker: LocalBroker | None = None
+        self._bootstrap: str | None = None
+        self._location = ""
+        self._minter: Minter | None = None
+        self._secrets: Secrets | None = None
+        self._phase = "starting"
+        self._logs: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Start everything and wait until all of it is ready.
+
+        What a killed run left is ended first. Raises CannotRun with one sentence, and then nothing
+        is left running.
+        """
+        self.layout.make()
+        self._lock = Lock.take(self.layout.lock)
+        if self._lock is None:
+            raise CannotRun(f"It runs already on {self.layout.root}: see `clinicbus status`.")
+        try:
+            await asyncio.to_thread(leftovers.end, state.read(self.layout.state))
+            self._require_ports()
+            self._set_phase("starting")
+            await self._start_all()
+            self._set_phase("ready")
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Stop everything: the services first, Postgres last."""
+        if self._lock is None:
+            return
+        self._set_phase("stopping")
+        if self._logs is not None:
+            self._logs.cancel()
+        for group in (self.plan.services, self.plan.first):
+            found = [self.children[p.name] for p in group if p.name in self.children]
+            await asyncio.gather(*(child.stop() for child in found))
+        if self._broker is not None:
+            await self._broker.stop()
+        if self._database is not None:
+            await self._database.stop()
+        self.layout.state.unlink(missing_ok=True)
+        self._lock.release()
+        self._lock = None
+
+    def token(
+        self,
+        role: str,
+        network: UUID,
+        *,
+        clinics: Sequence[UUID] | None = None,
+        person: UUID | None = None,
+        patient: UUID | None = None,
+    ) -> str:
+        """A bearer token for a person in a role; see `ops.tokens`."""
+        assert self._minter is not None, "start() comes first"
+        return self._minter.person(role, network, clinics=clinics, person=person, patient=patient)
+
+    @property
+    def superuser_url(self) -> str:
+        """A superuser's URL of the Postgres in use."""
+        if self.options.postgres_url:
+            return self.options.postgres_url
+        assert self._database is not None, "start() comes first"
+        return self._database.superuser_url
+
+    def environment_of(self, service: str) -> dict[str, str]:
+        """The environment that a service's process gets."""
+        assert self._secrets is not None, "start() comes first"
+        shared = environment.of_all(
+            issuer=self.issuer,
+            urls=self.urls,
+            payer_url=f"http://127.0.0.1:{self.ports.of['payer_simulator']}/x12",
+            bus=self.options.bus,
+            kafka=self._bootstrap,
+            clock_file=self.options.clock_file,
+            more=self.options.environment,
+        )
+        if service not in self.urls:
+            return shared
+        own = environment.of_service(
+            service, self.superuser_url, self._secrets, self.layout.objects
+        )
+        return shared | own
+
+    def tell(self, facts: dict[str, Any]) -> None:
+        """Keep facts, such as what was seeded, where `clinicbus status` finds them."""
+        self.facts = facts
+        self._write_state()
+
+    async def start_program(self, program: Program) -> Child:
+        """Start one more program of this system, or one of it that was stopped."""
+        child = programs.child_of(
+            program,
+            self.layout,
+            self.environment_of(program.name),
+            self._changed,
+            keep=self.options.keep,
+        )
+        self.children[program.name] = child
+        await child.start()
+        return child
+
+    async def _start_all(self) -> None:
+        self._secrets = secrets_kept.kept(
+            self.layout.secrets, provision.roles_of(), [p.name for p in self.plan.services]
+        )
+        self._minter = Minter.of(self.layout.issuer, self.issuer)
+        issuer_clients.set_services(self.layout.issuer, self._secrets.services)
+        for program in self.plan.first:
+            await self.start_program(program)
+        both = (self._start_database(), self._start_broker())
+        for outcome in await asyncio.gather(*both, return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
+        self._progress("Starting the services")
+        for program in self.plan.services:
+            await self.start_program(program)
+        await all_ready(list(self.children.values()))
+        self._logs = asyncio.create_task(self._keep_logs_short())
+
+    async def _start_database(self) -> None:
+        if not self.options.postgres_url:
+            self._progress("Starting Postgres")
+            self._database = await EmbeddedDatabase.prepared(
+                self.layout.postgres,
+                self.ports.of["postgres"],
+                self._changed,
+                durable=self.options.durable,
+                keep=self.options.keep,
+            )
+            await self._database.start()
+        self._location = environment.without_login(self.superuser_url)
+        if self.plan.prepare is not None:
+            assert self._secrets is not None
+            self._progress("Bringing the databases up to date")
+            given = {
+                "superuser_url": self.superuser_url,
+                "passwords": self._secrets.passwords,
+            }
+            shared = self.environment_of("prepare")
+            await programs.run_to_end(self.plan.prepare, given, self.layout, shared)
+
+    async def _start_broker(self) -> None:
+        if self.options.bus == "kafka":
+            self._progress("Starting Kafka")
+            self._broker = LocalBroker(self.layout.kafka, self.ports.of["kafka"], self._changed)
+            self._bootstrap = await self._broker.start()
+
+    def _require_ports(self) -> None:
+        names = [program.name for program in self.plan.all()]
+        if not self.options.postgres_url:
+            names.append("postgres")
+        if self.options.bus == "kafka" and must_be_free(self.layout.kafka):
+            names.append("kafka")
+        self.ports.require_free(names)
+
+    async def _keep_logs_short(self) -> None:
+        while True:
+            await asyncio.sleep(LOGS_EVERY_S)
+            for log in self.layout.log.glob("*.log"):
+                await asyncio.to_thread(programs.shorten, log)
+
+    def _changed(self, process: ProcessState) -> None:
+        self._write_state()
+        self._on_change(process)
+
+    def _set_phase(self, phase: str) -> None:
+        self._phase = phase
+        self._write_state()
+
+    def _write_state(self) -> None:
+        me = processes.mark_of(os.getpid())
+        assert me is not None
+        found = [child.state for child in self.children.values()]
+        if self._broker is not None:
+            found.insert(0, self._broker.state)
+        if self._database is not None:
+            found.insert(0, self._database.child.state)
+        state.write(
+            self.layout.state,
+            SystemState(
+                supervisor=me,
+                bus=self.options.bus,
+                issuer=self.issuer,
+                phase=self._phase,
+                database=self._location,
+                kafka=self._bootstrap,
+                urls=self.urls,
+                processes=found,
+                facts=self.facts,
+            ),
+        )

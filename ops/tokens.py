@@ -1,0 +1,122 @@
+"""Bearer tokens of the local issuer: JWTs signed with ES256, `typ` at+jwt (RFC 9068).
+
+    minter = Minter.of(folder, "http://127.0.0.1:8110")
+    minter.person("front_desk", network)         # what `clinicbus token front_desk` prints
+
+The claims are those that `shared.web.tokens` reads: iss, aud, sub, jti, iat, exp, network, clinics
+(absent: all of the network), roles, and `patient` for the portal.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from joserfc import jwt
+from joserfc.jwk import ECKey, KeyParameters, KeySet
+
+from ops import private_files
+from ops.errors import CannotRun
+from shared.contracts.permissions import Role
+from shared.values.clock import Clock
+from shared.values.ids import derived_id, new_id
+from shared.web.clocks import SystemClock
+
+AUDIENCE = "clinicbus"
+PERSON_LIFETIME = timedelta(hours=8)
+SERVICE_LIFETIME = timedelta(minutes=10)
+KEYS_FILE = "keys.json"
+PERSON_ROLES = tuple(role.value for role in Role if role is not Role.SERVICE)
+
+
+@dataclass(frozen=True, slots=True)
+class Minter:
+    """Signs tokens as one issuer. The first key signs; all keys are published."""
+
+    issuer: str
+    keys: KeySet
+    clock: Clock
+
+    @classmethod
+    def of(cls, folder: Path, issuer: str, clock: Clock | None = None) -> "Minter":
+        """The issuer whose private keys are kept in `folder`; made when there are none."""
+        text = private_files.kept(folder / KEYS_FILE, _fresh_keys)
+        return cls(issuer, KeySet.import_key_set(json.loads(text)), clock or SystemClock())
+
+    def person(
+        self,
+        role: str,
+        network: UUID,
+        *,
+        clinics: Sequence[UUID] | None = None,
+        person: UUID | None = None,
+        patient: UUID | None = None,
+        lifetime: timedelta = PERSON_LIFETIME,
+    ) -> str:
+        """A token for a person in one role.
+
+        person: who it is; without it the same made-up person for each network and role.
+        patient: whose portal it is; needed for the role `portal` and refused for any other.
+        Raises CannotRun when the role is unknown or the patient is missing.
+        """
+        if role not in PERSON_ROLES:
+            raise CannotRun(f"There is no role {role!r}: choose one of {', '.join(PERSON_ROLES)}.")
+        if (role == Role.PORTAL) != (patient is not None):
+            raise CannotRun("A portal token, and no other, names a patient: give --patient ID.")
+        claims: dict[str, Any] = {
+            "sub": str(person or derived_id(network, f"person:{role}")),
+            "network": str(network),
+            "roles": [role],
+        }
+        if clinics is not None:
+            claims["clinics"] = [str(clinic) for clinic in clinics]
+        if patient is not None:
+            claims["patient"] = str(patient)
+        return self.sign(claims, lifetime)
+
+    def client(
+        self, client_id: str, roles: Sequence[str], network: UUID, more: dict[str, Any]
+    ) -> str:
+        """A token for a program: a service of ours, or a machine such as an EHR.
+
+        more: `act` {"sub": who caused it}, `purpose`, `event` and `clinics`, where they are known.
+        """
+        claims = {
+            "sub": client_id,
+            "client_id": client_id,
+            "network": str(network),
+            "roles": list(roles),
+            **more,
+        }
+        return self.sign(claims, SERVICE_LIFETIME)
+
+    def sign(self, claims: dict[str, Any], lifetime: timedelta) -> str:
+        """A token with these claims and the issuer's own."""
+        key = self.keys.keys[0]
+        now = self.clock.now()
+        full = {
+            "iss": self.issuer,
+            "aud": AUDIENCE,
+            "jti": str(new_id()),
+            "iat": _seconds(now),
+            "exp": _seconds(now + lifetime),
+            **claims,
+        }
+        return jwt.encode({"alg": "ES256", "typ": "at+jwt", "kid": key.kid}, full, key)
+
+    def published(self) -> dict[str, Any]:
+        """The public halves of the keys (RFC 7517)."""
+        return dict(self.keys.as_dict(private=False))
+
+
+def _seconds(moment: datetime) -> int:
+    return int(moment.timestamp())
+
+
+def _fresh_keys() -> str:
+    parameters: KeyParameters = {"kid": str(new_id()), "alg": "ES256", "use": "sig"}
+    key = ECKey.generate_key("P-256", parameters, private=True)
+    return json.dumps(KeySet([key]).as_dict(private=True))

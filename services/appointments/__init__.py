@@ -1,0 +1,1 @@
+"""Clinics, schedules, bookings and the flow of a visit."""

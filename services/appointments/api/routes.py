@@ -1,0 +1,5 @@
+"""Where the routes of appointments are declared."""
+
+from shared.web.routes import Routes
+
+ROUTES = Routes("appointments")

@@ -1,0 +1,1 @@
+"""The rules of booking and of the visit: values in, decision out."""

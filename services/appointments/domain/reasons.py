@@ -1,0 +1,66 @@
+"""Why a visit moves or is called off, and what follows from the reason."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+
+class Party(StrEnum):
+    """Who caused a change."""
+
+    PATIENT = "patient"
+    CLINIC = "clinic"
+
+
+class Reason(StrEnum):
+    """The reasons to choose from. Text beside them stays in the service; the code travels."""
+
+    PATIENT_REQUEST = "patient_request"
+    PATIENT_ILL = "patient_ill"
+    TRANSPORT = "transport"
+    COVER_PROBLEM = "cover_problem"
+    PATIENT_DECEASED = "patient_deceased"
+    PROVIDER_UNAVAILABLE = "provider_unavailable"
+    CLINIC_CLOSED = "clinic_closed"
+    CLINIC_REQUEST = "clinic_request"
+    BOOKED_IN_ERROR = "booked_in_error"
+
+
+_PATIENT_CAUSED = frozenset({Reason.PATIENT_REQUEST, Reason.TRANSPORT, Reason.COVER_PROBLEM})
+"""Short notice counts against the patient for these alone: not for illness, nor for a death."""
+
+_TIME_IS_GONE = frozenset({Reason.PROVIDER_UNAVAILABLE, Reason.CLINIC_CLOSED})
+"""Nobody else can have the time either."""
+
+NOTICE_DEFAULT = timedelta(hours=24)
+
+
+def party(reason: Reason) -> Party:
+    """Who is answerable for a reason."""
+    return Party.PATIENT if reason in _PATIENT_CAUSED else Party.CLINIC
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """How early a change came.
+
+    minutes: whole minutes before the start, rounded down; below zero once it has begun.
+    late: within the clinic's notice, for a reason that the patient is answerable for.
+    frees_slot: whether somebody else can still have the time.
+    """
+
+    minutes: int
+    late: bool
+    frees_slot: bool
+
+
+def notice_of(
+    starts_at: datetime, ends_at: datetime, now: datetime, reason: Reason, wanted: timedelta
+) -> Notice:
+    """The notice given at `now` for a visit; `wanted` is what the clinic asks for."""
+    ahead = starts_at - now
+    return Notice(
+        minutes=ahead // timedelta(minutes=1),
+        late=ahead < wanted and party(reason) is Party.PATIENT,
+        frees_slot=now < ends_at and reason not in _TIME_IS_GONE,
+    )

@@ -1,0 +1,74 @@
+"""What a visit needs: its type, a provider, a room."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from uuid import UUID
+
+from shared.values.errors import Invalid
+
+_NONE = timedelta(0)
+_MINUTE = timedelta(minutes=1)
+LENGTH_MAX = timedelta(hours=12)
+BUFFER_MAX = timedelta(hours=2)
+
+
+@dataclass(frozen=True, slots=True)
+class AppointmentType:
+    """A kind of visit.
+
+    length_new, length_known: for a patient who is new to the network, and for one who is known.
+    buffer_before, buffer_after: time of the provider on either side that nobody else can book.
+    lead_time, horizon: how soon and how far ahead it is offered and may be booked by oneself.
+    """
+
+    id: UUID
+    length_new: timedelta
+    length_known: timedelta
+    buffer_before: timedelta = _NONE
+    buffer_after: timedelta = _NONE
+    needs_room: bool = False
+    lead_time: timedelta = _NONE
+    horizon: timedelta = timedelta(days=366)
+
+    def __post_init__(self) -> None:
+        for length in (self.length_new, self.length_known):
+            if not _NONE < length <= LENGTH_MAX or length % _MINUTE:
+                raise Invalid("type.length", "A visit lasts whole minutes, 12 hours at most.")
+        for buffer in (self.buffer_before, self.buffer_after):
+            if not _NONE <= buffer <= BUFFER_MAX or buffer % _MINUTE:
+                raise Invalid("type.buffer", "A buffer lasts whole minutes, 2 hours at most.")
+        if not _NONE <= self.lead_time < self.horizon:
+            raise Invalid("type.lead_time", "The lead time must be shorter than the horizon.")
+
+    def length_for(self, *, known: bool) -> timedelta:
+        """How long the visit lasts for a known or a new patient."""
+        return self.length_known if known else self.length_new
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """Who sees patients, where, and from when until when (both days included; None is open).
+
+    capacity: how many visits at once are normal. overbook_quota: how many more with permission.
+    """
+
+    id: UUID
+    clinic_ids: frozenset[UUID]
+    active_from: date | None = None
+    active_until: date | None = None
+    capacity: int = 1
+    overbook_quota: int = 1
+
+    def active_on(self, day: date) -> bool:
+        """Whether the provider works for the network on a local day of the clinic."""
+        begun = self.active_from is None or self.active_from <= day
+        return begun and (self.active_until is None or day <= self.active_until)
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A place of a clinic that takes `capacity` visits at once."""
+
+    id: UUID
+    clinic_id: UUID
+    capacity: int = 1

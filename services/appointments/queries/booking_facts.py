@@ -1,0 +1,153 @@
+"""The facts of a booking in one round trip."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any
+from uuid import UUID
+
+from services.appointments.domain.booking import BookingFacts
+from services.appointments.domain.occupancy import Busy, ResourceKind
+from services.appointments.domain.resources import AppointmentType, Provider, Room
+from services.appointments.domain.schedule import WeeklySchedule, local_days, openings
+from shared.db.work import Work
+from shared.values.errors import NotFound, NotYetHeard
+from shared.values.interval import Interval
+from shared.values.zones import zone
+
+# One statement with a member an answer: a hot command makes one trip for all it must know. Only
+# plain comparisons on indexed columns: under row security others would scan (DESIGN: leakproof).
+FACTS = """
+SELECT
+ (SELECT json_build_array(time_zone, currency) FROM clinics WHERE network_id = $1 AND id = $2),
+ (SELECT json_build_array(minutes_new, minutes_known, buffer_before_minutes, buffer_after_minutes,
+    needs_room, lead_time_minutes, horizon_days)
+  FROM appointment_types WHERE network_id = $1 AND id = $4),
+ (SELECT json_build_array(active_from, active_until, capacity, overbook_quota)
+  FROM providers WHERE network_id = $1 AND id = $3),
+ (SELECT json_agg(clinic_id) FROM provider_clinics WHERE network_id = $1 AND provider_id = $3),
+ (SELECT json_agg(json_build_array(weekday, opens, closes, effective_from, effective_until))
+  FROM weekly_schedules WHERE network_id = $1 AND provider_id = $3 AND clinic_id = $2),
+ (SELECT json_agg(json_build_array(id, capacity) ORDER BY position, id)
+  FROM rooms WHERE network_id = $1 AND clinic_id = $2),
+ (SELECT json_agg(json_build_array(resource_kind, resource_id, lane, starts_at, ends_at,
+    appointment_id))
+  FROM occupancies WHERE network_id = $1 AND active AND starts_at < $7 AND starts_at > $8
+   AND ends_at > $6
+   AND ((resource_kind = 'provider' AND resource_id = $3)
+     OR (resource_kind = 'patient' AND resource_id = $5)
+     OR (resource_kind = 'room' AND resource_id IN
+          (SELECT id FROM rooms WHERE network_id = $1 AND clinic_id = $2)))),
+ (SELECT json_build_array(registered, visits) FROM known_patients
+  WHERE network_id = $1 AND patient_id = $5)
+"""
+
+AROUND = timedelta(hours=26)
+"""Further than the longest visit with its buffers reaches."""
+LONGEST = timedelta(hours=52)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The facts, and whether the patient has been seen before."""
+
+    facts: BookingFacts
+    known_patient: bool
+    currency: str
+
+
+async def facts_for(
+    work: Work,
+    *,
+    clinic_id: UUID,
+    provider_id: UUID,
+    type_id: UUID,
+    patient_id: UUID,
+    starts_at: datetime,
+    may_overbook: bool,
+) -> Known:
+    """What must be known to book or move a visit, read under its locks.
+
+    Raises NotFound for an unknown clinic, provider or type; NotYetHeard for an unknown patient.
+    """
+    at = starts_at if starts_at.tzinfo is not None else work.now
+    row = await work.raw.fetchrow(
+        FACTS, work.network_id, clinic_id, provider_id, type_id, patient_id,
+        at - AROUND, at + AROUND, at - LONGEST,
+    )  # fmt: skip
+    clinic, kind, provider, places, weekly, rooms, busy, patient = row
+    if clinic is None:
+        raise NotFound("clinic.not_found", "There is no such clinic.")
+    if kind is None:
+        raise NotFound("appointment_type.not_found", "There is no such appointment type.")
+    if provider is None:
+        raise NotFound("provider.not_found", "There is no such provider at this clinic.")
+    if patient is None or not patient[0]:
+        raise NotYetHeard("patient.not_found", "There is no such patient.")
+    in_zone = zone(clinic[0])
+    first, last = local_days(Interval(at - AROUND, at + AROUND), in_zone)
+    schedules = [_schedule(provider_id, clinic_id, in_zone, item) for item in weekly or ()]
+    return Known(
+        BookingFacts(
+            zone=in_zone,
+            type=type_of(type_id, kind),
+            provider=Provider(
+                provider_id,
+                frozenset(UUID(place) for place in places or ()),
+                _day(provider[0]),
+                _day(provider[1]),
+                provider[2],
+                provider[3],
+            ),
+            open_times=tuple(o.interval for o in openings(schedules, first, last)),
+            rooms=tuple(Room(UUID(r[0]), clinic_id, r[1]) for r in rooms or ()),
+            busy=tuple(busy_of(item) for item in busy or ()),
+            may_overbook=may_overbook,
+        ),
+        known_patient=patient[1] > 0,
+        currency=clinic[1],
+    )
+
+
+def type_of(type_id: UUID, members: list[Any]) -> AppointmentType:
+    """A type's rule values from its columns."""
+    new, known, before, after, needs_room, lead, horizon = members
+    return AppointmentType(
+        type_id,
+        timedelta(minutes=new),
+        timedelta(minutes=known),
+        timedelta(minutes=before),
+        timedelta(minutes=after),
+        needs_room,
+        timedelta(minutes=lead),
+        timedelta(days=horizon),
+    )
+
+
+def busy_of(item: list[Any]) -> Busy:
+    """An occupancy's rule values from its columns. Lane 0 is every lane."""
+    kind, resource_id, lane, starts_at, ends_at, appointment_id = item
+    return Busy(
+        ResourceKind(kind),
+        UUID(resource_id),
+        lane or None,
+        Interval(datetime.fromisoformat(starts_at), datetime.fromisoformat(ends_at)),
+        UUID(appointment_id) if appointment_id else None,
+    )
+
+
+def _schedule(provider_id: UUID, clinic_id: UUID, in_zone: Any, item: list[Any]) -> WeeklySchedule:
+    weekday, opens, closes, effective_from, effective_until = item
+    return WeeklySchedule(
+        provider_id,
+        clinic_id,
+        in_zone,
+        weekday,
+        time.fromisoformat(opens),
+        time.fromisoformat(closes),
+        _day(effective_from),
+        _day(effective_until),
+    )
+
+
+def _day(text: str | None) -> date | None:
+    return None if text is None else date.fromisoformat(text)

@@ -1,0 +1,127 @@
+"""Reading visits, and what check-in asks for."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlmodel import col
+
+from services.appointments.domain.requirements import (
+    CheckInFacts,
+    CheckInPolicy,
+    ConsentHeld,
+    Item,
+    Verdict,
+    Waivers,
+    requirements,
+)
+from services.appointments.tables import (
+    Appointment,
+    Clinic,
+    KnownConsent,
+    KnownPatient,
+    VisitCover,
+    VisitPacket,
+)
+from shared.db.actor import Actor, require_clinic
+from shared.db.work import Work
+from shared.values.errors import NotFound
+from shared.values.zones import zone
+
+POLICY = CheckInPolicy()
+
+
+async def visit(work: Work, appointment_id: UUID) -> Appointment:
+    """A visit of the network and of the caller's clinics. Raises NotFound."""
+    row = await work.load(Appointment, appointment_id)
+    if row is None:
+        raise NotFound("appointment.not_found", "There is no such appointment.")
+    require_clinic(work.actor, row.clinic_id)
+    return row
+
+
+async def clinic_zone(work: Work, clinic_id: UUID) -> str:
+    """The IANA zone of a clinic. Raises NotFound."""
+    row = await work.load(Clinic, clinic_id)
+    if row is None:
+        raise NotFound("clinic.not_found", "There is no such clinic.")
+    return row.time_zone
+
+
+@dataclass(frozen=True, slots=True)
+class VisitFilter:
+    """Which visits are listed: of a patient, or of a clinic between two instants."""
+
+    clinic_id: UUID | None
+    patient_id: UUID | None
+    since: datetime | None
+    until: datetime | None
+
+
+async def list_visits(
+    work: Work,
+    wanted: VisitFilter,
+    after: tuple[datetime, UUID] | None,
+    limit: int,
+    actor: Actor,
+) -> list[Appointment]:
+    """Visits in the order (starts_at, id), at most `limit`, after a position."""
+    a = Appointment
+    where = [col(a.network_id) == work.network_id]
+    if wanted.clinic_id is not None:
+        require_clinic(actor, wanted.clinic_id)
+        where.append(col(a.clinic_id) == wanted.clinic_id)
+    elif actor.clinic_ids is not None:
+        where.append(col(a.clinic_id).in_(actor.clinic_ids))
+    if wanted.patient_id is not None:
+        where.append(col(a.patient_id) == wanted.patient_id)
+    if wanted.since is not None:
+        where.append(col(a.starts_at) >= wanted.since)
+    if wanted.until is not None:
+        where.append(col(a.starts_at) < wanted.until)
+    if after is not None:
+        where.append(sa.tuple_(col(a.starts_at), col(a.id)) > sa.tuple_(*after))
+    statement = (
+        sa.select(a.__table__.columns)  # type: ignore[attr-defined]
+        .where(*where)
+        .order_by(col(a.starts_at), col(a.id))
+        .limit(limit)
+    )
+    return [work.adopt(a, dict(row._mapping)) for row in await work.fetch(statement)]
+
+
+async def check_in_facts(work: Work, row: Appointment) -> CheckInFacts:
+    """What this service has heard that check-in depends on."""
+    patient = await one_known_patient(work, row.patient_id)
+    consents = await work.load_where(KnownConsent, "patient_id = $2", row.patient_id)
+    covers = await work.load_where(VisitCover, "appointment_id = $2", row.id)
+    return CheckInFacts(
+        starts_at=row.starts_at,
+        zone=zone(await clinic_zone(work, row.clinic_id)),
+        identity_verified_at=patient.identity_verified_at if patient else None,
+        verdict=Verdict(covers[0].verdict) if covers else None,
+        consents=tuple(
+            ConsentHeld(c.kind, c.text_version, c.granted_at, c.expires_on, c.revoked_at)
+            for c in consents
+        ),
+        owed_cents=max(0, patient.balance_cents) if patient else 0,
+    )
+
+
+async def one_known_patient(work: Work, patient_id: UUID) -> KnownPatient | None:
+    """What is known of a patient, None before anything was heard."""
+    rows = await work.load_where(KnownPatient, "patient_id = $2", patient_id)
+    return rows[0] if rows else None
+
+
+async def open_items(work: Work, row: Appointment) -> tuple[Item, ...]:
+    """Every requirement of a visit, as it stands without anybody's word."""
+    facts = await check_in_facts(work, row)
+    return requirements(POLICY, facts, Waivers(), work.now)
+
+
+async def packet_of(work: Work, appointment_id: UUID) -> VisitPacket | None:
+    """The latest chart packet of a visit."""
+    rows = await work.load_where(VisitPacket, "appointment_id = $2", appointment_id)
+    return rows[0] if rows else None

@@ -1,0 +1,283 @@
+"""Models of bookings, availability and the flow of a visit."""
+
+from datetime import date, datetime
+from typing import Annotated, Literal, Self
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.appointments import tables as t
+from services.appointments.domain.reasons import Reason
+from services.appointments.domain.requirements import Item
+from services.appointments.domain.slots import Slot
+from shared.web.fields import STRICT, Line
+from shared.web.pages import PageQuery
+
+_CLINIC = "0190a1b2-0000-7000-8000-000000000010"
+_PROVIDER = "0190a1b2-0000-7000-8000-000000000011"
+_TYPE = "0190a1b2-0000-7000-8000-000000000012"
+_PATIENT = "0190a1b2-0000-7000-8000-000000000001"
+_VIEW = {
+    "id": "0190a1b2-0000-7000-8000-000000000013",
+    "patient_id": _PATIENT,
+    "clinic_id": _CLINIC,
+    "provider_id": _PROVIDER,
+    "appointment_type_id": _TYPE,
+    "room_id": None,
+    "starts_at": "2026-11-30T16:00:00Z",
+    "ends_at": "2026-11-30T16:40:00Z",
+    "time_zone": "America/Denver",
+    "local_start": "2026-11-30T09:00:00-07:00",
+    "lifecycle": "booked",
+    "confirmation": "unconfirmed",
+    "flow": "expected",
+    "new_patient": True,
+    "walk_in": False,
+    "overbooked": False,
+    "moves": 0,
+    "booked_at": "2026-11-23T15:00:00Z",
+    "checked_in_at": None,
+    "checked_out_at": None,
+    "cancelled_at": None,
+    "cancel_reason": None,
+    "late_cancel": False,
+    "version": 1,
+}
+
+Wanted = Annotated[
+    datetime,
+    Field(
+        strict=False,
+        description="RFC 3339 with the offset that the clinic's zone has then, or UTC.",
+    ),
+]
+"""A time as the caller gave it; the clinic's zone judges it, so a naive one gets proposals."""
+
+
+class BookAppointment(BaseModel):
+    """A visit to book."""
+
+    model_config = ConfigDict(
+        **STRICT,
+        json_schema_extra={
+            "examples": [
+                {
+                    "patient_id": _PATIENT,
+                    "clinic_id": _CLINIC,
+                    "provider_id": _PROVIDER,
+                    "appointment_type_id": _TYPE,
+                    "starts_at": "2026-11-30T09:00:00-07:00",
+                }
+            ]
+        },
+    )
+
+    patient_id: UUID
+    clinic_id: UUID
+    provider_id: UUID
+    appointment_type_id: UUID
+    starts_at: Wanted
+    ends_at: Wanted | None = None
+    room_id: UUID | None = None
+    walk_in: bool = False
+    overbook: bool = False
+    overlap_reason: Line | None = None
+
+
+class RescheduleAppointment(BaseModel):
+    """Where a visit is to go; what is left out stays as it is."""
+
+    model_config = ConfigDict(
+        **STRICT,
+        json_schema_extra={
+            "examples": [{"starts_at": "2026-12-01T09:00:00-07:00", "reason": "patient_request"}]
+        },
+    )
+
+    starts_at: Wanted
+    ends_at: Wanted | None = None
+    clinic_id: UUID | None = None
+    provider_id: UUID | None = None
+    room_id: UUID | None = None
+    overbook: bool = False
+    overlap_reason: Line | None = None
+    reason: Annotated[Reason, Field(strict=False)]
+
+
+class CancelAppointment(BaseModel):
+    """Why a visit is called off."""
+
+    model_config = ConfigDict(
+        **STRICT, json_schema_extra={"examples": [{"reason": "patient_request"}]}
+    )
+
+    reason: Annotated[Reason, Field(strict=False)]
+
+
+class CheckInVisit(BaseModel):
+    """What the person at the desk settles with a word. Each is kept with the visit."""
+
+    model_config = ConfigDict(
+        **STRICT, json_schema_extra={"examples": [{"balance_acknowledged": True}]}
+    )
+
+    cover_override_reason: Line | None = None
+    self_pay_acknowledged: bool = False
+    balance_acknowledged: bool = False
+
+
+class AppointmentView(BaseModel):
+    """A visit, in four dimensions of status (readiness is at `/requirements`)."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_VIEW]})
+
+    id: UUID
+    patient_id: UUID
+    clinic_id: UUID
+    provider_id: UUID
+    appointment_type_id: UUID
+    room_id: UUID | None
+    starts_at: datetime
+    ends_at: datetime
+    time_zone: str
+    local_start: str
+    lifecycle: str
+    confirmation: str
+    flow: str
+    new_patient: bool
+    walk_in: bool
+    overbooked: bool
+    moves: int
+    booked_at: datetime
+    checked_in_at: datetime | None
+    checked_out_at: datetime | None
+    cancelled_at: datetime | None
+    cancel_reason: str | None
+    late_cancel: bool
+    version: int
+
+    @classmethod
+    def of(cls, row: t.Appointment, time_zone: str) -> Self:
+        """The view of a row, with its start as the clinic's clocks show it."""
+        local = row.starts_at.astimezone(ZoneInfo(time_zone)).isoformat()
+        own = {"time_zone", "local_start"}
+        members = {name: getattr(row, name) for name in cls.model_fields if name not in own}
+        return cls(**members, time_zone=time_zone, local_start=local)
+
+
+class AppointmentPage(BaseModel):
+    """Visits in the order of their start."""
+
+    items: list[AppointmentView]
+    next: str | None
+
+
+class ListAppointments(PageQuery):
+    """Of a clinic on a local day, or of a patient."""
+
+    clinic_id: UUID | None = None
+    day: date | None = None
+    patient_id: UUID | None = None
+
+
+class FindSlots(BaseModel):
+    """What is looked for: a slot that starts in a window of at most 93 days."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    appointment_type_id: UUID
+    clinic_id: UUID
+    provider_id: Annotated[list[UUID], Field(max_length=50)] = []
+    since: datetime
+    until: datetime
+    patient_id: UUID | None = None
+    known_patient: bool | None = None
+    grid_minutes: Literal["5", "10", "15", "20", "30", "60"] = "15"
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+
+
+class SlotView(BaseModel):
+    """A time that can be booked."""
+
+    starts_at: datetime
+    ends_at: datetime
+    local_start: str
+    provider_id: UUID
+    clinic_id: UUID
+    room_id: UUID | None
+
+    @classmethod
+    def of(cls, slot: Slot, time_zone: str) -> Self:
+        """The view of a slot."""
+        return cls(
+            starts_at=slot.interval.start,
+            ends_at=slot.interval.end,
+            local_start=slot.interval.start.astimezone(ZoneInfo(time_zone)).isoformat(),
+            provider_id=slot.provider_id,
+            clinic_id=slot.clinic_id,
+            room_id=slot.room_id,
+        )
+
+
+class EmptyView(BaseModel):
+    """Why a provider has no slot."""
+
+    provider_id: UUID
+    reason: str
+
+
+class AvailabilityView(BaseModel):
+    """Slots in time order; `more` when the limit cut some off; a reason for who has none."""
+
+    slots: list[SlotView]
+    more: bool
+    empty: list[EmptyView]
+    time_zone: str
+
+
+class RequirementView(BaseModel):
+    """One thing that check-in asks for."""
+
+    code: str
+    state: Literal["open", "met", "waived"]
+    why: str
+    closers: list[str]
+
+    @classmethod
+    def of(cls, item: Item) -> Self:
+        """The view of a requirement."""
+        return cls(
+            code=item.code,
+            state=item.state.value,
+            why=item.why,
+            closers=[closer.value for closer in item.closers],
+        )
+
+
+class RequirementsView(BaseModel):
+    """What check-in of a visit asks for, and how it stands."""
+
+    appointment_id: UUID
+    ready: bool
+    items: list[RequirementView]
+    chart_packet_id: UUID | None
+
+
+class MoveView(BaseModel):
+    """One move of a visit."""
+
+    move: int
+    from_starts_at: datetime
+    from_provider_id: UUID
+    to_starts_at: datetime
+    to_provider_id: UUID
+    reason: str
+    moved_at: datetime
+    moved_by: str
+
+
+class MoveList(BaseModel):
+    """Where a visit has been."""
+
+    items: list[MoveView]

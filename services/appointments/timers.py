@@ -1,0 +1,22 @@
+"""What appointments does by the clock."""
+
+from collections.abc import Sequence
+
+from services.appointments.commands.booking import NO_SHOW, visit_lock
+from services.appointments.commands.flow import no_show_due
+from shared.db.locks import LockKey
+from shared.db.timers import DueTimer, Timers
+from shared.db.work import Work
+
+
+async def on_no_show_due(work: Work, due: DueTimer) -> None:
+    """The grace period of a visit is over."""
+    await no_show_due(work, due.subject_id)
+
+
+def locks(due: DueTimer) -> Sequence[LockKey]:
+    """What the functions above change."""
+    return visit_lock(due.subject_id)
+
+
+TIMERS = Timers({NO_SHOW: on_no_show_due}, locks)

@@ -1,0 +1,1 @@
+"""Documents: what comes in on paper or as a file, and what goes with a visit."""

@@ -1,0 +1,1 @@
+"""Eligibility: payers, coverages, checks, benefits, estimates."""

@@ -1,0 +1,1 @@
+"""The rules of eligibility: values in, decision out; shared.values and shared.x12 alone."""

@@ -1,0 +1,1 @@
+"""Payments: charges, the ledger, money taken and given back, drawers and the close of the day."""

@@ -1,0 +1,1 @@
+"""The rules of money: what may be charged, paid, given back, counted and closed. Pure."""

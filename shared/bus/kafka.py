@@ -1,0 +1,251 @@
+"""The bus over Apache Kafka, by aiokafka. What it must be told is told here.
+
+acks=all and idempotence; no automatic commit; no automatic offset (`none`: the default would skip
+to the end); batches built here, one partition each; a deadline on every await, since aiokafka
+waits for ever in several places (its issues 1101 and 759); after any error a fresh producer, since
+an idempotent one may never recover (issue 1017). The epoch of a producer is not kept by Kafka: a
+relay that lost its lease can at most finish the batch in flight, which subscribers know by its
+sequence numbers.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import TopicPartition as KafkaPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, for_code
+
+from shared.bus.kafka_group import KafkaSubscription, translated
+from shared.bus.port import (
+    Assigned,
+    BusError,
+    Message,
+    Producer,
+    Revoked,
+    TopicPartition,
+    UnknownTopic,
+    check_sizes,
+)
+from shared.contracts.envelope import PARTITIONS
+
+DEADLINE_SECONDS = 15.0
+STOP_SECONDS = 2.0
+REQUEST_MS = 10_000
+BATCH_BYTES = 256 * 1024
+SESSION_MS = 10_000
+
+_TOPIC_CONFIG = {"retention.ms": "-1", "retention.bytes": "-1", "cleanup.policy": "delete"}
+_EXISTS = 36  # TOPIC_ALREADY_EXISTS, from Kafka's list of error codes
+_UNKNOWN = 3  # UNKNOWN_TOPIC_OR_PARTITION
+
+
+class KafkaBus:
+    """See `shared.bus.port.Bus`. `bootstrap` is `host:port[,host:port]`."""
+
+    def __init__(self, bootstrap: str, *, replicas: int = 1, session_ms: int = SESSION_MS) -> None:
+        self._bootstrap, self._replicas, self._session_ms = bootstrap, replicas, session_ms
+        self._producer: AIOKafkaProducer | None = None
+        self._known: set[str] = set()
+        self._id: str | None = None
+        self._appending = asyncio.Lock()
+        self._stopping: set[asyncio.Task[None]] = set()
+
+    async def bus_id(self) -> str:
+        """See the port."""
+        if self._id is None:
+            async with self._admin() as admin:
+                cluster = await admin.describe_cluster()
+            self._id = f"kafka:{cluster['cluster_id']}"
+        return self._id
+
+    async def create_topics(self, topics: Sequence[str]) -> None:
+        """See the port. Topics are kept for ever; returns once each has its leaders."""
+        async with self._admin() as admin:
+            new = [
+                NewTopic(name, PARTITIONS, self._replicas, topic_configs=_TOPIC_CONFIG)
+                for name in topics
+            ]
+            answer = await admin.create_topics(new)
+            for name, code, *_ in answer.topic_errors:
+                if code not in (0, _EXISTS):
+                    raise BusError(f"{name}: {for_code(code).__name__}")
+            while not await self._ready(admin, topics):
+                await asyncio.sleep(0.05)
+
+    async def _ready(self, admin: AIOKafkaAdminClient, topics: Sequence[str]) -> bool:
+        for found in await admin.describe_topics(list(topics)):
+            if found["error_code"] == _UNKNOWN:
+                return False
+            led = [p for p in found["partitions"] if p["error_code"] == 0]
+            if found["error_code"] == 0 and len(found["partitions"]) != PARTITIONS:
+                raise BusError(f"{found['topic']} has not {PARTITIONS} partitions")
+            if len(led) != PARTITIONS:
+                return False
+        self._known.update(topics)
+        return True
+
+    async def _must_exist(self, topics: Sequence[str]) -> None:
+        missing = sorted(set(topics) - self._known)
+        if missing:
+            async with self._admin() as admin:
+                if not await self._ready(admin, missing):
+                    raise UnknownTopic(", ".join(missing))
+
+    @asynccontextmanager
+    async def _admin(self) -> AsyncIterator[AIOKafkaAdminClient]:
+        admin = AIOKafkaAdminClient(
+            bootstrap_servers=self._bootstrap, request_timeout_ms=REQUEST_MS
+        )
+        try:
+            async with asyncio.timeout(DEADLINE_SECONDS):
+                await admin.start()
+                yield admin
+        except (KafkaError, TimeoutError, OSError) as error:
+            raise translated(error) from error
+        finally:
+            await _within(admin.close())
+
+    async def append(self, producer: Producer, messages: Sequence[Message]) -> list[int]:
+        """See the port. Each partition's messages go in batches, in order."""
+        check_sizes(messages)
+        if not messages:
+            return []
+        await self._must_exist([m.topic for m in messages])
+        async with self._appending:
+            try:
+                async with asyncio.timeout(DEADLINE_SECONDS):
+                    return await self._send(await self._started(), messages)
+            except (KafkaError, TimeoutError, OSError) as error:
+                self._abandon()
+                raise translated(error) from error
+            except asyncio.CancelledError:
+                self._abandon()
+                raise
+
+    async def _started(self) -> AIOKafkaProducer:
+        if self._producer is None:
+            self._producer = AIOKafkaProducer(
+                bootstrap_servers=self._bootstrap,
+                acks="all",
+                enable_idempotence=True,
+                max_batch_size=BATCH_BYTES,
+                linger_ms=0,
+                request_timeout_ms=REQUEST_MS,
+                retry_backoff_ms=50,
+            )
+            await self._producer.start()
+        return self._producer
+
+    async def _send(self, client: AIOKafkaProducer, messages: Sequence[Message]) -> list[int]:
+        by_partition: dict[TopicPartition, list[int]] = {}
+        for index, message in enumerate(messages):
+            by_partition.setdefault((message.topic, message.partition), []).append(index)
+        pending: list[tuple[Any, list[int]]] = []
+        for (topic, partition), indices in by_partition.items():
+            batch, held = client.create_batch(), list[int]()
+            for index in indices:
+                if not _put(batch, messages[index]):
+                    pending.append((await client.send_batch(batch, topic, partition=partition), held))
+                    batch, held = client.create_batch(), []
+                    _put(batch, messages[index])
+                held.append(index)
+            pending.append((await client.send_batch(batch, topic, partition=partition), held))
+        offsets = [0] * len(messages)
+        for future, held in pending:
+            first = (await future).offset
+            for place, index in enumerate(held):
+                offsets[index] = first + place
+        return offsets
+
+    def _abandon(self) -> None:
+        """Leave the producer behind: what it still holds is sent again by its successor."""
+        client, self._producer = self._producer, None
+        if client is not None:
+            task = asyncio.create_task(_stopped(client))
+            self._stopping.add(task)
+            task.add_done_callback(self._stopping.discard)
+
+    async def subscribe(
+        self, group: str, topics: Sequence[str], *, on_assigned: Assigned, on_revoked: Revoked
+    ) -> KafkaSubscription:
+        """See the port. Membership is dynamic: closing leaves the group at once."""
+        await self._must_exist(topics)
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._bootstrap,
+            group_id=group,
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            session_timeout_ms=self._session_ms,
+            heartbeat_interval_ms=self._session_ms // 4,
+            rebalance_timeout_ms=30_000,
+            request_timeout_ms=REQUEST_MS,
+            retry_backoff_ms=50,
+            metadata_max_age_ms=60_000,
+        )
+        subscription = KafkaSubscription(consumer, on_assigned, on_revoked)
+        consumer.subscribe(list(topics), listener=subscription)
+        try:
+            async with asyncio.timeout(DEADLINE_SECONDS):
+                await consumer.start()
+        except (KafkaError, TimeoutError, OSError) as error:
+            await _within(consumer.stop())
+            raise translated(error) from error
+        return subscription
+
+    async def log_starts(self, topics: Sequence[str]) -> dict[TopicPartition, int]:
+        """See the port."""
+        return await self._bounds(topics, "beginning_offsets")
+
+    async def log_ends(self, topics: Sequence[str]) -> dict[TopicPartition, int]:
+        """See the port."""
+        return await self._bounds(topics, "end_offsets")
+
+    async def _bounds(self, topics: Sequence[str], which: str) -> dict[TopicPartition, int]:
+        await self._must_exist(topics)
+        asked = [KafkaPartition(topic, n) for topic in topics for n in range(PARTITIONS)]
+        client = AIOKafkaConsumer(
+            bootstrap_servers=self._bootstrap, request_timeout_ms=REQUEST_MS, retry_backoff_ms=50
+        )
+        try:
+            async with asyncio.timeout(DEADLINE_SECONDS):
+                await client.start()
+                found: Mapping[KafkaPartition, int] = await getattr(client, which)(asked)
+        except (KafkaError, TimeoutError, OSError) as error:
+            raise translated(error) from error
+        finally:
+            await _within(client.stop())
+        return {(key.topic, key.partition): offset for key, offset in found.items()}
+
+    async def close(self) -> None:
+        """See the port."""
+        self._abandon()
+        if self._stopping:
+            await asyncio.wait(self._stopping)
+
+
+def _put(batch: Any, message: Message) -> bool:
+    headers = [(name, text.encode()) for name, text in message.headers]
+    key = message.key.encode()
+    return batch.append(timestamp=None, key=key, value=message.value, headers=headers) is not None
+
+
+async def _within(closing: Any) -> None:
+    try:
+        async with asyncio.timeout(STOP_SECONDS):
+            await closing
+    except (KafkaError, TimeoutError, OSError):
+        return  # it is left behind; nothing waits for it
+
+
+async def _stopped(client: AIOKafkaProducer) -> None:
+    try:
+        async with asyncio.timeout(STOP_SECONDS):
+            await client.stop()
+    except (KafkaError, TimeoutError, OSError):
+        # `stop` flushes first and an idempotent producer never gives up (issue 1101), so its
+        # sender is ended here; there is no public way.
+        await _within(client._sender.close())
+        await _within(client.client.close())

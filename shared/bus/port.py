@@ -1,0 +1,170 @@
+"""What a bus is, whatever carries it: append, subscribe, seek, offsets.
+
+Topics have 12 partitions for life. Offsets of a partition are dense on Postgres and in memory and
+merely rising on Kafka. Delivery is at least once and in order within a partition. Where a group
+stands is kept by the subscriber in its own database and wins over what the bus may remember.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from shared.contracts.envelope import Headers
+
+TopicPartition = tuple[str, int]
+"""(topic, partition)."""
+
+RECORD_BYTES_MAX = 128 * 1024
+"""Key, headers and value of one record, in UTF-8. Twice what an event's value may have."""
+
+
+class BusError(Exception):
+    """Something about the bus. The text names topics and offsets, never a value."""
+
+
+class BusUnavailable(BusError):
+    """The bus does not answer, or broke off; the same call may succeed later."""
+
+
+class StaleProducer(BusError):
+    """A producer of this name with a later epoch has written since: this one must stop."""
+
+
+class RecordTooLarge(BusError):
+    """A record over RECORD_BYTES_MAX. Nothing of the batch was appended."""
+
+
+class UnknownTopic(BusError):
+    """There is no such topic or partition, and none is made by writing to it."""
+
+
+class NotAllowed(BusError):
+    """This role may not append there, read there or join that group."""
+
+
+class GroupBroken(BusError):
+    """The membership of a group failed in a way that only a new process mends."""
+
+
+class OffsetOutOfRange(BusError):
+    """A position below the log's start or above its end: history is gone or was replaced."""
+
+    def __init__(self, topic: str, partition: int, offset: int) -> None:
+        super().__init__(f"{topic}/{partition} has no offset {offset}")
+        self.topic, self.partition, self.offset = topic, partition, offset
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A record to append."""
+
+    topic: str
+    key: str
+    partition: int
+    headers: Headers
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record as it was read."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: str | None
+    headers: Headers
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Producer:
+    """Who appends: a service, and which of its relays by rising epoch."""
+
+    name: str
+    epoch: int
+
+
+Assigned = Callable[[frozenset[TopicPartition]], Awaitable[Mapping[TopicPartition, int]]]
+"""Called with newly owned partitions; answers the offset to read each from."""
+
+Revoked = Callable[[frozenset[TopicPartition]], Awaitable[None]]
+"""Called before partitions are given up, and late where they were lost. It waits for the
+transaction in flight; whatever it raises, the partitions are gone."""
+
+
+class Subscription(Protocol):
+    """One member of a group. After an error other than from `commit` it is closed and made anew."""
+
+    @property
+    def assignment(self) -> frozenset[TopicPartition]:
+        """The partitions that this member owns and may read."""
+        ...
+
+    async def poll(self, max_records: int, timeout: float) -> list[Record]:
+        """Up to `max_records` in partition order, as soon as there are any; none after `timeout`
+        seconds. Each record is given once, unless sought again.
+
+        Raises OffsetOutOfRange, BusUnavailable, GroupBroken, NotAllowed.
+        """
+        ...
+
+    async def seek(self, partition: TopicPartition, offset: int) -> None:
+        """Read an owned partition from `offset` on. Nothing where it is not owned any more."""
+        ...
+
+    async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """Tell the bus where the group stands, for people and autoscalers. Failing is no error."""
+        ...
+
+    async def close(self) -> None:
+        """Give the partitions up and leave the group; others may take them at once."""
+        ...
+
+
+class Bus(Protocol):
+    """A connection to a bus. Nothing is opened before it is needed."""
+
+    async def bus_id(self) -> str:
+        """What this bus is called for ever; another one, or one made anew, has another id."""
+        ...
+
+    async def create_topics(self, topics: Sequence[str]) -> None:
+        """Make the topics that are missing, 12 partitions each, kept for ever."""
+        ...
+
+    async def append(self, producer: Producer, messages: Sequence[Message]) -> list[int]:
+        """Append in the order given; the offset of each message.
+
+        After an error some may have been appended, each partition's from the first without a hole:
+        the caller sends the whole batch again. An empty batch does nothing but tell the epoch.
+        Raises StaleProducer, RecordTooLarge, UnknownTopic, NotAllowed, BusUnavailable.
+        """
+        ...
+
+    async def subscribe(
+        self, group: str, topics: Sequence[str], *, on_assigned: Assigned, on_revoked: Revoked
+    ) -> Subscription:
+        """Join a group. Within it each partition has one owner at a time."""
+        ...
+
+    async def log_starts(self, topics: Sequence[str]) -> dict[TopicPartition, int]:
+        """The oldest offset of each partition."""
+        ...
+
+    async def log_ends(self, topics: Sequence[str]) -> dict[TopicPartition, int]:
+        """The offset that the next record of each partition gets."""
+        ...
+
+    async def close(self) -> None:
+        """Close the connections. Subscriptions are closed by whoever made them."""
+        ...
+
+
+def check_sizes(messages: Sequence[Message]) -> None:
+    """Raise RecordTooLarge if any message is over the limit, before anything is sent."""
+    for message in messages:
+        size = len(message.key.encode()) + len(message.value)
+        size += sum(len(name.encode()) + len(text.encode()) for name, text in message.headers)
+        if size > RECORD_BYTES_MAX:
+            raise RecordTooLarge(f"{size} bytes for {message.topic}; {RECORD_BYTES_MAX} at most")

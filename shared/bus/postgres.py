@@ -1,0 +1,286 @@
+"""The bus over Postgres. A bus has one connection to append with; each subscription has its own,
+on which it also listens, reads and keeps its lease."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import asyncpg
+import orjson
+
+from shared.bus.membership import Membership
+from shared.bus.port import (
+    Assigned,
+    BusError,
+    BusUnavailable,
+    Message,
+    NotAllowed,
+    OffsetOutOfRange,
+    Producer,
+    Record,
+    Revoked,
+    StaleProducer,
+    TopicPartition,
+    UnknownTopic,
+    check_sizes,
+)
+from shared.bus.postgres_functions import STALE_PRODUCER, UNKNOWN_TOPIC
+from shared.values.ids import new_id
+
+T = TypeVar("T")
+
+DEADLINE_SECONDS = 15.0
+IDLE_SECONDS = 2.0
+LEASE_SECONDS = 4.5
+
+_FETCH = """
+WITH ready AS (
+  SELECT a.*, p.log_start, p.next_offset, count(*) OVER () AS many
+  FROM unnest($1::int[], $2::int[], $3::bigint[]) a(topic_id, partition, at)
+  JOIN log_partition p USING (topic_id, partition) WHERE p.next_offset <> a.at)
+SELECT r.topic_id, r.partition, r.at, r.log_start, r.next_offset, l."offset", l.key, l.headers, l.value
+FROM ready r LEFT JOIN LATERAL (
+  SELECT * FROM log_record l
+  WHERE l.topic_id = r.topic_id AND l.partition = r.partition AND l."offset" >= r.at
+  ORDER BY l."offset" LIMIT greatest(1, $4 / r.many)) l ON true
+"""
+_BOUNDS = """
+SELECT t.name, p.partition, p.log_start, p.next_offset
+FROM topic t JOIN log_partition p ON p.topic_id = t.id WHERE t.name = ANY ($1)
+"""
+
+
+@dataclass(slots=True)
+class Line:
+    """One connection that is opened when needed, used by one caller at a time, within a deadline."""
+
+    url: str
+    application: str
+    prepare: Callable[[asyncpg.Connection], Awaitable[None]] | None = None
+    _connection: asyncpg.Connection | None = None
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def run(self, call: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
+        """The result of a call. Raises BusError; the connection is dropped where it may be broken."""
+        async with self._lock:
+            try:
+                async with asyncio.timeout(DEADLINE_SECONDS):
+                    return await call(await self._opened())
+            except asyncio.CancelledError:
+                self.drop()
+                raise
+            except (OSError, TimeoutError, asyncpg.InterfaceError) as error:
+                self.drop()
+                raise BusUnavailable(type(error).__name__) from error
+            except asyncpg.PostgresError as error:
+                raise self._translated(error) from error
+
+    async def _opened(self) -> asyncpg.Connection:
+        if self._connection is None or self._connection.is_closed():
+            settings = {"application_name": self.application, "timezone": "UTC", "jit": "off"}
+            self._connection = await asyncpg.connect(self.url, server_settings=settings)
+            if self.prepare is not None:
+                await self.prepare(self._connection)
+        return self._connection
+
+    def _translated(self, error: asyncpg.PostgresError) -> BusError:
+        code = error.sqlstate or ""
+        if code == STALE_PRODUCER:
+            return StaleProducer(str(error))
+        if code == UNKNOWN_TOPIC:
+            return UnknownTopic(str(error))
+        if code == "42501":
+            return NotAllowed(str(error))
+        self.drop()
+        return BusUnavailable(f"SQLSTATE {code}")
+
+    def drop(self) -> None:
+        """Break the connection off; the next call opens another."""
+        if self._connection is not None:
+            self._connection.terminate()
+            self._connection = None
+
+    async def close(self) -> None:
+        """Close the connection properly, within a second."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            try:
+                await connection.close(timeout=1)
+            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                connection.terminate()
+
+
+class PostgresSubscription:
+    """A member of a group. See `shared.bus.port.Subscription`."""
+
+    def __init__(
+        self,
+        line: Line,
+        membership: Membership,
+        topic_ids: Mapping[str, int],
+        idle_seconds: float,
+        woken: asyncio.Event,
+    ) -> None:
+        self._line, self._membership, self._idle = line, membership, idle_seconds
+        self._ids = dict(topic_ids)
+        self._names = {number: name for name, number in topic_ids.items()}
+        self._woken = woken
+
+    @property
+    def assignment(self) -> frozenset[TopicPartition]:
+        """See the port."""
+        return frozenset(self._membership.positions)
+
+    async def poll(self, max_records: int, timeout: float) -> list[Record]:
+        """See the port. Woken by NOTIFY; looks by itself every `IDLE_SECONDS`."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + timeout
+        while True:
+            self._membership.check()
+            self._woken.clear()
+            records = await self._fetch(max_records)
+            left = end - loop.time()
+            if records or left <= 0:
+                return records
+            try:
+                await asyncio.wait_for(self._woken.wait(), min(left, self._idle))
+            except TimeoutError:
+                continue
+
+    async def _fetch(self, max_records: int) -> list[Record]:
+        asked = dict(self._membership.positions)
+        if not asked:
+            return []
+        ids = [self._ids[topic] for topic, _ in asked]
+        numbers = [number for _, number in asked]
+        offsets = list(asked.values())
+        rows = await self._line.run(lambda c: c.fetch(_FETCH, ids, numbers, offsets, max_records))
+        records: list[Record] = []
+        for topic_id, number, at, start, following, offset, key, headers, value in rows:
+            topic = self._names[topic_id]
+            if self._membership.positions.get((topic, number)) not in (asked[topic, number], offset):
+                continue  # lost or sought while the rows were on their way
+            if not start <= at <= following:
+                raise OffsetOutOfRange(topic, number, at)
+            flat = orjson.loads(headers)
+            pairs = tuple(zip(flat[::2], flat[1::2], strict=True))
+            records.append(Record(topic, number, offset, key, pairs, value))
+            self._membership.positions[topic, number] = offset + 1
+        return records
+
+    async def seek(self, partition: TopicPartition, offset: int) -> None:
+        """See the port."""
+        if partition in self._membership.positions:
+            self._membership.positions[partition] = offset
+            self._woken.set()
+
+    async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """See the port."""
+        await self._membership.stands(offsets)
+
+    async def close(self) -> None:
+        """See the port."""
+        await self._membership.leave()
+        await self._line.close()
+
+    def abandon(self) -> None:
+        """Break off as a killed process does: nothing is given up and nobody is told."""
+        self._membership.stop()
+        self._line.drop()
+
+
+class PostgresBus:
+    """See `shared.bus.port.Bus`. `url` is the worker role's in the bus's database."""
+
+    def __init__(
+        self, url: str, *, lease_seconds: float = LEASE_SECONDS, idle_seconds: float = IDLE_SECONDS
+    ) -> None:
+        self._url, self._lease, self._idle = url, lease_seconds, idle_seconds
+        self._line = Line(url, "clinicbus-bus-append")
+        self._member = str(new_id())
+        self._id: str | None = None
+
+    async def bus_id(self) -> str:
+        """See the port."""
+        if self._id is None:
+            found = await self._line.run(lambda c: c.fetchval("SELECT bus_id FROM bus_identity"))
+            self._id = f"postgres:{found}"
+        return self._id
+
+    async def create_topics(self, topics: Sequence[str]) -> None:
+        """See the port."""
+        await self._line.run(lambda c: c.execute("SELECT bus_create_topics($1)", list(topics)))
+
+    async def append(self, producer: Producer, messages: Sequence[Message]) -> list[int]:
+        """See the port. A batch is one transaction: all of it is appended or nothing."""
+        check_sizes(messages)
+        columns: list[Any] = [
+            [m.topic for m in messages],
+            [m.partition for m in messages],
+            [m.key for m in messages],
+            [orjson.dumps([t for pair in m.headers for t in pair]).decode() for m in messages],
+            [m.value for m in messages],
+        ]
+        text = "SELECT bus_append($1, $2, $3, $4, $5, $6, $7)"
+        offsets: list[int] = await self._line.run(
+            lambda c: c.fetchval(text, producer.name, producer.epoch, *columns)
+        )
+        return offsets
+
+    async def subscribe(
+        self, group: str, topics: Sequence[str], *, on_assigned: Assigned, on_revoked: Revoked
+    ) -> PostgresSubscription:
+        """See the port."""
+        woken = asyncio.Event()
+        known: dict[str, int] = {}
+
+        def told(_c: object, _pid: int, channel: str, payload: object) -> None:
+            if channel == "bus_group":
+                if payload == group:
+                    membership.hurry()
+            elif not known or not {str(n) for n in known.values()}.isdisjoint(str(payload).split(",")):
+                woken.set()
+
+        async def listen(connection: asyncpg.Connection) -> None:
+            await connection.add_listener("bus", told)
+            await connection.add_listener("bus_group", told)
+
+        line = Line(self._url, f"clinicbus-bus-{group}", listen)
+        membership = Membership(
+            line.run, group, self._member, tuple(topics), known, self._lease, woken.set,
+            on_assigned, on_revoked,
+        )  # fmt: skip
+        try:
+            rows = await line.run(
+                lambda c: c.fetch("SELECT name, id FROM topic WHERE name = ANY ($1)", list(topics))
+            )
+            known.update({row["name"]: row["id"] for row in rows})
+            if len(known) < len(set(topics)):
+                raise UnknownTopic(", ".join(sorted(set(topics) - set(known))))
+            await membership.join()
+        except BaseException:
+            membership.stop()
+            line.drop()
+            raise
+        return PostgresSubscription(line, membership, known, self._idle, woken)
+
+    async def log_starts(self, topics: Sequence[str]) -> dict[TopicPartition, int]:
+        """See the port."""
+        return {key: start for key, (start, _) in (await self._bounds(topics)).items()}
+
+    async def log_ends(self, topics: Sequence[str]) -> dict[TopicPartition, int]:
+        """See the port."""
+        return {key: end for key, (_, end) in (await self._bounds(topics)).items()}
+
+    async def _bounds(self, topics: Sequence[str]) -> dict[TopicPartition, tuple[int, int]]:
+        rows = await self._line.run(lambda c: c.fetch(_BOUNDS, list(topics)))
+        found = {(name, number): (start, end) for name, number, start, end in rows}
+        missing = set(topics) - {topic for topic, _ in found}
+        if missing:
+            raise UnknownTopic(", ".join(sorted(missing)))
+        return found
+
+    async def close(self) -> None:
+        """See the port."""
+        await self._line.close()

@@ -1,0 +1,229 @@
+"""The relay: carries the outbox to the bus. It does what `relay_machine` says and nothing else.
+
+It holds one worker connection, on which no transaction is open while the bus is called.
+"""
+
+import asyncio
+import random
+from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+import sqlalchemy.exc
+import structlog
+
+from shared.bus.port import Bus, BusError, Message, Producer, StaleProducer
+from shared.bus.relay_machine import (
+    LEASE_SECONDS,
+    Acquire,
+    Action,
+    Append,
+    Cursor,
+    Done,
+    Fact,
+    Fence,
+    Granted,
+    Lost,
+    MakeDays,
+    OutboxRow,
+    Read,
+    Refused,
+    RelayMachine,
+    Renew,
+    Renewed,
+    Rows,
+    Save,
+    Stale,
+    Trouble,
+    Wait,
+    Woken,
+)
+from shared.db.bus_tables import make_outbox_days
+from shared.db.database import Database
+from shared.db.failpoints import hit
+from shared.values.ids import new_id
+
+log = structlog.get_logger(__name__)
+
+CHANNEL = "outbox"
+"""NOTIFY on it, from a connection of its own after a commit, wakes a relay in another process."""
+
+_TODAY = "(clock_timestamp() AT TIME ZONE 'UTC')::date AS today"
+_UNTIL = f"clock_timestamp() + interval '{LEASE_SECONDS} seconds'"
+_ACQUIRE = f"""
+INSERT INTO relay_lease (producer, owner, epoch, expires_at) VALUES ($1, $2, 1, {_UNTIL})
+ON CONFLICT (producer) DO UPDATE
+  SET owner = excluded.owner, epoch = relay_lease.epoch + 1, expires_at = excluded.expires_at
+  WHERE relay_lease.expires_at < clock_timestamp() OR relay_lease.owner = excluded.owner
+RETURNING epoch, cursor_xid, cursor_id, {_TODAY}
+"""
+_RENEW = f"""
+UPDATE relay_lease SET expires_at = {_UNTIL} WHERE producer = $1 AND owner = $2 AND epoch = $3
+RETURNING {_TODAY}
+"""
+_SAVE = f"""
+UPDATE relay_lease SET expires_at = {_UNTIL}, cursor_xid = $4::text::xid8, cursor_id = $5
+WHERE producer = $1 AND owner = $2 AND epoch = $3 RETURNING {_TODAY}
+"""
+_RELEASE = """
+UPDATE relay_lease SET expires_at = clock_timestamp() - interval '1 second'
+WHERE producer = $1 AND owner = $2 AND epoch = $3
+"""
+# Days are literals: as a parameter the bound would lock every partition. Not `xid > a OR (xid = a
+# AND id > b)`: that one sorts. Behind xmin, since rows of open transactions may come in between.
+_READ = """
+SELECT xid::text AS xid, id, topic, partition, key, headers, value FROM outbox
+WHERE {days}(xid, id) > ($1::text::xid8, $2) AND xid < pg_snapshot_xmin(pg_current_snapshot())
+ORDER BY xid, id LIMIT $3
+"""
+_DAYS = "recorded_on BETWEEN date '{since}' - 1 AND date '{today}' + 1 AND "
+
+
+class Relay:
+    """The relay of one service in one process; others stand by."""
+
+    def __init__(self, database: Database, bus: Bus, *, jitter: random.Random | None = None) -> None:
+        self._database, self._bus, self._name = database, bus, database.name
+        self._owner = str(new_id())
+        self._machine = RelayMachine((jitter or random.Random()).random)
+        self._woken = database.signals["outbox"]
+        self._stopping = False
+        self._raw: asyncpg.Connection | None = None
+        self.problem: str | None = None
+
+    def state(self) -> dict[str, Any]:
+        """For readiness and `clinicbus status`."""
+        leads = self._machine.epoch is not None
+        return {"leads": leads, "epoch": self._machine.epoch, "problem": self.problem}
+
+    def stop(self) -> None:
+        """Finish the batch in hand, give the lease back, and let `run` return."""
+        self._stopping = True
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Relay until `stop` or cancellation. The database and the bus may come and go."""
+        loop = asyncio.get_running_loop()
+        while not self._stopping:
+            try:
+                async with self._connected() as raw:
+                    self._raw = raw
+                    while not (self._stopping and self._idle()):
+                        action = self._machine.decide(loop.time())
+                        self._machine.heard(await self._perform(raw, action), loop.time())
+                    await self._release(raw)
+            except (
+                OSError,
+                asyncpg.PostgresError,
+                asyncpg.InterfaceError,
+                sqlalchemy.exc.SQLAlchemyError,
+            ) as error:
+                self._say(f"database: {type(error).__name__}")
+                self._machine.heard(Trouble(), loop.time())
+                action = self._machine.decide(loop.time())
+                if isinstance(action, Wait):
+                    await asyncio.sleep(action.seconds)
+
+    def _idle(self) -> bool:
+        return not isinstance(self._machine.decide(asyncio.get_running_loop().time()), (Append, Save))
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[asyncpg.Connection]:
+        def told(*_: object) -> None:
+            self._woken.set()
+
+        async with self._database.raw("worker") as raw:
+            await raw.add_listener(CHANNEL, told)
+            try:
+                yield raw
+            finally:
+                if not raw.is_closed():
+                    await raw.remove_listener(CHANNEL, told)
+
+    async def _perform(self, raw: asyncpg.Connection, action: Action) -> Fact:
+        match action:
+            case Wait():
+                return await self._wait(action)
+            case Append() | Fence():
+                return await self._append(action)
+            case Read():
+                return await self._read(raw, action)
+            case MakeDays():
+                await make_outbox_days(raw)
+                return Done()
+            case Acquire():
+                row = await raw.fetchrow(_ACQUIRE, self._name, self._owner)
+                if row is None:
+                    return Refused()
+                log.info("relay.leads", service=self._name, epoch=row["epoch"])
+                cursor = Cursor(int(row["cursor_xid"]), row["cursor_id"])
+                return Granted(row["epoch"], cursor, row["today"])
+            case Renew():
+                today = await raw.fetchval(_RENEW, self._name, self._owner, action.epoch)
+                return Lost() if today is None else Renewed(today)
+            case Save():
+                await hit("relay.before_cursor")
+                at = (str(action.cursor.xid), action.cursor.id)
+                today = await raw.fetchval(_SAVE, self._name, self._owner, action.epoch, *at)
+                return Lost() if today is None else Renewed(today)
+
+    async def _wait(self, action: Wait) -> Fact:
+        if not action.wakeable:
+            await asyncio.sleep(action.seconds)
+            return Done()
+        try:
+            async with asyncio.timeout(action.seconds):
+                await self._woken.wait()
+        except TimeoutError:
+            return Done()
+        self._woken.clear()
+        return Woken()
+
+    async def _append(self, action: Append | Fence) -> Fact:
+        rows = action.rows if isinstance(action, Append) else ()
+        try:
+            producer = Producer(self._name, action.epoch)
+            await self._bus.append(producer, [row.message for row in rows])
+        except StaleProducer:
+            log.warning("relay.stale", service=self._name, epoch=action.epoch)
+            return Stale()
+        except BusError as error:
+            self._say(f"bus: {type(error).__name__}")
+            return Trouble()
+        self.problem = None
+        if rows:
+            await hit("relay.after_append")
+        return Done()
+
+    async def _read(self, raw: asyncpg.Connection, action: Read) -> Fact:
+        days = ""
+        if action.since is not None:
+            days = _DAYS.format(since=action.since, today=action.today)
+        after = (str(action.after.xid), action.after.id)
+        found = await raw.fetch(_READ.format(days=days), *after, action.limit)
+        rows = tuple(_row(record) for record in found)
+        if rows:
+            await hit("relay.after_read")
+        return Rows(rows)
+
+    async def _release(self, raw: asyncpg.Connection) -> None:
+        if self._machine.epoch is not None:
+            await raw.execute(_RELEASE, self._name, self._owner, self._machine.epoch)
+
+    def _say(self, problem: str) -> None:
+        if problem != self.problem:
+            log.warning("relay.trouble", service=self._name, reason=problem)
+        self.problem = problem
+
+
+def _row(record: Any) -> OutboxRow:
+    flat = record["headers"]
+    message = Message(
+        topic=record["topic"],
+        key=record["key"],
+        partition=record["partition"],
+        headers=tuple(zip(flat[::2], flat[1::2], strict=True)),
+        value=record["value"],
+    )
+    return OutboxRow(Cursor(int(record["xid"]), record["id"]), message)

@@ -1,0 +1,279 @@
+"""What the relay does next. No I/O, no clock: facts and times come in, actions go out.
+
+One relay of a service holds the lease. It reads the outbox in commit order, appends to the bus,
+then moves its cursor; after a crash anywhere in between it appends some rows a second time, which
+subscribers know by their sequence numbers. A relay that was paused past its lease asks for it
+again before it does anything else.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from typing import TypeAlias
+
+from shared.bus.port import Message
+
+LEASE_SECONDS = 2.4
+RENEW_SECONDS = 0.8
+STANDBY_SECONDS = 0.4
+"""A standby takes over within LEASE_SECONDS + STANDBY_SECONDS of the leader's last word."""
+IDLE_FIRST_SECONDS = 0.002
+IDLE_LAST_SECONDS = 1.0
+TROUBLE_FIRST_SECONDS = 0.05
+TROUBLE_LAST_SECONDS = 1.0
+FULL_SECONDS = 3600.0
+BATCH_ROWS = 500
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Cursor:
+    """A place in the outbox: rows are in the order of (transaction id, id)."""
+
+    xid: int
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """A row of the outbox as it goes on the bus."""
+
+    cursor: Cursor
+    message: Message
+
+
+# ── actions ──────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class MakeDays:
+    """Make the outbox's partitions of the coming days."""
+
+
+@dataclass(frozen=True, slots=True)
+class Acquire:
+    """Take the lease if it is free. Answered by Granted or Refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Renew:
+    """Keep the lease. Answered by Renewed or Lost."""
+
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """Tell the bus the new epoch before the first batch. Answered by Done or Stale."""
+
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Read rows after the cursor. `since` is the last day known to be drained, None for all days;
+    rows are looked for from the day before it to tomorrow. Answered by Rows."""
+
+    after: Cursor
+    since: date | None
+    today: date
+    limit: int = BATCH_ROWS
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """Append rows to the bus. Answered by Done or Stale."""
+
+    epoch: int
+    rows: tuple[OutboxRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Save:
+    """Move the cursor, which renews the lease as well. Answered by Renewed or Lost."""
+
+    epoch: int
+    cursor: Cursor
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing to do for some seconds, or, if `wakeable`, until somebody commits. Answered by Done,
+    or by Woken."""
+
+    seconds: float
+    wakeable: bool
+
+
+Action: TypeAlias = MakeDays | Acquire | Renew | Fence | Read | Append | Save | Wait
+
+
+# ── facts ────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """The lease is ours. `today` is the database's UTC date."""
+
+    epoch: int
+    cursor: Cursor
+    today: date
+
+
+@dataclass(frozen=True, slots=True)
+class Renewed:
+    """The lease is still ours."""
+
+    today: date
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What was read, in order."""
+
+    rows: tuple[OutboxRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Somebody else holds the lease."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The lease went to somebody else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """The bus has heard a later epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """The database or the bus did not do it; it may have been done all the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """It was done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Woken:
+    """Somebody committed an event."""
+
+
+Fact: TypeAlias = Granted | Renewed | Rows | Refused | Lost | Stale | Trouble | Done | Woken
+
+
+class RelayMachine:
+    """`decide` names the next action, `heard` takes its outcome. Times are monotonic seconds."""
+
+    def __init__(self, jitter: Callable[[], float]) -> None:
+        """jitter: a number in [0, 1) for each pause after trouble."""
+        self._jitter = jitter
+        self.epoch: int | None = None
+        self.cursor = Cursor(0, 0)
+        self._today: date | None = None
+        self._since: date | None = None
+        self._asked_at = 0.0
+        self._renew_at = 0.0
+        self._fenced = False
+        self._batch: tuple[OutboxRow, ...] = ()
+        self._appended = False
+        self._pause_until = 0.0
+        self._wakeable = False
+        self._idle = IDLE_FIRST_SECONDS
+        self._troubles = 0
+        self._days_at = 0.0
+        self._full_at = 0.0
+        self._last: Action | None = None
+
+    def decide(self, now: float) -> Action:
+        """What to do at this time."""
+        self._last = action = self._next(now)
+        self._asked_at = now
+        return action
+
+    def _next(self, now: float) -> Action:
+        if now < self._pause_until:
+            return Wait(self._pause_until - now, self._wakeable)
+        if now >= self._days_at:
+            return MakeDays()
+        if self.epoch is None or self._today is None:
+            return Acquire()
+        if now >= self._renew_at:
+            return Renew(self.epoch)
+        if not self._fenced:
+            return Fence(self.epoch)
+        if self._batch and not self._appended:
+            return Append(self.epoch, self._batch)
+        if self._batch:
+            return Save(self.epoch, self._batch[-1].cursor)
+        if now >= self._full_at:
+            self._since, self._full_at = None, now + FULL_SECONDS
+        return Read(self.cursor, self._since, self._today)
+
+    def heard(self, fact: Fact, now: float) -> None:
+        """Take the outcome of the last action."""
+        if not isinstance(fact, Trouble):
+            self._troubles = 0
+        match fact:
+            case Granted():
+                self.epoch, self.cursor, self._today = fact.epoch, fact.cursor, fact.today
+                self._since, self._fenced = None, False
+                self._batch, self._appended = (), False
+                self._renew_at = self._asked_at + RENEW_SECONDS
+            case Renewed():
+                self._today, self._renew_at = fact.today, self._asked_at + RENEW_SECONDS
+                if isinstance(self._last, Save):
+                    self.cursor = self._last.cursor
+                    self._batch, self._appended = (), False
+            case Rows():
+                self._take(fact.rows, now)
+            case Refused() | Lost() | Stale():
+                self.epoch = None
+                self._batch, self._appended = (), False
+                self._pause(now, STANDBY_SECONDS, wakeable=False)
+            case Trouble():
+                self._troubled(now)
+            case Woken():
+                self._pause_until, self._idle = 0.0, IDLE_FIRST_SECONDS
+            case Done():
+                self._finished(now)
+
+    def _take(self, rows: tuple[OutboxRow, ...], now: float) -> None:
+        self._batch, self._appended = rows, False
+        if len(rows) < BATCH_ROWS:
+            self._since = self._today
+        if rows:
+            self._idle = IDLE_FIRST_SECONDS
+            return
+        # A row may be committed and still wait behind an older transaction: the first looks after
+        # a wake follow each other closely, and the wait never more than doubles.
+        self._pause(now, self._idle, wakeable=True)
+        self._idle = min(self._idle * 2, IDLE_LAST_SECONDS)
+
+    def _finished(self, now: float) -> None:
+        match self._last:
+            case MakeDays():
+                self._days_at = now + FULL_SECONDS
+            case Fence():
+                self._fenced = True
+            case Append():
+                self._appended = True
+
+    def _troubled(self, now: float) -> None:
+        # What was appended is not known: read again from the cursor. The lease may still be ours.
+        self._batch, self._appended = (), False
+        self._renew_at = 0.0
+        self._troubles += 1
+        longest = TROUBLE_FIRST_SECONDS * 2 ** min(self._troubles, 10)
+        seconds = min(longest, TROUBLE_LAST_SECONDS) * (0.5 + self._jitter() / 2)
+        self._pause(now, seconds, wakeable=False)
+
+    def _pause(self, now: float, seconds: float, *, wakeable: bool) -> None:
+        # Never past the time at which the lease must be renewed.
+        if self.epoch is not None and not isinstance(self._last, Renew) and wakeable:
+            seconds = max(0.0, min(seconds, self._renew_at - now))
+        self._pause_until, self._wakeable = now + seconds, wakeable

@@ -1,0 +1,187 @@
+"""Events on the wire: CloudEvents 1.0 in binary mode (attributes as headers, JSON data as value).
+
+Attributes beyond the standard (CloudEvents 1.0, section 3.2): `partitionkey`, `subjectseq` (one per
+event of the subject, 1..n without a hole), `tenant` (the network), `clinic`, `actor`,
+`correlationid`, `causationid`, `dataclassification`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, ClassVar, Self
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+
+PREFIX = "clinicbus"
+VALUE_BYTES_MAX = 64 * 1024
+PARTITIONS = 12
+
+Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}$")]
+"""A coded value. The bus carries no free text: every string of an event is a Code or an enum."""
+
+Headers = tuple[tuple[str, str], ...]
+
+
+class Event(BaseModel):
+    """A fact that a service states. Readers ignore members they do not know.
+
+    Class variables: `name` (`appointment.booked`), `version`, `producer`, `aggregate` (names the
+    topic and the subject), `subject_field` (the member that holds the aggregate's id).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    producer: ClassVar[str]
+    aggregate: ClassVar[str]
+    name: ClassVar[str]
+    version: ClassVar[int] = 1
+    subject_field: ClassVar[str]
+
+    @classmethod
+    def wire_type(cls) -> str:
+        """The CloudEvents `type`, literal parts only: `clinicbus.<producer>.<name>.v<version>`."""
+        return f"{PREFIX}.{cls.producer}.{cls.name}.v{cls.version}"
+
+    @classmethod
+    def topic(cls) -> str:
+        """The topic of the aggregate: `clinicbus.<producer>.<aggregate>.v1`."""
+        return topic_of(cls.producer, cls.aggregate)
+
+    @property
+    def subject_id(self) -> UUID:
+        """The id of the aggregate whose row changed."""
+        found = getattr(self, self.subject_field)
+        if not isinstance(found, UUID):
+            raise TypeError(f"{self.subject_field} of {self.name} is not a UUID")
+        return found
+
+    @property
+    def subject(self) -> str:
+        """The CloudEvents `subject`: `<aggregate>/<id>`."""
+        return f"{self.aggregate}/{self.subject_id}"
+
+    @classmethod
+    def example(cls) -> Self:
+        """The committed sample of this event, from its `examples`."""
+        extra = cls.model_config.get("json_schema_extra")
+        if not isinstance(extra, dict):
+            raise TypeError(f"{cls.__name__} has no example")
+        examples = extra["examples"]
+        if not isinstance(examples, list):
+            raise TypeError(f"{cls.__name__} has no example")
+        return cls.model_validate(examples[0], strict=False)
+
+
+def topic_of(producer: str, aggregate: str) -> str:
+    """The topic in which a producer's events of one aggregate stand, in the order of each subject."""
+    return f"{PREFIX}.{producer}.{aggregate}.v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What the headers of an event say."""
+
+    id: UUID
+    type: str
+    source: str
+    subject: str
+    time: datetime
+    subject_seq: int
+    network_id: UUID
+    actor: str
+    correlation_id: UUID
+    causation_id: UUID | None
+    clinic_id: UUID | None
+    traceparent: str | None
+
+
+class Unreadable(Exception):
+    """The bytes are not an event of ours: they name no subject, network or sequence, or lie."""
+
+
+class UnknownEvent(Exception):
+    """A well-formed envelope of a type or version that this reader does not know."""
+
+
+def headers_of(envelope: Envelope, event: Event) -> Headers:
+    """The headers of an event in the order in which they are stored and sent."""
+    pairs: list[tuple[str, str]] = [
+        ("ce_specversion", "1.0"),
+        ("ce_id", str(envelope.id)),
+        ("ce_type", envelope.type),
+        ("ce_source", envelope.source),
+        ("ce_subject", envelope.subject),
+        ("ce_time", envelope.time.astimezone(UTC).isoformat().replace("+00:00", "Z")),
+        ("ce_dataschema", f"urn:{envelope.type.replace('.', ':')}"),
+        ("ce_partitionkey", str(event.subject_id)),
+        ("ce_subjectseq", str(envelope.subject_seq)),
+        ("ce_tenant", str(envelope.network_id)),
+        ("ce_actor", envelope.actor),
+        ("ce_correlationid", str(envelope.correlation_id)),
+        ("ce_dataclassification", "restricted"),
+        ("content-type", "application/json"),
+    ]
+    if envelope.clinic_id is not None:
+        pairs.append(("ce_clinic", str(envelope.clinic_id)))
+    if envelope.causation_id is not None:
+        pairs.append(("ce_causationid", str(envelope.causation_id)))
+    if envelope.traceparent is not None:
+        pairs.append(("ce_traceparent", envelope.traceparent))
+    return tuple(pairs)
+
+
+def envelope_of(headers: Sequence[tuple[str, str]]) -> Envelope:
+    """The envelope of a record's headers. Raises Unreadable; the message names no value."""
+    got = dict(headers)
+    try:
+        if got["ce_specversion"] != "1.0":
+            raise Unreadable("specversion")
+        subject = got["ce_subject"]
+        kind, _, key = subject.partition("/")
+        if not kind or str(UUID(key)) != got["ce_partitionkey"]:
+            raise Unreadable("subject")
+        sequence = int(got["ce_subjectseq"])
+        moment = datetime.fromisoformat(got["ce_time"])
+        if sequence < 1 or moment.tzinfo is None:
+            raise Unreadable("sequence or time")
+        return Envelope(
+            id=UUID(got["ce_id"]),
+            type=got["ce_type"],
+            source=got["ce_source"],
+            subject=subject,
+            time=moment.astimezone(UTC),
+            subject_seq=sequence,
+            network_id=UUID(got["ce_tenant"]),
+            actor=got["ce_actor"],
+            correlation_id=UUID(got["ce_correlationid"]),
+            causation_id=_optional_id(got, "ce_causationid"),
+            clinic_id=_optional_id(got, "ce_clinic"),
+            traceparent=got.get("ce_traceparent"),
+        )
+    except KeyError as error:
+        raise Unreadable(f"no {error.args[0]}") from None
+    except ValueError:
+        raise Unreadable("a header has the wrong shape") from None
+
+
+def _optional_id(got: Mapping[str, str], name: str) -> UUID | None:
+    return UUID(got[name]) if name in got else None
+
+
+def event_of(envelope: Envelope, value: bytes, known: Mapping[str, type[Event]]) -> Event:
+    """The event in a record's value.
+
+    Raises UnknownEvent for a type that is not in `known`; Unreadable where the value is not JSON of
+    that type or is about another subject than its headers say.
+    """
+    cls = known.get(envelope.type)
+    if cls is None:
+        raise UnknownEvent(envelope.type)
+    try:
+        event = cls.model_validate_json(value, strict=True)
+    except ValidationError:
+        raise Unreadable("the data does not fit its type") from None
+    if event.subject != envelope.subject:
+        raise Unreadable("data and headers name different subjects")
+    return event

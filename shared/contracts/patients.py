@@ -1,0 +1,137 @@
+"""What the patients service says."""
+
+from datetime import date
+from typing import ClassVar, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, ConfigDict, Field
+
+from shared.contracts.envelope import Code, Event
+
+_PATIENT = "0190a1b2-0000-7000-8000-000000000001"
+
+ConsentKind = Literal[
+    "treatment", "privacy_notice", "billing_release", "assignment_of_benefits", "messages"
+]
+
+
+class PatientEvent(Event):
+    """Where every event of a person stands: one topic, in the order of that person's changes."""
+
+    producer: ClassVar[str] = "patients"
+    aggregate: ClassVar[str] = "patient"
+    subject_field: ClassVar[str] = "patient_id"
+
+    patient_id: UUID
+
+
+class PatientRegistered(PatientEvent):
+    """A person became a patient of the network."""
+
+    name: ClassVar[str] = "patient.registered"
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"patient_id": _PATIENT, "registered_at": "2026-11-23T15:00:00Z"}]
+        }
+    )
+
+    registered_at: AwareDatetime
+
+
+class PatientUpdated(PatientEvent):
+    """Demographics changed. Names the members, never their values."""
+
+    name: ClassVar[str] = "patient.updated"
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "patient_id": _PATIENT,
+                    "changed": ["address", "phones"],
+                    "updated_at": "2026-11-23T15:00:00Z",
+                }
+            ]
+        }
+    )
+
+    changed: list[Code] = Field(max_length=50)
+    updated_at: AwareDatetime
+
+
+class DemographicsVerified(PatientEvent):
+    """Somebody went through the demographics with the person; `complete` when none is stale."""
+
+    name: ClassVar[str] = "patient.demographics_verified"
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "patient_id": _PATIENT,
+                    "fields": ["address", "phone"],
+                    "complete": True,
+                    "verified_at": "2026-11-23T15:00:00Z",
+                }
+            ]
+        }
+    )
+
+    fields: list[Code] = Field(max_length=50)
+    complete: bool
+    verified_at: AwareDatetime
+
+
+class ConsentGranted(PatientEvent):
+    """A consent was given, for one version of its text."""
+
+    name: ClassVar[str] = "consent.granted"
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "patient_id": _PATIENT,
+                    "consent_id": "0190a1b2-0000-7000-8000-000000000002",
+                    "kind": "treatment",
+                    "text_version": "2026-01",
+                    "granted_at": "2026-11-23T15:00:00Z",
+                    "expires_on": "2027-11-23",
+                }
+            ]
+        }
+    )
+
+    consent_id: UUID
+    kind: ConsentKind
+    text_version: Code
+    granted_at: AwareDatetime
+    expires_on: date | None = None
+
+
+class ConsentRevoked(PatientEvent):
+    """A consent was taken back."""
+
+    name: ClassVar[str] = "consent.revoked"
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "patient_id": _PATIENT,
+                    "consent_id": "0190a1b2-0000-7000-8000-000000000002",
+                    "kind": "treatment",
+                    "revoked_at": "2026-11-23T16:00:00Z",
+                }
+            ]
+        }
+    )
+
+    consent_id: UUID
+    kind: ConsentKind
+    revoked_at: AwareDatetime
+
+
+EVENTS: tuple[type[Event], ...] = (
+    PatientRegistered,
+    PatientUpdated,
+    DemographicsVerified,
+    ConsentGranted,
+    ConsentRevoked,
+)

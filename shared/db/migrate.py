@@ -1,0 +1,118 @@
+"""Migrations: Alembic, one history a service, run as the service's owner role."""
+
+import importlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import asyncpg
+from alembic import command, context
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, MetaData, pool, text
+from sqlalchemy.ext.asyncio import create_async_engine
+import asyncio
+
+from shared.db.database import driver_url
+
+ROOT = Path(__file__).resolve().parents[2]
+MECHANISM = frozenset(
+    {
+        "audit",
+        "idempotency",
+        "timer",
+        "intent",
+        "outbox",
+        "relay_lease",
+        "bus_offset",
+        "applied",
+        "parked_key",
+        "parked_event",
+        "unreadable",
+        "operator_action",
+        "alembic_version",
+    }
+)
+
+
+def config_for(service: str, url: str) -> Config:
+    """Alembic's settings for a service's history."""
+    config = Config()
+    config.set_main_option("script_location", str(ROOT / "services" / service / "migrations"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["url"] = url
+    return config
+
+
+def upgrade(service: str, owner_url: str) -> None:
+    """Bring a service's database to the newest revision; nothing where it is there already."""
+    command.upgrade(config_for(service, owner_url), "head")
+
+
+async def current_revision(owner_or_app_url: str) -> str | None:
+    """The revision a database stands at, None before the first."""
+    connection = await asyncpg.connect(owner_or_app_url)
+    try:
+        if not await connection.fetchval("SELECT to_regclass('alembic_version')"):
+            return None
+        found: str | None = await connection.fetchval("SELECT version_num FROM alembic_version")
+        return found
+    finally:
+        await connection.close()
+
+
+def newest_revision(service: str) -> str:
+    """The revision that the code of a service expects."""
+    head = ScriptDirectory.from_config(config_for(service, "")).get_current_head()
+    if head is None:
+        raise LookupError(f"{service} has no migrations")
+    return head
+
+
+def run(metadata: MetaData) -> None:
+    """What a service's `env.py` calls."""
+    url = context.config.attributes["url"]
+    asyncio.run(_online(metadata, url))
+
+
+async def _online(metadata: MetaData, url: str) -> None:
+    engine = create_async_engine(driver_url(url), poolclass=pool.NullPool, hide_parameters=True)
+    async with engine.connect() as connection:
+        await connection.run_sync(_migrate, metadata)
+    await engine.dispose()
+
+
+def _migrate(connection: Connection, metadata: MetaData) -> None:
+    def ours(_object: object, name: str | None, kind: str, _reflected: bool, _other: object) -> bool:
+        if kind != "table":
+            return True
+        return name not in MECHANISM and not (name or "").startswith("outbox")
+
+    # Two processes may migrate at once: the second waits here and then finds nothing to do.
+    connection.execute(text("SELECT pg_advisory_lock(hashtext('clinicbus-migrate'))"))
+    connection.commit()
+    context.configure(connection=connection, target_metadata=metadata, include_object=ours)
+    with context.begin_transaction():
+        context.run_migrations()
+    connection.execute(text("SELECT pg_advisory_unlock(hashtext('clinicbus-migrate'))"))
+    connection.commit()
+
+
+def executor() -> Callable[[str], object]:
+    """Runs a statement in the migration that is under way."""
+    from alembic import op
+
+    return op.execute
+
+
+def main(services: list[str]) -> None:
+    """`python -m shared.db.migrate SERVICE...`: upgrade each, by its OWNER_URL."""
+    import os
+
+    for service in services:
+        upgrade(service, os.environ[f"CLINICBUS_{service.upper()}_OWNER_URL"])
+        importlib.invalidate_caches()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

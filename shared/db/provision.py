@@ -1,0 +1,104 @@
+"""Roles and databases in a Postgres: three roles and a database a service, and one for the bus."""
+
+from collections.abc import Mapping, Sequence
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import asyncpg
+
+SERVICES: tuple[str, ...] = ("appointments", "patients", "eligibility", "payments", "documents")
+BUS_DATABASE = "clinicbus_bus"
+
+
+def roles_of(services: Sequence[str] = SERVICES) -> tuple[str, ...]:
+    """Every role that needs a password."""
+    named = [f"{s}_{part}" for s in services for part in ("owner", "app", "worker")]
+    return (*named, "bus_owner")
+
+
+def url_for(superuser_url: str, role: str, password: str, database: str) -> str:
+    """The URL of a role in a database on the server that `superuser_url` names."""
+    parts = urlsplit(superuser_url)
+    host = parts.netloc.rpartition("@")[2]
+    netloc = f"{role}:{quote(password, safe='')}@{host}"
+    return urlunsplit(("postgresql", netloc, f"/{database}", parts.query, ""))
+
+
+def service_environment(
+    superuser_url: str,
+    passwords: Mapping[str, str],
+    services: Sequence[str] = SERVICES,
+    *,
+    suffix: str = "",
+) -> dict[str, str]:
+    """The URL variables of every service, for the roles and databases that `provision` makes."""
+    found = {
+        "CLINICBUS_BUS_OWNER_URL": url_for(
+            superuser_url, "bus_owner", passwords["bus_owner"], BUS_DATABASE + suffix
+        )
+    }
+    for service in services:
+        for part in ("owner", "app", "worker"):
+            role = f"{service}_{part}"
+            found[f"CLINICBUS_{service.upper()}_{part.upper()}_URL"] = url_for(
+                superuser_url, role, passwords[role], f"clinicbus_{service}{suffix}"
+            )
+        worker = f"{service}_worker"
+        found[f"CLINICBUS_{service.upper()}_BUS_URL"] = url_for(
+            superuser_url, worker, passwords[worker], BUS_DATABASE + suffix
+        )
+    return found
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+async def provision(
+    superuser_url: str,
+    passwords: Mapping[str, str],
+    services: Sequence[str] = SERVICES,
+    *,
+    suffix: str = "",
+) -> None:
+    """Create what is missing of roles and databases; running it again changes nothing else.
+
+    `GRANT app TO worker WITH INHERIT FALSE, SET TRUE`: with inheritance the worker would see and
+    write a service's own rows without switching to app. Needs Postgres 16 or later.
+    """
+    connection = await asyncpg.connect(superuser_url)
+    try:
+        await _create_roles(connection, passwords, services)
+        databases = {f"clinicbus_{s}{suffix}": f"{s}_owner" for s in services}
+        databases[BUS_DATABASE + suffix] = "bus_owner"
+        for database, owner in databases.items():
+            if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname=$1", database):
+                await connection.execute(f"CREATE DATABASE {database} OWNER {owner}")
+            await connection.execute(f"REVOKE ALL ON DATABASE {database} FROM PUBLIC")
+            members = await _may_connect(database, owner, services)
+            await connection.execute(f"GRANT CONNECT ON DATABASE {database} TO {members}")
+    finally:
+        await connection.close()
+
+
+async def _may_connect(database: str, owner: str, services: Sequence[str]) -> str:
+    if owner == "bus_owner":
+        return ", ".join(f"{s}_worker" for s in services)
+    service = owner.removesuffix("_owner")
+    return f"{service}_app, {service}_worker"
+
+
+async def _create_roles(
+    connection: asyncpg.Connection,
+    passwords: Mapping[str, str],
+    services: Sequence[str],
+) -> None:
+    for role in roles_of(services):
+        exists = await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", role)
+        verb = "ALTER" if exists else "CREATE"
+        await connection.execute(
+            f"{verb} ROLE {role} LOGIN NOSUPERUSER NOBYPASSRLS PASSWORD {_quoted(passwords[role])}"
+        )
+    for service in services:
+        await connection.execute(
+            f"GRANT {service}_app TO {service}_worker WITH INHERIT FALSE, SET TRUE, ADMIN FALSE"
+        )

@@ -1,0 +1,329 @@
+"""One unit of work: what a command reads with, writes with and says events through.
+
+A command never begins or commits; `shared.db.database` does. What a command writes is staged and
+goes to the server in one statement when the work ends, or earlier at `flush`.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar, cast
+from uuid import UUID
+
+import asyncpg
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlmodel import SQLModel
+
+from shared.contracts.envelope import VALUE_BYTES_MAX, Envelope, Event, headers_of
+from shared.db.actor import Actor, parse_actor
+from shared.db.staged import Write, insert, joined, shape_of, update
+from shared.contracts.partition import partition_of
+from shared.values.errors import Conflict, Stale, VersionMissing
+from shared.values.ids import derived_id, new_id
+
+Model = TypeVar("Model", bound=SQLModel)
+
+_OUTBOX = (
+    "INSERT INTO outbox (network_id, event_id, type, subject, subject_seq, clinic_id,"
+    " correlation_id, occurred_at, topic, partition, key, headers, value)"
+    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) RETURNING 1"
+)
+_AUDIT = (
+    "INSERT INTO audit (network_id, id, at, actor, roles, on_behalf_of, action, resource,"
+    " patient_ids, outcome, correlation_id, detail)"
+    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING 1"
+)
+_TIMER = (
+    "INSERT INTO timer (network_id, kind, subject_id, due_at) VALUES ($1, $2, $3, $4)"
+    " ON CONFLICT (network_id, kind, subject_id) DO UPDATE"
+    " SET due_at = excluded.due_at, ended_at = NULL, attempts = 0 RETURNING 1"
+)
+_TIMER_OFF = (
+    "UPDATE timer SET ended_at = $4"
+    " WHERE network_id = $1 AND kind = $2 AND subject_id = $3 AND ended_at IS NULL RETURNING 1"
+)
+_INTENT = (
+    "INSERT INTO intent (network_id, id, kind, subject_id, body, actor, correlation_id,"
+    " causation_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING 1"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """For whom, by whom and why a transaction runs, and the instant it takes for now."""
+
+    network_id: UUID
+    actor: Actor
+    now: datetime
+    correlation_id: UUID = field(default_factory=new_id)
+    causation_id: UUID | None = None
+    traceparent: str | None = None
+
+
+@dataclass(slots=True)
+class Work:
+    """See the module. `producer` is the service; `silent` marks a rebuild, which says nothing."""
+
+    producer: str
+    context: Context
+    connection: AsyncConnection
+    raw: asyncpg.Connection
+    silent: bool = False
+    signals: set[str] = field(default_factory=set)
+    _staged: list[Write] = field(default_factory=list)
+    _added: list[SQLModel] = field(default_factory=list)
+    _changed: dict[int, tuple[SQLModel, dict[str, Any]]] = field(default_factory=dict)
+    _loaded: dict[int, tuple[SQLModel, dict[str, Any]]] = field(default_factory=dict)
+    _said: list[tuple[Envelope, Event]] = field(default_factory=list)
+    _caused: int = 0
+
+    @property
+    def network_id(self) -> UUID:
+        """The network whose rows this transaction sees."""
+        return self.context.network_id
+
+    @property
+    def now(self) -> datetime:
+        """The instant this work takes for now; in a handler, the event's time."""
+        return self.context.now
+
+    @property
+    def actor(self) -> Actor:
+        """Who does it."""
+        return self.context.actor
+
+    def caused_by(self, envelope: Envelope) -> None:
+        """From here on the work is the effect of this event: its time, actor and flow."""
+        self.context = Context(
+            network_id=self.context.network_id,
+            actor=parse_actor(envelope.actor),
+            now=envelope.time,
+            correlation_id=envelope.correlation_id,
+            causation_id=envelope.id,
+            traceparent=envelope.traceparent,
+        )
+        self._caused = 0
+
+    def new_id(self, role: str) -> UUID:
+        """The id of a new row. UUIDv5 of event and role in a handler, UUIDv7 otherwise."""
+        if self.context.causation_id is None:
+            return new_id()
+        return derived_id(self.context.causation_id, role)
+
+    # ── reading ──────────────────────────────────────────────────────────────────────────────
+
+    async def fetch(
+        self, statement: sa.Executable, values: Mapping[str, Any] | None = None
+    ) -> Sequence[sa.Row[Any]]:
+        """Every row of a statement. It does not see what is staged and not flushed."""
+        return (await self.connection.execute(statement, values)).fetchall()
+
+    async def first(
+        self, statement: sa.Executable, values: Mapping[str, Any] | None = None
+    ) -> sa.Row[Any] | None:
+        """The first row of a statement, or None."""
+        return (await self.connection.execute(statement, values)).first()
+
+    async def load(self, model: type[Model], key: UUID) -> Model | None:
+        """The row of this network with this id, watched for changes; None where there is none."""
+        rows = await self.load_where(model, "id = $2", key)
+        return rows[0] if rows else None
+
+    async def load_where(self, model: type[Model], where: str, *arguments: Any) -> list[Model]:
+        """Rows of this network, watched for changes. `where` is SQL of ours with `$2..`."""
+        shape = shape_of(model)
+        text = (
+            f"SELECT {', '.join(shape.columns)} FROM {shape.name}"  # noqa: S608
+            f" WHERE network_id = $1 AND {where}"
+        )
+        records = await self.raw.fetch(text, self.network_id, *arguments)
+        return [self.adopt(model, dict(record)) for record in records]
+
+    def adopt(self, model: type[Model], values: dict[str, Any]) -> Model:
+        """A row that was read by another statement, watched for changes from now on."""
+        row = model(**values)
+        self._loaded[id(row)] = (row, values)
+        return row
+
+    # ── writing ──────────────────────────────────────────────────────────────────────────────
+
+    def add(self, *rows: SQLModel) -> None:
+        """Insert rows at the end of the work."""
+        self._added.extend(rows)
+
+    def save(self, row: SQLModel) -> None:
+        """Write a loaded row's changes at the end of the work, raising its `version` by one.
+
+        The update is refused as a conflict where the row's version is no longer the one read.
+        """
+        if any(row is added for added in self._added):
+            return
+        found = self._loaded.get(id(row))
+        if found is None:
+            raise LookupError(f"{type(row).__name__} was not loaded by this work")
+        self._changed[id(row)] = found
+
+    def stage(self, write: Write) -> None:
+        """Add a write of the chassis's own."""
+        self._staged.append(write)
+
+    def say(self, event: Event, of: SQLModel) -> None:
+        """State an event of the aggregate row `of`: the next of its subject's sequence.
+
+        The row's `event_seq` goes up by one; the row is saved or added by the same command.
+        """
+        if event.producer != self.producer:
+            raise ValueError(f"{self.producer} does not say {event.name}")
+        sequence = int(getattr(of, "event_seq")) + 1
+        setattr(of, "event_seq", sequence)
+        if self.silent:
+            return
+        self._caused += 1
+        envelope = Envelope(
+            id=self.new_id(f"event/{event.subject}/{sequence}"),
+            type=event.wire_type(),
+            source=f"/clinicbus/{self.producer}",
+            subject=event.subject,
+            time=self.now,
+            subject_seq=sequence,
+            network_id=self.network_id,
+            actor=str(self.actor),
+            correlation_id=self.context.correlation_id,
+            causation_id=self.context.causation_id,
+            clinic_id=getattr(event, "clinic_id", None),
+            traceparent=self.context.traceparent,
+        )
+        self._stage_event(envelope, event)
+        self.signals.add("outbox")
+
+    def _stage_event(self, envelope: Envelope, event: Event) -> None:
+        value = event.model_dump_json().encode()
+        if len(value) > VALUE_BYTES_MAX:
+            raise ValueError(f"{event.name} is over {VALUE_BYTES_MAX} bytes")
+        key = str(event.subject_id)
+        flat = [text for pair in headers_of(envelope, event) for text in pair]
+        arguments = (
+            envelope.network_id,
+            envelope.id,
+            envelope.type,
+            envelope.subject,
+            envelope.subject_seq,
+            envelope.clinic_id,
+            envelope.correlation_id,
+            envelope.time,
+            event.topic(),
+            partition_of(key),
+            key,
+            flat,
+            value,
+        )
+        self.stage(Write(_OUTBOX, arguments, 1, "outbox"))
+
+    def audit(
+        self,
+        action: str,
+        resource: str,
+        *,
+        patients: Sequence[UUID] = (),
+        outcome: str = "ok",
+        detail: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Record who did what to whom, in this transaction. `detail` holds codes and counts only."""
+        actor = self.actor
+        arguments = (
+            self.network_id,
+            new_id(),
+            self.now,
+            str(actor),
+            list(actor.roles),
+            actor.on_behalf_of,
+            action,
+            resource,
+            list(patients),
+            outcome,
+            self.context.correlation_id,
+            json.dumps(dict(detail or {})),
+        )
+        self.stage(Write(_AUDIT, arguments, 1, "audit"))
+
+    def timer(self, kind: str, subject_id: UUID, due_at: datetime) -> None:
+        """Set the one timer of a kind for a subject; setting it again moves it."""
+        if not self.silent:
+            self.stage(Write(_TIMER, (self.network_id, kind, subject_id, due_at), 1, "timer"))
+            self.signals.add("timer")
+
+    def cancel_timer(self, kind: str, subject_id: UUID) -> None:
+        """End a timer that has not fired; nothing where there is none."""
+        if not self.silent:
+            arguments = (self.network_id, kind, subject_id, self.now)
+            self.stage(Write(_TIMER_OFF, arguments, None, "timer"))
+
+    def intent(self, kind: str, subject_id: UUID, body: Mapping[str, Any] | None = None) -> UUID:
+        """Commit to a call outside, which an errand makes after this transaction. Its id."""
+        key = self.new_id(f"intent/{kind}/{subject_id}")
+        if not self.silent:
+            arguments = (
+                self.network_id,
+                key,
+                kind,
+                subject_id,
+                json.dumps(dict(body or {})),
+                str(self.actor),
+                self.context.correlation_id,
+                self.context.causation_id,
+            )
+            self.stage(Write(_INTENT, arguments, 1, "intent"))
+            self.signals.add("intent")
+        return key
+
+    async def flush(self) -> None:
+        """Send what is staged, in one statement. Raises Conflict where a watched row moved on."""
+        writes = [*self._changes(), *self._inserts(), *self._staged]
+        self._added, self._staged, self._changed = [], [], {}
+        if not writes:
+            return
+        text, arguments = joined(writes)
+        counts = await self.raw.fetchrow(text, *arguments)
+        for write, count in zip(writes, cast("Sequence[int]", counts), strict=True):
+            if write.expected is not None and count != write.expected:
+                raise Conflict("row.changed", "It changed at the same moment; try again.")
+
+    def _changes(self) -> list[Write]:
+        writes: list[Write] = []
+        for row, before in self._changed.values():
+            shape = shape_of(type(row))
+            now = {name: getattr(row, name) for name in shape.columns}
+            guard: dict[str, Any] = {}
+            if "version" in shape.columns:
+                guard["version"] = before["version"]
+                setattr(row, "version", before["version"] + 1)
+                now["version"] = before["version"] + 1
+            changed = [name for name in shape.columns if now[name] != before.get(name)]
+            if not changed:
+                continue
+            writes.append(update(type(row), row, changed, guard))
+            self._loaded[id(row)] = (row, now)
+        return writes
+
+    def _inserts(self) -> list[Write]:
+        by_model: dict[type[SQLModel], list[SQLModel]] = {}
+        for row in self._added:
+            by_model.setdefault(type(row), []).append(row)
+        writes = [insert(model, rows) for model, rows in by_model.items()]
+        for row in self._added:
+            values = {name: getattr(row, name) for name in shape_of(type(row)).columns}
+            self._loaded[id(row)] = (row, values)
+        return writes
+
+
+def match_version(given: int | None, current: int) -> None:
+    """Raise VersionMissing (428) or Stale (412) unless the caller's version is the current one.
+
+    RFC 9110, section 13.1.1 (If-Match), and RFC 6585, section 3 (428).
+    """
+    if given is None:
+        raise VersionMissing("version.missing", "This change needs an If-Match header.")
+    if given != current:
+        raise Stale("version.stale", "It has changed since; read it again.")

@@ -1,0 +1,1 @@
+"""Values that mean the same everywhere: errors, money, time, intervals, ids. Pure."""

@@ -1,0 +1,198 @@
+"""From a request to a route's transaction and back: token, permission, headers, body, reply."""
+
+import asyncio
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import Response
+
+from shared.db.database import Database
+from shared.db.failpoints import hit
+from shared.db.work import Context, Work
+from shared.values.clock import Clock
+from shared.values.errors import Conflict, DomainError, Forbidden, Malformed, VersionMissing
+from shared.values.ids import new_id
+from shared.web.body import fingerprint, read_bytes, require_json, validated
+from shared.web.calls import Call, read_if_match, rendered
+from shared.web.metrics import DENIED, REQUESTS, SECONDS, UNAUTHENTICATED
+from shared.web.problems import plain_problem, problem
+from shared.web.routes import Route
+from shared.web.tokens import BadToken, Principal, TokenVerifier
+from shared.web.transactions import Constraints, Key, Plan, in_transaction
+from shared.web.uploads import read_upload
+
+log = structlog.get_logger(__name__)
+
+KEY_LENGTH_MAX = 255
+ENRICH_SECONDS = 0.02
+_TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """What every route of a service is answered with."""
+
+    service: str
+    database: Database
+    clock: Clock
+    tokens: TokenVerifier
+    constraints: Constraints
+    cursor_secret: bytes
+
+    async def answer(
+        self, route: Route, request: Request, path: Mapping[str, UUID], query: Any
+    ) -> Response:
+        """Answer one request of a route. Refusals become problem documents here."""
+        started = time.perf_counter()
+        correlation_id, traceparent = trace_of(request.headers.get("traceparent"))
+        response = await self._guarded(route, request, path, query, correlation_id, traceparent)
+        response.headers["X-Request-Id"] = str(correlation_id)
+        response.headers["traceparent"] = traceparent
+        response.headers["Cache-Control"] = "no-store"
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        labels = (self.service, route.path)
+        REQUESTS.labels(*labels, route.method, response.status_code).inc()
+        SECONDS.labels(*labels).observe(time.perf_counter() - started)
+        return response
+
+    async def _guarded(
+        self,
+        route: Route,
+        request: Request,
+        path: Mapping[str, UUID],
+        query: Any,
+        correlation_id: UUID,
+        traceparent: str,
+    ) -> Response:
+        try:
+            principal = await self.principal(request)
+        except BadToken as error:
+            UNAUTHENTICATED.labels(self.service, str(error)).inc()
+            log.warning("token.refused", reason=str(error), route=route.path)
+            return plain_problem(
+                401, "token.refused", "A valid bearer token is needed.",
+                {"WWW-Authenticate": 'Bearer realm="clinicbus"'},
+            )  # fmt: skip
+        context = Context(
+            principal.network_id,
+            principal.actor,
+            self.clock.now(),
+            correlation_id,
+            traceparent=traceparent,
+        )
+        call: Call[Any] = Call(
+            principal, path, query, None, correlation_id, traceparent, self.cursor_secret
+        )
+        try:
+            if route.may not in principal.permissions:
+                await self._denied(route, request, context)
+                raise Forbidden("permission.missing", "Your role does not allow this.")
+            key = await self._read(route, request, call)
+            return await self._run(route, request, call, context, key)
+        except DomainError as error:
+            return problem(error, await self._enriched(route, call, context, error))
+
+    async def principal(self, request: Request) -> Principal:
+        """Whom the request's one Authorization header speaks for. Raises BadToken."""
+        given = request.headers.getlist("authorization")
+        if len(given) != 1:
+            raise BadToken("none" if not given else "several")
+        scheme, _, token = given[0].partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise BadToken("scheme")
+        return await self.tokens.verify(token.strip())
+
+    async def _read(self, route: Route, request: Request, call: Call[Any]) -> Key | None:
+        """Read headers and body into the call; the idempotency key, where the route has one."""
+        key_text = read_key(request) if route.keyed else None
+        call.if_match = read_if_match(request.headers.get("if-match"))
+        if route.versioned and call.if_match is None:
+            raise VersionMissing("version.missing", "This change needs an If-Match header.")
+        canonical = b""
+        if route.upload is not None:
+            call.given, canonical = await read_upload(request, route.upload, route.limit_bytes)
+        elif route.method != "GET":
+            raw = await read_bytes(request)
+            if route.given is not None:
+                require_json(request)
+                call.given = validated(raw, route.given)
+                canonical = fingerprint(raw)
+        if key_text is None:
+            return None
+        version = b"" if call.if_match is None else str(call.if_match).encode()
+        caller = str(call.principal.actor)
+        return Key(caller, route.method, request.url.path, key_text, canonical + b"|" + version)
+
+    async def _run(
+        self, route: Route, request: Request, call: Call[Any], context: Context, key: Key | None
+    ) -> Response:
+        async def run(work: Work) -> Response:
+            await hit("route.before_command")
+            reply = await route.function(work, call)
+            await hit("route.after_command")
+            work.audit(
+                route.name, request.url.path, patients=call.patients, detail=call.detail or None
+            )
+            return rendered(reply)
+
+        locks_read = route.locks_read
+        plan = Plan(
+            context=context,
+            locks=route.locks(call) if route.locks else (),
+            locks_read=None if locks_read is None else (lambda work: locks_read(work, call)),
+            key=key,
+        )
+        response = await in_transaction(self.database, plan, run, self.constraints)
+        await hit("route.before_reply")
+        return response
+
+    async def _denied(self, route: Route, request: Request, context: Context) -> None:
+        DENIED.labels(self.service, route.path).inc()
+        async with self.database.work(context) as work:
+            work.audit(
+                route.name, request.url.path, outcome="denied", detail={"needs": route.may.value}
+            )
+
+    async def _enriched(
+        self, route: Route, call: Call[Any], context: Context, error: DomainError
+    ) -> dict[str, Any]:
+        if route.enrich is None or not isinstance(error, Conflict):
+            return {}
+        try:
+            async with asyncio.timeout(ENRICH_SECONDS):
+                async with self.database.work(context) as work:
+                    return dict(await route.enrich(work, call, error))
+        except (TimeoutError, OSError, DomainError) as late:
+            log.info("enrich.skipped", route=route.path, reason=type(late).__name__)
+            return {}
+
+
+def trace_of(traceparent: str | None) -> tuple[UUID, str]:
+    """The flow's id and the trace context to hand on (W3C Trace Context, section 3.2).
+
+    A header of another shape starts a new trace, as the standard asks.
+    """
+    found = _TRACEPARENT.fullmatch((traceparent or "").strip())
+    if found is not None and found[1] != "0" * 32 and found[2] != "0" * 16:
+        return UUID(hex=found[1]), found[0]
+    flow = new_id()
+    return flow, f"00-{flow.hex}-{new_id().hex[16:]}-01"
+
+
+def read_key(request: Request) -> str:
+    """The Idempotency-Key of a request: 1 to 255 visible ASCII characters. Raises Malformed."""
+    given = request.headers.getlist("idempotency-key")
+    if not given:
+        raise Malformed("idempotency.missing", "This request needs an Idempotency-Key header.")
+    key = given[0]
+    if len(given) > 1 or not 1 <= len(key) <= KEY_LENGTH_MAX:
+        raise Malformed("idempotency.malformed", "The Idempotency-Key is not acceptable.")
+    if not all(33 <= ord(character) <= 126 for character in key):
+        raise Malformed("idempotency.malformed", "The Idempotency-Key is not acceptable.")
+    return key

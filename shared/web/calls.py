@@ -1,0 +1,90 @@
+"""What a route gets and gives: a call, and a reply."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+import orjson
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from shared.values.errors import Malformed
+from shared.web.tokens import Principal
+
+Given = TypeVar("Given")
+
+
+@dataclass(slots=True)
+class Call(Generic[Given]):
+    """One request: who asks, the ids of its path, and what was given (the body, or the query)."""
+
+    principal: Principal
+    path: Mapping[str, UUID]
+    given: Given
+    if_match: int | None
+    correlation_id: UUID
+    traceparent: str
+    cursor_secret: bytes
+    patients: list[UUID] = field(default_factory=list)
+    detail: dict[str, Any] = field(default_factory=dict)
+
+    def id(self, name: str) -> UUID:
+        """An id of the path."""
+        return self.path[name]
+
+    def concerns(self, *patient_ids: UUID) -> None:
+        """Name the patients whose data this call reads or writes, for the audit."""
+        self.patients.extend(p for p in patient_ids if p not in self.patients)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a route answers. `version` becomes a strong ETag (RFC 9110, section 8.8.3)."""
+
+    body: BaseModel | bytes | None = None
+    status: int = 200
+    version: int | None = None
+    location: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    media_type: str = "application/json"
+
+
+def created(body: BaseModel, location: str, version: int = 1) -> Reply:
+    """201 with where the new thing is."""
+    return Reply(body, 201, version, location)
+
+
+def accepted(body: BaseModel, location: str, version: int | None = None) -> Reply:
+    """202: committed to; `Location` tells how it went."""
+    return Reply(body, 202, version, location, {"Retry-After": "1"})
+
+
+def rendered(reply: Reply) -> Response:
+    """The response of a reply."""
+    if isinstance(reply.body, BaseModel):
+        content = reply.body.model_dump_json().encode()
+    else:
+        content = reply.body or b""
+    headers = dict(reply.headers)
+    if reply.version is not None:
+        headers["ETag"] = f'"{reply.version}"'
+    if reply.location is not None:
+        headers["Location"] = reply.location
+    return Response(content, reply.status, headers=headers, media_type=reply.media_type)
+
+
+def stored_headers(response: Response) -> str:
+    """The headers of a reply that a replay needs, as JSON."""
+    kept = ("content-type", "etag", "location", "retry-after")
+    return orjson.dumps({k: response.headers[k] for k in kept if k in response.headers}).decode()
+
+
+def read_if_match(header: str | None) -> int | None:
+    """The version in an If-Match header: one strong entity tag of ours. Raises Malformed."""
+    if header is None:
+        return None
+    text = header.strip()
+    if len(text) < 3 or text[0] != '"' or text[-1] != '"' or not text[1:-1].isdecimal():
+        raise Malformed("version.malformed", "If-Match takes one entity tag from an ETag header.")
+    return int(text[1:-1][:18])

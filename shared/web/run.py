@@ -1,0 +1,59 @@
+"""Start a service: `python -m shared.web.run services.appointments.app:service --port 8101`."""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+import uvicorn
+
+from shared.web.logs import configure
+from shared.web.service import Service, UnsafeSettings, app_of
+from shared.web.settings import Chassis
+
+HEADERS_BYTES_MAX = 64 * 1024
+
+
+def load(target: str) -> Service:
+    """The service that `package.module:function` builds from the environment."""
+    module, _, name = target.partition(":")
+    made = getattr(importlib.import_module(module), name)()
+    if not isinstance(made, Service):
+        raise TypeError(f"{target} is not a service")
+    return made
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one service in one role until it is told to stop."""
+    parser = argparse.ArgumentParser(prog="shared.web.run")
+    parser.add_argument("target")
+    parser.add_argument("--role", choices=("api", "worker", "all"), default="all")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, required=True)
+    given = parser.parse_args(arguments)
+    configure(Chassis().log_level)
+    try:
+        app = app_of(load(given.target), given.role)
+    except UnsafeSettings as error:
+        sys.stderr.write(f"This production profile does not start: {error}.\n")
+        return 78
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            host=given.host,
+            port=given.port,
+            loop="uvloop" if sys.platform != "win32" else "asyncio",
+            http="httptools",
+            access_log=False,
+            log_level="warning",
+            server_header=False,
+            timeout_keep_alive=30,
+            timeout_graceful_shutdown=15,
+        )
+    )
+    server.run()
+    return 0 if server.started else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

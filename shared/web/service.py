@@ -1,0 +1,195 @@
+"""A service process: its app, its probes, its background work, put together from what it declares."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import httpx
+import structlog
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+from sqlalchemy import MetaData
+from starlette.requests import Request
+
+from shared.bus.process import BusProcess, Subscriptions
+from shared.db import failpoints
+from shared.db.database import Database
+from shared.db.errands import Errands, run_errands
+from shared.db.timers import Timers, run_timers
+from shared.values.clock import Clock
+from shared.web.adapter import Adapter
+from shared.web.clocks import SharedClock, SystemClock
+from shared.web.docs import add_docs
+from shared.web.openapi import describe, document
+from shared.web.probes import add_probes
+from shared.web.problems import install_handlers
+from shared.web.routes import Routes, signed
+from shared.web.settings import Chassis, Urls, unsafe_settings
+from shared.web.tokens import TokenVerifier
+from shared.web.transactions import Constraints
+
+log = structlog.get_logger(__name__)
+
+RoleName = Literal["api", "worker", "all"]
+
+
+class UnsafeSettings(Exception):
+    """A production profile does not start like this; the message names each setting."""
+
+
+@dataclass(slots=True)
+class Ports:
+    """What a service's errands reach the outside with, besides its own clients."""
+
+    http: httpx.AsyncClient
+    chassis: Chassis
+    clock: Clock
+    service: str
+
+
+@dataclass(slots=True)
+class Service:
+    """What a service declares; `app` turns it into a process."""
+
+    name: str
+    chassis: Chassis
+    urls: Urls
+    routes: Routes
+    metadata: MetaData
+    subscriptions: Subscriptions
+    summary: str = ""
+    timers: Timers | None = None
+    errands: Callable[[Ports], Errands] | None = None
+    constraints: Constraints = field(default_factory=dict)
+    clock: Clock | None = None
+    bus: BusProcess | None = None
+    http: httpx.AsyncClient | None = None
+
+    def running_clock(self) -> Clock:
+        """The clock of this process."""
+        if self.clock is None:
+            path = self.chassis.clock_file
+            self.clock = SharedClock(path) if path else SystemClock()
+        return self.clock
+
+
+@dataclass(slots=True)
+class Running:
+    """What a started process holds, for the probes."""
+
+    service: Service
+    role: RoleName
+    database: Database
+    bus: BusProcess | None = None
+    tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+
+
+def app_of(service: Service, role: RoleName = "all") -> FastAPI:
+    """The ASGI app of a service in a role. Raises UnsafeSettings; ValueError for a bad route."""
+    unsafe = unsafe_settings(service.chassis)
+    if unsafe:
+        raise UnsafeSettings("; ".join(unsafe))
+    # An empty setting leaves what a test has armed in this process.
+    if service.chassis.failpoints:
+        failpoints.arm(service.chassis.failpoints)
+    worker = role != "api"
+    database = Database.connect(
+        service.name, service.urls.app_url, service.urls.worker_url if worker else None
+    )
+    http = service.http or httpx.AsyncClient(timeout=10, follow_redirects=False)
+    running = Running(service, role, database)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(database.close)
+            if service.http is None:
+                stack.push_async_callback(http.aclose)
+            if worker:
+                await stack.enter_async_context(_background(running, http))
+            yield
+
+    app = FastAPI(
+        title=f"ClinicBus {service.name}",
+        summary=service.summary,
+        version="1",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        lifespan=lifespan,
+        telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
+    )
+    install_handlers(app)
+    add_probes(app, running)
+    if role != "worker":
+        _add_routes(app, service, database, http)
+    return app
+
+
+def _add_routes(
+    app: FastAPI, service: Service, database: Database, http: httpx.AsyncClient
+) -> None:
+    adapter = Adapter(
+        service=service.name,
+        database=database,
+        clock=service.running_clock(),
+        tokens=TokenVerifier(service.chassis.issuer, http),
+        constraints=service.constraints,
+        cursor_secret=f"cursor/{service.chassis.service_secret}".encode(),
+    )
+    for route in service.routes.declared:
+
+        def answer(
+            request: Request, path: Mapping[str, Any], query: Any, route: Any = route
+        ) -> Awaitable[Any]:
+            return adapter.answer(route, request, path, query)
+
+        app.add_api_route(
+            route.path,
+            signed(route, answer),
+            methods=[route.method],
+            response_model=None,
+            **describe(route, service.routes.tag),
+        )
+    document(app, service)
+    add_docs(app)
+    if service.chassis.profile == "local":
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origin_regex=r"http://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?",
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=["ETag", "Location", "X-Request-Id", "Idempotency-Replayed"],
+        )
+
+
+@asynccontextmanager
+async def _background(running: Running, http: httpx.AsyncClient) -> AsyncIterator[None]:
+    """Relay, consumer, timers and errands of a worker, ended and awaited in the end."""
+    service, database = running.service, running.database
+    clock = service.running_clock()
+    bus = service.bus or BusProcess.connect(
+        service.name,
+        kind=service.chassis.bus,
+        postgres_url=service.urls.bus_url,
+        kafka=service.chassis.kafka,
+    )
+    running.bus = bus
+    tasks = running.tasks
+    tasks["bus"] = asyncio.create_task(bus.run(database, clock, service.subscriptions))
+    if service.timers is not None:
+        tasks["timers"] = asyncio.create_task(run_timers(database, service.timers, clock))
+    if service.errands is not None:
+        ports = Ports(http, service.chassis, clock, service.name)
+        errands = service.errands(ports)
+        tasks["errands"] = asyncio.create_task(run_errands(database, errands, clock))
+    try:
+        yield
+    finally:
+        await bus.stop()
+        for task in tasks.values():
+            task.cancel()
+        await asyncio.gather(*tasks.values(), return_exceptions=True)
+        await bus.close()

@@ -1,0 +1,58 @@
+"""Settings of a service process, from the environment. Composed into each service's own."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class Urls(BaseSettings):
+    """Where a service's data and bus are: `CLINICBUS_<SERVICE>_APP_URL` and so on."""
+
+    model_config = SettingsConfigDict(extra="ignore")
+
+    app_url: str
+    worker_url: str | None = None
+    bus_url: str | None = None
+
+
+class Chassis(BaseSettings):
+    """What every service process is told: `CLINICBUS_...`."""
+
+    model_config = SettingsConfigDict(env_prefix="CLINICBUS_", extra="ignore")
+
+    profile: Literal["local", "production"] = "local"
+    issuer: str = "http://127.0.0.1:8110"
+    bus: Literal["postgres", "kafka"] = "postgres"
+    kafka: str | None = None
+    clock_file: Path | None = None
+    failpoints: str = ""
+    service_secret: str = "local-development-only"
+    urls: Annotated[dict[str, str], NoDecode] = Field(default_factory=dict)
+    data: Path = Path(".clinicbus/data")
+    log_level: Literal["DEBUG", "INFO", "WARNING"] = "INFO"
+
+    @field_validator("urls", mode="before")
+    @classmethod
+    def _read_urls(cls, value: object) -> object:
+        return json.loads(value) if isinstance(value, str) else value
+
+
+def unsafe_settings(chassis: Chassis) -> list[str]:
+    """What a production profile refuses, each named; empty in the local profile."""
+    if chassis.profile != "production":
+        return []
+    found = []
+    if chassis.clock_file is not None:
+        found.append("CLINICBUS_CLOCK_FILE: a settable clock")
+    if chassis.failpoints:
+        found.append("CLINICBUS_FAILPOINTS: failpoints")
+    if chassis.service_secret == Chassis.model_fields["service_secret"].default:
+        found.append("CLINICBUS_SERVICE_SECRET: the default secret")
+    if chassis.issuer.startswith("http://"):
+        found.append("CLINICBUS_ISSUER: an issuer without TLS, such as the embedded one")
+    if chassis.log_level == "DEBUG":
+        found.append("CLINICBUS_LOG_LEVEL: debug")
+    return found
