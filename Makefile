@@ -53,8 +53,7 @@ check: install-dev  ## format, lint, types, import rules, generated files
 	$(PY) -m ops.generate --check
 
 test: install-dev  ## all tests [TESTS=shared/db]
-	@$(PY) -m pytest -q -n 2 --dist loadfile $(TESTS); code=$$?; \
-	    $(PY) -m ops.doctor kafka; exit $$code
+	$(PY) -m pytest -q -n 2 --dist loadfile $(TESTS)
 
 faults: install-dev  ## kill, freeze and cut, on both buses
 	$(PY) -m pytest -q tests/faults

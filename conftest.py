@@ -1,4 +1,4 @@
-"""Fixtures of every test: one Postgres a test process, migrated once; a network of its own a test."""
+"""Fixtures: one Postgres a test process, migrated once; a network of its own for each test."""
 
 import asyncio
 import shutil

@@ -39,7 +39,7 @@ class LocalBroker:
         self._ours = there is None and broker.how == "java"
         self._note(broker)
         if self._ours:
-            self._task = asyncio.create_task(self._keep())
+            self._task = asyncio.create_task(self._keep(broker))
         return broker.bootstrap
 
     async def stop(self) -> None:
@@ -60,20 +60,21 @@ class LocalBroker:
     def _begin(self) -> Broker:
         return kafka.start(self._folder, port=self._port)
 
-    async def _keep(self) -> None:
+    async def _keep(self, broker: Broker) -> None:
         failures = 0
         while True:
-            assert self._broker is not None
-            await processes.end_of(self._broker.mark)
+            await processes.end_of(broker.mark)
             self.state.pid, self.state.last_end = None, "ended"
             self._set("waiting")
             await asyncio.sleep(PAUSES_S[min(failures, len(PAUSES_S) - 1)])
             failures += 1
             self.state.restarts += 1
             try:
-                self._note(await self._in_thread(self._begin))
+                broker = await self._in_thread(self._begin)
             except CannotRun as error:
                 self.state.last_end = str(error)
+            else:
+                self._note(broker)
 
     def _note(self, broker: Broker) -> None:
         self._broker = broker

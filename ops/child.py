@@ -65,23 +65,24 @@ class Child:
     async def start(self) -> None:
         """Start it and keep it; returns once it is started, see `wait_until_ready`."""
         self._became_ready.clear()
-        await self._begin()
-        self._task = asyncio.create_task(self._watch())
+        self._task = asyncio.create_task(self._watch(await self._begin()))
 
     async def wait_until_ready(self, timeout_s: float = READY_TIMEOUT_S) -> None:
         """Wait for the first readiness; CannotRun when the process ends before it or is late."""
-        assert self._task is not None, "start() comes first"
+        watching = self._task
+        if watching is None:
+            raise LookupError(f"{self.state.name} was not started")
         waiting = asyncio.create_task(self._became_ready.wait())
         try:
             await asyncio.wait(
-                {waiting, self._task}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED
+                {waiting, watching}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED
             )
         finally:
             waiting.cancel()
         if self._became_ready.is_set():
             return
-        if self._task.done():
-            self._task.result()
+        if watching.done():
+            watching.result()
         raise CannotRun(
             f"{self.state.name} was not ready after {timeout_s:.0f} s: see {self.state.log}."
         )
@@ -103,23 +104,23 @@ class Child:
                 await processes.exit_of(process)
         self._ended("stopped")
 
-    async def _begin(self) -> None:
-        self._process = await self._spawn()
-        mark = processes.mark_of(self._process.pid)
-        self.state.pid = self._process.pid
+    async def _begin(self) -> Process:
+        process = self._process = await self._spawn()
+        mark = processes.mark_of(process.pid)
+        self.state.pid = process.pid
         self.state.started = mark.started if mark else ""
         self._set("starting")
+        return process
 
-    async def _watch(self) -> None:
+    async def _watch(self, process: Process) -> None:
         """Until it is cancelled: wait for readiness, then for the end, then begin again."""
         failures = 0
         while True:
-            ready_at = await self._until_ready()
+            ready_at = await self._until_ready(process)
             if ready_at is not None:
                 self._became_ready.set()
                 self._set("ready")
-            assert self._process is not None
-            self.state.last_end = _end_of(await processes.exit_of(self._process))
+            self.state.last_end = _end_of(await processes.exit_of(process))
             if not self._became_ready.is_set():
                 self._ended("stopped")
                 raise self._explain()
@@ -128,27 +129,24 @@ class Child:
                 return
             if ready_at is not None and time.monotonic() - ready_at > STEADY_S:
                 failures = 0
-            failures = await self._begin_again(failures)
+            process, failures = await self._begin_again(failures)
 
-    async def _begin_again(self, failures: int) -> int:
-        """Start it again after a pause, as often as it takes; the number of failures so far."""
+    async def _begin_again(self, failures: int) -> tuple[Process, int]:
+        """Start it again after a pause, as often as it takes; it, and the failures so far."""
         while True:
             self._ended("waiting")
             await asyncio.sleep(PAUSES_S[min(failures, len(PAUSES_S) - 1)])
             failures += 1
             self.state.restarts += 1
             try:
-                await self._begin()
+                return await self._begin(), failures
             except (CannotRun, OSError) as error:
                 self.state.last_end = str(error)
-            else:
-                return failures
 
-    async def _until_ready(self) -> float | None:
+    async def _until_ready(self, process: Process) -> float | None:
         """When it became ready, or None when it ended first."""
-        assert self._process is not None
-        while self._process.poll() is None:
-            if await self._ready(self._process):
+        while process.poll() is None:
+            if await self._ready(process):
                 return time.monotonic()
             await asyncio.sleep(READY_POLL_S)
         return None

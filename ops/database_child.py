@@ -63,8 +63,7 @@ class EmbeddedDatabase:
     @property
     def superuser_url(self) -> str:
         """Where it is, through its socket."""
-        assert self._server is not None, "start() comes first"
-        return self._server.superuser_url
+        return self._running().superuser_url
 
     async def _spawn(self) -> Process:
         if self._server is not None:
@@ -75,9 +74,12 @@ class EmbeddedDatabase:
         return self._server.process
 
     async def _ready(self, _: Process) -> bool:
-        assert self._server is not None
-        return postgres.is_ready(self._server)
+        return postgres.is_ready(self._running())
 
     def _explain(self) -> CannotRun:
-        assert self._server is not None
-        return postgres.why_not(self._server)
+        return postgres.why_not(self._running())
+
+    def _running(self) -> Server:
+        if self._server is None:
+            raise LookupError("the embedded Postgres was not started")
+        return self._server

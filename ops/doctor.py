@@ -1,9 +1,5 @@
-"""`clinicbus doctor`: says what is wrong with this machine or a setting, and what to do.
+"""`clinicbus doctor`: says what is wrong with this machine or a setting, and what to do."""
 
-`python -m ops.doctor kafka` says whether a broker can be had here: the last lines of `make test`.
-"""
-
-import asyncio
 import os
 import shutil
 import subprocess
@@ -192,14 +188,3 @@ def _says(*command: str) -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return answer.stdout + answer.stderr
-
-
-def main() -> None:
-    """Say whether a broker can be had, for the end of a test run."""
-    for finding in asyncio.run(_kafka()):
-        had = "could" if finding.word == "ok" else "could not"
-        sys.stdout.write(f"A Kafka broker {had} be had: {finding.text.removeprefix('Kafka: ')}.\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -124,12 +124,13 @@ async def read_body(request: Request) -> dict[str, Any]:
     try:
         if request.headers.get("content-type", "").startswith("application/json"):
             found = json.loads(body)
-            if not isinstance(found, dict):
-                raise ValueError("not an object")
-            return found
-        return dict(parse_qsl(body.decode(), strict_parsing=True, max_num_fields=20))
+        else:
+            found = dict(parse_qsl(body.decode(), strict_parsing=True, max_num_fields=20))
     except (ValueError, RecursionError) as error:
         raise Refused(400, "invalid_request", "Send a JSON object or a form.") from error
+    if not isinstance(found, dict):
+        raise Refused(400, "invalid_request", "Send a JSON object or a form.")
+    return found
 
 
 def _basic(authorization: str) -> tuple[str, str]:

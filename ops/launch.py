@@ -28,7 +28,7 @@ def main(arguments: list[str]) -> None:
     if os.getppid() != int(parent):
         sys.exit(1)  # the parent died before the line above
     try:
-        os.execvp(program[0], program)
+        os.execvp(program[0], program)  # noqa: S606 - becoming another program is its purpose
     except OSError as error:
         sys.exit(f"{program[0]} does not start: {error.strerror}")
 

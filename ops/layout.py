@@ -31,42 +31,52 @@ class Layout:
 
     @property
     def postgres(self) -> Path:
+        """The embedded server."""
         return self.root / "postgres"
 
     @property
     def kafka(self) -> Path:
+        """The broker, where one is run here."""
         return self.root / "kafka"
 
     @property
     def issuer(self) -> Path:
+        """Keys, clients, the administrator's secret."""
         return self.root / "issuer"
 
     @property
     def secrets(self) -> Path:
+        """Passwords of roles and secrets of services."""
         return self.root / "secrets.json"
 
     @property
     def demo(self) -> Path:
+        """What was seeded."""
         return self.root / "demo.json"
 
     @property
     def objects(self) -> Path:
+        """Files of the services."""
         return self.root / "objects"
 
     @property
     def log(self) -> Path:
+        """A log for each process."""
         return self.root / "log"
 
     @property
     def run(self) -> Path:
+        """What is true only while it runs."""
         return self.root / "run"
 
     @property
     def lock(self) -> Path:
+        """Held by the supervisor."""
         return self.run / "lock"
 
     @property
     def state(self) -> Path:
+        """What `clinicbus status` reads."""
         return self.run / "state.json"
 
     def make(self) -> None:

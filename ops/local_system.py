@@ -8,9 +8,9 @@ their own. Every process ends when this one ends, however it ends.
 """
 
 import asyncio
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -80,8 +80,6 @@ class LocalSystem:
         self._broker: LocalBroker | None = None
         self._bootstrap: str | None = None
         self._location = ""
-        self._minter: Minter | None = None
-        self._secrets: Secrets | None = None
         self._phase = "starting"
         self._logs: asyncio.Task[None] | None = None
 
@@ -145,7 +143,6 @@ class LocalSystem:
         patient: UUID | None = None,
     ) -> str:
         """A bearer token for a person in a role; see `ops.tokens`."""
-        assert self._minter is not None, "start() comes first"
         return self._minter.person(role, network, clinics=clinics, person=person, patient=patient)
 
     @property
@@ -153,12 +150,12 @@ class LocalSystem:
         """A superuser's URL of the Postgres in use."""
         if self.options.postgres_url:
             return self.options.postgres_url
-        assert self._database is not None, "start() comes first"
+        if self._database is None:
+            raise LookupError("the system was not started")
         return self._database.superuser_url
 
     def environment_of(self, service: str) -> dict[str, str]:
         """The environment that a service's process gets."""
-        assert self._secrets is not None, "start() comes first"
         shared = environment.of_all(
             issuer=self.issuer,
             urls=self.urls,
@@ -194,10 +191,6 @@ class LocalSystem:
         return child
 
     async def _start_all(self) -> None:
-        self._secrets = secrets_kept.kept(
-            self.layout.secrets, provision.roles_of(), [p.name for p in self.plan.services]
-        )
-        self._minter = Minter.of(self.layout.issuer, self.issuer)
         issuer_clients.set_services(self.layout.issuer, self._secrets.services)
         for program in self.plan.first:
             await self.start_program(program)
@@ -224,7 +217,6 @@ class LocalSystem:
             await self._database.start()
         self._location = environment.without_login(self.superuser_url)
         if self.plan.prepare is not None:
-            assert self._secrets is not None
             self._progress("Bringing the databases up to date")
             given = {
                 "superuser_url": self.superuser_url,
@@ -261,25 +253,33 @@ class LocalSystem:
         self._phase = phase
         self._write_state()
 
-    def _write_state(self) -> None:
-        me = processes.mark_of(os.getpid())
-        assert me is not None
+    def state(self) -> SystemState:
+        """What there is now, as `clinicbus status` finds it."""
         found = [child.state for child in self.children.values()]
         if self._broker is not None:
             found.insert(0, self._broker.state)
         if self._database is not None:
             found.insert(0, self._database.child.state)
-        state.write(
-            self.layout.state,
-            SystemState(
-                supervisor=me,
-                bus=self.options.bus,
-                issuer=self.issuer,
-                phase=self._phase,
-                database=self._location,
-                kafka=self._bootstrap,
-                urls=self.urls,
-                processes=found,
-                facts=self.facts,
-            ),
+        return SystemState(
+            supervisor=processes.this_process(),
+            bus=self.options.bus,
+            issuer=self.issuer,
+            phase=self._phase,
+            database=self._location,
+            kafka=self._bootstrap,
+            urls=self.urls,
+            processes=found,
+            facts=self.facts,
         )
+
+    def _write_state(self) -> None:
+        state.write(self.layout.state, self.state())
+
+    @cached_property
+    def _minter(self) -> Minter:
+        return Minter.of(self.layout.issuer, self.issuer)
+
+    @cached_property
+    def _secrets(self) -> Secrets:
+        services = [program.name for program in self.plan.services]
+        return secrets_kept.kept(self.layout.secrets, provision.roles_of(), services)

@@ -44,7 +44,7 @@ class Ports:
 
     def require_free(self, names: list[str]) -> None:
         """Raise CannotRun that names every taken port among these parts, and who holds it."""
-        taken = [name for name in names if not is_free(self.of[name])]
+        taken = sorted((n for n in names if not is_free(self.of[n])), key=self.of.__getitem__)
         if taken:
             found = ", ".join(f"{self.of[n]} ({n}){_by_whom(self.of[n])}" for n in taken)
             many = len(taken) > 1
@@ -66,7 +66,7 @@ def is_free(port: int) -> bool:
 
 
 def _by_whom(port: int) -> str:
-    """ " by python3, process 123", or nothing where this user may not know."""
+    """Who holds it, as words to follow the port; nothing where this user may not know."""
     try:
         for connection in psutil.net_connections("tcp"):
             if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port:

@@ -61,6 +61,7 @@ class Cluster:
 
     @property
     def log(self) -> Path:
+        """Where the server writes what it has to say."""
         return self.data_dir / "postgres.log"
 
     def release(self) -> None:
@@ -81,10 +82,12 @@ class Server:
 
     @property
     def pid(self) -> int:
+        """The id of the server process."""
         return self.process.pid
 
     @property
     def superuser_url(self) -> str:
+        """The superuser's address of the database `postgres`, through the socket."""
         return self.url(SUPERUSER, self.cluster.password, "postgres")
 
     def url(self, role: str, password: str, database: str) -> str:
@@ -135,6 +138,7 @@ def prepare(data_dir: Path, *, durable: bool = True, namespaces: bool | None = N
         raise CannotRun(f"Another running program uses the database in {data_dir}: stop it first.")
     try:
         account = postgres_account.choose(data_dir, namespaces=namespaces)
+        account.make_home()
         postgres_cluster.check_version(account.pgdata)
         postgres_cluster.clear_leftovers(account.pgdata)
         password = private_files.kept(data_dir / "superuser", lambda: secrets.token_urlsafe(24))

@@ -1,4 +1,4 @@
-"""Makes the databases what the code expects; a program of its own, so that its memory is given back.
+"""Makes the databases what the code expects; a program of its own, to give its memory back.
 
     python -m ops.prepare
 

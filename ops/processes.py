@@ -40,6 +40,14 @@ def mark_of(pid: int) -> Mark | None:
     return Mark(pid, f"{boot}/{fields[19]}")  # proc_pid_stat(5), field 22: start time in ticks
 
 
+def this_process() -> Mark:
+    """The mark of the process that asks."""
+    found = mark_of(os.getpid())
+    if found is None:
+        raise LookupError("this process cannot see itself: is /proc there?")
+    return found
+
+
 def _mark_elsewhere(pid: int) -> Mark | None:
     """The same where there is no /proc."""
     answer = subprocess.run(

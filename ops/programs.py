@@ -36,6 +36,7 @@ class Program:
 
     @property
     def url(self) -> str:
+        """Where it listens."""
         return f"http://127.0.0.1:{self.port}"
 
 
@@ -52,6 +53,7 @@ class Plan:
     services: tuple[Program, ...]
 
     def all(self) -> tuple[Program, ...]:
+        """Every program, in the order of starting."""
         return (*self.first, *self.services)
 
 

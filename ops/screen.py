@@ -15,12 +15,12 @@ from ops.state import ProcessState, SystemState
 WIDTH = 100  # where the output is no terminal
 
 NEXT = """\
-[bold]A token[/]      ./clinicbus token front_desk          (or biller, nurse, provider, admin ...)
-[bold]Try next[/]     TOKEN=$(./clinicbus token front_desk)
-              curl -H "Authorization: Bearer $TOKEN" {appointments}/v1/clinics
-              ./clinicbus status                    what runs, and what was started again
-              make demo                             a whole clinic day, on data of its own
-[bold]Stop[/]         Ctrl-C here, or `make stop` elsewhere; `make reset` forgets the data"""
+[bold]A token[/]    ./clinicbus token front_desk          (or biller, nurse, provider, admin ...)
+[bold]Try next[/]   TOKEN=$(./clinicbus token front_desk)
+           curl -H "Authorization: Bearer $TOKEN" {appointments}/v1/clinics
+           ./clinicbus status                    what runs, and what was started again
+           make demo                             a whole clinic day, on data of its own
+[bold]Stop[/]       Ctrl-C here, or `make stop` elsewhere; `make reset` forgets the data"""
 
 
 class Screen:

@@ -32,6 +32,7 @@ class ProcessState:
 
     @property
     def mark(self) -> Mark | None:
+        """The process itself, or None when there is none."""
         return None if self.pid is None else Mark(self.pid, self.started)
 
 

@@ -83,9 +83,7 @@ async def _start(run_: LocalRun) -> None:
         run_.screen.progress("Seeding the demo network")
         await seed_when_new(system)
     run_.is_up = True
-    found = state.read(system.layout.state)
-    assert found is not None
-    run_.screen.ready(found, system.layout.root)
+    run_.screen.ready(system.state(), system.layout.root)
 
 
 def running_on(layout: Layout) -> SystemState | None:

@@ -11,6 +11,7 @@ from shared.contracts.patients import (
     ConsentGranted,
     ConsentRevoked,
     DemographicsVerified,
+    PatientEvent,
     PatientRegistered,
 )
 from shared.contracts.payments import AccountEvent, ChargeCaptured, PaymentPosted, PaymentRefunded
@@ -73,9 +74,7 @@ async def on_packet_ready(work: Work, _: Envelope, event: PacketReady) -> None:
 def locks(event: Event) -> Sequence[LockKey]:
     """What the handlers above change."""
     found = []
-    if isinstance(
-        event, PatientRegistered | DemographicsVerified | ConsentGranted | ConsentRevoked
-    ) or isinstance(event, AccountEvent):
+    if isinstance(event, PatientEvent | AccountEvent):
         found.append(lock_key("patient", event.patient_id))
     if isinstance(event, EligibilityVerified | EligibilityFailed | PacketReady):
         found.append(lock_key("visit-facts", event.appointment_id))

@@ -153,14 +153,13 @@ class FolderStore:
         self, network_id: UUID, *, byte_count_max: int = BYTES_MAX
     ) -> AsyncIterator[Incoming]:
         """As `ObjectStore.receiving`."""
-        handle, name = await asyncio.to_thread(tempfile.mkstemp, dir=self._partial)
+        # Not in a thread: a cancellation while one makes the file would leave it behind.
+        handle, name = tempfile.mkstemp(dir=self._partial)
         file = os.fdopen(handle, "wb")
         try:
             yield _IncomingFile(file, Path(name), self._folder / str(network_id), byte_count_max)
         finally:
-            file.close()
-            with suppress(FileNotFoundError):
-                os.unlink(name)
+            _drop(file, Path(name))
 
     async def get(self, network_id: UUID, sha256: str) -> bytes:
         """As `ObjectStore.get`."""
@@ -186,6 +185,12 @@ class FolderStore:
             return _place(self._folder / str(network_id), sha256).read_bytes()
         except FileNotFoundError:
             return None
+
+
+def _drop(file: IO[bytes], path: Path) -> None:
+    """Remove what was not kept; what was has left this path already."""
+    file.close()
+    path.unlink(missing_ok=True)
 
 
 class _IncomingFile:
@@ -215,7 +220,7 @@ class _IncomingFile:
         self._file.flush()
         os.fsync(self._file.fileno())
         _make_folder(place.parent)
-        os.replace(self._path, place)
+        self._path.replace(place)
         _sync_folder(place.parent)
 
 

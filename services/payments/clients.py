@@ -103,15 +103,19 @@ class MemoryBook:
         self._tries: dict[UUID, int] = {}
 
     def get(self, our_id: UUID) -> Record | None:
+        """As `Book.get`."""
         return self._records.get(our_id)
 
     def put(self, our_id: UUID, record: Record) -> Record:
+        """As `Book.put`."""
         return self._records.setdefault(our_id, record)
 
     def all(self) -> list[Record]:
+        """As `Book.all`."""
         return list(self._records.values())
 
     def tried(self, our_id: UUID) -> int:
+        """As `Book.tried`."""
         self._tries[our_id] = self._tries.get(our_id, 0) + 1
         return self._tries[our_id]
 
@@ -124,12 +128,14 @@ class FolderBook:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def get(self, our_id: UUID) -> Record | None:
+        """As `Book.get`."""
         try:
             return self._read(self._folder / f"{our_id}.json")
         except FileNotFoundError:
             return None
 
     def put(self, our_id: UUID, record: Record) -> Record:
+        """As `Book.put`."""
         kept = self._folder / f"{our_id}.json"
         handle, name = tempfile.mkstemp(dir=self._folder, prefix=".new-")
         try:
@@ -141,13 +147,15 @@ class FolderBook:
         except FileExistsError:
             return self._read(kept)
         finally:
-            os.unlink(name)
+            Path(name).unlink()
         return record
 
     def all(self) -> list[Record]:
+        """As `Book.all`."""
         return [self._read(path) for path in sorted(self._folder.glob("*.json"))]
 
     def tried(self, our_id: UUID) -> int:
+        """As `Book.tried`."""
         with (self._folder / f"{our_id}.tries").open("ab") as file:
             file.write(b".")
             file.flush()

@@ -72,7 +72,7 @@ class KafkaBus:
             for name, code, *_ in answer.topic_errors:
                 if code not in (0, _EXISTS):
                     raise BusError(f"{name}: {for_code(code).__name__}")
-            while not await self._ready(admin, topics):
+            while not await self._ready(admin, topics):  # noqa: ASYNC110 - the broker tells nobody
                 await asyncio.sleep(0.05)
 
     async def _ready(self, admin: AIOKafkaAdminClient, topics: Sequence[str]) -> bool:
@@ -108,7 +108,11 @@ class KafkaBus:
         finally:
             await _within(admin.close())
 
-    async def append(self, producer: Producer, messages: Sequence[Message]) -> list[int]:
+    async def append(
+        self,
+        producer: Producer,  # noqa: ARG002 - Kafka keeps no epoch, see the module
+        messages: Sequence[Message],
+    ) -> list[int]:
         """See the port. Each partition's messages go in batches, in order."""
         check_sizes(messages)
         if not messages:
@@ -144,15 +148,15 @@ class KafkaBus:
         for index, message in enumerate(messages):
             by_partition.setdefault((message.topic, message.partition), []).append(index)
         pending: list[tuple[Any, list[int]]] = []
-        for (topic, partition), indices in by_partition.items():
+        for (topic, number), indices in by_partition.items():
             batch, held = client.create_batch(), list[int]()
             for index in indices:
                 if not _put(batch, messages[index]):
-                    pending.append((await client.send_batch(batch, topic, partition=partition), held))
+                    pending.append((await client.send_batch(batch, topic, partition=number), held))
                     batch, held = client.create_batch(), []
                     _put(batch, messages[index])
                 held.append(index)
-            pending.append((await client.send_batch(batch, topic, partition=partition), held))
+            pending.append((await client.send_batch(batch, topic, partition=number), held))
         offsets = [0] * len(messages)
         for future, held in pending:
             first = (await future).offset

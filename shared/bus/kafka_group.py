@@ -83,13 +83,13 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
         return frozenset(self._positions)
 
     async def on_partitions_revoked(self, revoked: Collection[KafkaPartition]) -> None:
-        """aiokafka's callback, before a rebalance."""
+        """The client's callback, before a rebalance."""
         self._positions.clear()
         if revoked:
             await self._told(self._on_revoked(_ours(revoked)))
 
     async def on_partitions_assigned(self, assigned: Collection[KafkaPartition]) -> None:
-        """aiokafka's callback, after a rebalance. Seeks to what the subscriber says."""
+        """The client's callback, after a rebalance. Seeks to what the subscriber says."""
         if assigned:
             await self._told(self._take(_ours(assigned)))
 

@@ -20,9 +20,7 @@ T = TypeVar("T")
 class Run(Protocol):
     """`postgres.Line.run`."""
 
-    async def __call__(
-        self, call: Callable[[asyncpg.Connection], Awaitable[T]], /
-    ) -> T:
+    async def __call__(self, call: Callable[[asyncpg.Connection], Awaitable[T]], /) -> T:
         """The result of a call on the subscription's connection."""
         ...
 
@@ -153,6 +151,7 @@ class Membership:
         if self.positions:
             await self._revoke(frozenset(self.positions))
         try:
-            await self._run(lambda c: c.execute("SELECT bus_leave($1, $2)", self._group, self._member))
+            text = "SELECT bus_leave($1, $2)"
+            await self._run(lambda c: c.execute(text, self._group, self._member))
         except BusError:
             return  # the lease runs out by itself

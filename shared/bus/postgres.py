@@ -2,7 +2,7 @@
 on which it also listens, reads and keeps its lease."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -39,7 +39,8 @@ WITH ready AS (
   SELECT a.*, p.log_start, p.next_offset, count(*) OVER () AS many
   FROM unnest($1::int[], $2::int[], $3::bigint[]) a(topic_id, partition, at)
   JOIN log_partition p USING (topic_id, partition) WHERE p.next_offset <> a.at)
-SELECT r.topic_id, r.partition, r.at, r.log_start, r.next_offset, l."offset", l.key, l.headers, l.value
+SELECT r.topic_id, r.partition, r.at, r.log_start, r.next_offset,
+  l."offset", l.key, l.headers, l.value
 FROM ready r LEFT JOIN LATERAL (
   SELECT * FROM log_record l
   WHERE l.topic_id = r.topic_id AND l.partition = r.partition AND l."offset" >= r.at
@@ -53,7 +54,7 @@ FROM topic t JOIN log_partition p ON p.topic_id = t.id WHERE t.name = ANY ($1)
 
 @dataclass(slots=True)
 class Line:
-    """One connection that is opened when needed, used by one caller at a time, within a deadline."""
+    """One connection: opened when needed, one caller at a time, with a deadline."""
 
     url: str
     application: str
@@ -62,7 +63,7 @@ class Line:
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def run(self, call: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
-        """The result of a call. Raises BusError; the connection is dropped where it may be broken."""
+        """The result of a call. Raises BusError; drops a connection that may be broken."""
         async with self._lock:
             try:
                 async with asyncio.timeout(DEADLINE_SECONDS):
@@ -159,7 +160,8 @@ class PostgresSubscription:
         records: list[Record] = []
         for topic_id, number, at, start, following, offset, key, headers, value in rows:
             topic = self._names[topic_id]
-            if self._membership.positions.get((topic, number)) not in (asked[topic, number], offset):
+            stands = self._membership.positions.get((topic, number))
+            if stands not in (asked[topic, number], offset):
                 continue  # lost or sought while the rows were on their way
             if not start <= at <= following:
                 raise OffsetOutOfRange(topic, number, at)
@@ -239,7 +241,7 @@ class PostgresBus:
             if channel == "bus_group":
                 if payload == group:
                     membership.hurry()
-            elif not known or not {str(n) for n in known.values()}.isdisjoint(str(payload).split(",")):
+            elif not {str(n) for n in known.values()}.isdisjoint(str(payload).split(",")):
                 woken.set()
 
         async def listen(connection: asyncpg.Connection) -> None:
@@ -256,8 +258,7 @@ class PostgresBus:
                 lambda c: c.fetch("SELECT name, id FROM topic WHERE name = ANY ($1)", list(topics))
             )
             known.update({row["name"]: row["id"] for row in rows})
-            if len(known) < len(set(topics)):
-                raise UnknownTopic(", ".join(sorted(set(topics) - set(known))))
+            _all_known(topics, known)
             await membership.join()
         except BaseException:
             membership.stop()
@@ -276,11 +277,15 @@ class PostgresBus:
     async def _bounds(self, topics: Sequence[str]) -> dict[TopicPartition, tuple[int, int]]:
         rows = await self._line.run(lambda c: c.fetch(_BOUNDS, list(topics)))
         found = {(name, number): (start, end) for name, number, start, end in rows}
-        missing = set(topics) - {topic for topic, _ in found}
-        if missing:
-            raise UnknownTopic(", ".join(sorted(missing)))
+        _all_known(topics, {topic for topic, _ in found})
         return found
 
     async def close(self) -> None:
         """See the port."""
         await self._line.close()
+
+
+def _all_known(topics: Sequence[str], known: Collection[str]) -> None:
+    missing = sorted(set(topics) - set(known))
+    if missing:
+        raise UnknownTopic(", ".join(missing))

@@ -27,7 +27,8 @@ END $$
 """,
     f"""
 CREATE OR REPLACE FUNCTION bus_readable() RETURNS int[] LANGUAGE sql STABLE {_DEFINER} AS $$
-  SELECT coalesce(array_agg(t.id), '{{}}') FROM topic t WHERE session_user = current_user OR EXISTS (
+  SELECT coalesce(array_agg(t.id), '{{}}') FROM topic t
+  WHERE session_user = current_user OR EXISTS (
     SELECT 1 FROM bus_acl a WHERE a.role = session_user AND a.name = t.name
       AND a.kind IN ('read', 'append'))
 $$
@@ -41,8 +42,8 @@ BEGIN
   INSERT INTO topic (name) SELECT n FROM unnest(p_topics) n
     WHERE NOT EXISTS (SELECT 1 FROM topic WHERE name = n) ORDER BY n ON CONFLICT DO NOTHING;
   INSERT INTO log_partition (topic_id, partition)
-    SELECT t.id, p FROM topic t, generate_series(0, {PARTITIONS - 1}) p WHERE t.name = ANY (p_topics)
-    ORDER BY 1, 2 ON CONFLICT DO NOTHING;
+    SELECT t.id, p FROM topic t, generate_series(0, {PARTITIONS - 1}) p
+    WHERE t.name = ANY (p_topics) ORDER BY 1, 2 ON CONFLICT DO NOTHING;
 END $$
 """,
     f"""
@@ -87,7 +88,7 @@ BEGIN
   IF cardinality(offsets) IS DISTINCT FROM cardinality(p_topics) THEN
     RAISE EXCEPTION 'no such topic or partition' USING ERRCODE = '{UNKNOWN_TOPIC}';
   END IF;
-  PERFORM pg_notify('bus', (SELECT string_agg(id::text, ',') FROM topic WHERE name = ANY (p_topics)));
+  PERFORM pg_notify('bus', string_agg(id::text, ',')) FROM topic WHERE name = ANY (p_topics);
   RETURN offsets;
 END $$
 """,
@@ -98,14 +99,15 @@ END $$
 CREATE OR REPLACE FUNCTION bus_beat(p_grp text, p_member text, p_topics text[], p_seconds float8,
   OUT topic_ids int[], OUT partitions int[], OUT meant boolean[])
 LANGUAGE plpgsql {_DEFINER} AS $$
+DECLARE until timestamptz = clock_timestamp() + make_interval(secs => p_seconds);
 BEGIN
   PERFORM bus_check('group', ARRAY[p_grp]);
   PERFORM bus_check('read', p_topics);
   PERFORM pg_advisory_xact_lock(hashtextextended('group/' || p_grp, 0));
-  UPDATE member SET topics = p_topics, expires_at = clock_timestamp() + make_interval(secs => p_seconds)
+  UPDATE member SET topics = p_topics, expires_at = until
     WHERE grp = p_grp AND member = p_member;
   IF NOT FOUND THEN
-    INSERT INTO member VALUES (p_grp, p_member, p_topics, clock_timestamp() + make_interval(secs => p_seconds));
+    INSERT INTO member VALUES (p_grp, p_member, p_topics, until);
     PERFORM pg_notify('bus_group', p_grp);
   END IF;
   DELETE FROM member WHERE grp = p_grp AND expires_at < clock_timestamp();
@@ -136,7 +138,8 @@ CREATE OR REPLACE FUNCTION bus_release(p_grp text, p_member text, p_topic_ids in
 BEGIN
   PERFORM bus_check('group', ARRAY[p_grp]);
   DELETE FROM claim c USING unnest(p_topic_ids, p_partitions) u(topic_id, part)
-    WHERE c.grp = p_grp AND c.member = p_member AND c.topic_id = u.topic_id AND c.partition = u.part;
+    WHERE c.grp = p_grp AND c.member = p_member
+      AND c.topic_id = u.topic_id AND c.partition = u.part;
   PERFORM pg_notify('bus_group', p_grp);
 END $$
 """,

@@ -112,7 +112,8 @@ async def install(bus_owner_url: str) -> None:
             for text in FUNCTIONS:
                 await connection.execute(text)
             await _protect(connection)
-            await connection.execute("INSERT INTO bus_identity DEFAULT VALUES ON CONFLICT DO NOTHING")
+            made = "INSERT INTO bus_identity DEFAULT VALUES ON CONFLICT DO NOTHING"
+            await connection.execute(made)
     finally:
         await connection.close()
 
@@ -156,7 +157,8 @@ async def grant(
             topics = sorted({*appends, *reads})
             await connection.execute("SELECT bus_create_topics($1)", topics)
             await connection.execute("DELETE FROM bus_acl WHERE role = $1", role)
-            await connection.executemany("INSERT INTO bus_acl VALUES ($1, $2, $3)", sorted(set(rows)))
+            text = "INSERT INTO bus_acl VALUES ($1, $2, $3)"
+            await connection.executemany(text, sorted(set(rows)))
             quoted = await connection.fetchval("SELECT quote_ident($1)", role)
             await connection.execute(f"GRANT USAGE ON SCHEMA public TO {quoted}")
             await connection.execute(f"GRANT SELECT ON {', '.join(_READABLE)} TO {quoted}")

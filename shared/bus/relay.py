@@ -4,15 +4,15 @@ It holds one worker connection, on which no transaction is open while the bus is
 """
 
 import asyncio
-import random
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
 import sqlalchemy.exc
 import structlog
 
+from shared.bus.jitter import jitter
 from shared.bus.port import Bus, BusError, Message, Producer, StaleProducer
 from shared.bus.relay_machine import (
     LEASE_SECONDS,
@@ -73,7 +73,7 @@ WHERE producer = $1 AND owner = $2 AND epoch = $3
 # Days are literals: as a parameter the bound would lock every partition. Not `xid > a OR (xid = a
 # AND id > b)`: that one sorts. Behind xmin, since rows of open transactions may come in between.
 _READ = """
-SELECT xid::text AS xid, id, topic, partition, key, headers, value FROM outbox
+SELECT xid::text AS at_xid, id, topic, partition, key, headers, value FROM outbox
 WHERE {days}(xid, id) > ($1::text::xid8, $2) AND xid < pg_snapshot_xmin(pg_current_snapshot())
 ORDER BY xid, id LIMIT $3
 """
@@ -83,10 +83,12 @@ _DAYS = "recorded_on BETWEEN date '{since}' - 1 AND date '{today}' + 1 AND "
 class Relay:
     """The relay of one service in one process; others stand by."""
 
-    def __init__(self, database: Database, bus: Bus, *, jitter: random.Random | None = None) -> None:
+    def __init__(
+        self, database: Database, bus: Bus, *, jitter: Callable[[], float] = jitter
+    ) -> None:
         self._database, self._bus, self._name = database, bus, database.name
         self._owner = str(new_id())
-        self._machine = RelayMachine((jitter or random.Random()).random)
+        self._machine = RelayMachine(jitter)
         self._woken = database.signals["outbox"]
         self._stopping = False
         self._raw: asyncpg.Connection | None = None
@@ -126,7 +128,8 @@ class Relay:
                     await asyncio.sleep(action.seconds)
 
     def _idle(self) -> bool:
-        return not isinstance(self._machine.decide(asyncio.get_running_loop().time()), (Append, Save))
+        action = self._machine.decide(asyncio.get_running_loop().time())
+        return not isinstance(action, Append | Save)
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[asyncpg.Connection]:
@@ -134,12 +137,13 @@ class Relay:
             self._woken.set()
 
         async with self._database.raw("worker") as raw:
-            await raw.add_listener(CHANNEL, told)
             try:
+                await raw.add_listener(CHANNEL, told)
                 yield raw
-            finally:
-                if not raw.is_closed():
-                    await raw.remove_listener(CHANNEL, told)
+                await raw.remove_listener(CHANNEL, told)
+            except (OSError, asyncpg.InterfaceError) as error:
+                # As the error for which the pool throws a connection away.
+                raise asyncpg.ConnectionDoesNotExistError(type(error).__name__) from error
 
     async def _perform(self, raw: asyncpg.Connection, action: Action) -> Fact:
         match action:
@@ -226,4 +230,4 @@ def _row(record: Any) -> OutboxRow:
         headers=tuple(zip(flat[::2], flat[1::2], strict=True)),
         value=record["value"],
     )
-    return OutboxRow(Cursor(int(record["xid"]), record["id"]), message)
+    return OutboxRow(Cursor(int(record["at_xid"]), record["id"]), message)

@@ -274,6 +274,6 @@ class RelayMachine:
 
     def _pause(self, now: float, seconds: float, *, wakeable: bool) -> None:
         # Never past the time at which the lease must be renewed.
-        if self.epoch is not None and not isinstance(self._last, Renew) and wakeable:
+        if wakeable:
             seconds = max(0.0, min(seconds, self._renew_at - now))
         self._pause_until, self._wakeable = now + seconds, wakeable

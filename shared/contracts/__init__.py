@@ -1,1 +1,1 @@
-"""The wire between services: events, one module per producer, and permissions. Pydantic and values only."""
+"""The wire between services: events, one module a producer, and permissions."""

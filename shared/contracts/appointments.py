@@ -3,7 +3,7 @@
 from typing import ClassVar, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, ConfigDict, Field
+from pydantic import AwareDatetime, ConfigDict, Field, JsonValue
 
 from shared.contracts.envelope import Code, Event
 
@@ -12,7 +12,11 @@ _PROVIDER = "0190a1b2-0000-7000-8000-000000000011"
 _TYPE = "0190a1b2-0000-7000-8000-000000000012"
 _APPOINTMENT = "0190a1b2-0000-7000-8000-000000000013"
 _PATIENT = "0190a1b2-0000-7000-8000-000000000001"
-_VISIT = {"appointment_id": _APPOINTMENT, "patient_id": _PATIENT, "clinic_id": _CLINIC}
+_VISIT: dict[str, JsonValue] = {
+    "appointment_id": _APPOINTMENT,
+    "patient_id": _PATIENT,
+    "clinic_id": _CLINIC,
+}
 
 
 class ClinicOpened(Event):
@@ -24,9 +28,7 @@ class ClinicOpened(Event):
     name: ClassVar[str] = "clinic.opened"
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [
-                {"clinic_id": _CLINIC, "time_zone": "America/Denver", "currency": "USD"}
-            ]
+            "examples": [{"clinic_id": _CLINIC, "time_zone": "America/Denver", "currency": "USD"}]
         }
     )
 
@@ -190,9 +192,7 @@ class PatientCheckedIn(VisitEvent):
     name: ClassVar[str] = "patient.checked_in"
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [
-                {**_VISIT, "checked_in_at": "2026-11-30T15:50:00Z", "waived": ["cover"]}
-            ]
+            "examples": [{**_VISIT, "checked_in_at": "2026-11-30T15:50:00Z", "waived": ["cover"]}]
         }
     )
 

@@ -4,7 +4,7 @@ from datetime import date
 from typing import ClassVar, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, ConfigDict, Field
+from pydantic import AwareDatetime, ConfigDict, Field, JsonValue
 
 from shared.contracts.envelope import Code, Event
 
@@ -26,7 +26,7 @@ class CoverageEvent(Event):
     patient_id: UUID
 
 
-_COVERAGE_EXAMPLE = {
+_COVERAGE_EXAMPLE: dict[str, JsonValue] = {
     "coverage_id": _COVERAGE,
     "patient_id": _PATIENT,
     "payer_id": _PAYER,

@@ -74,7 +74,7 @@ class Event(BaseModel):
 
 
 def topic_of(producer: str, aggregate: str) -> str:
-    """The topic in which a producer's events of one aggregate stand, in the order of each subject."""
+    """The topic of a producer's events of one aggregate, in the order of each subject."""
     return f"{PREFIX}.{producer}.{aggregate}.v1"
 
 

@@ -4,7 +4,7 @@ from datetime import date
 from typing import ClassVar, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, ConfigDict, Field
+from pydantic import AwareDatetime, ConfigDict, Field, JsonValue
 
 from shared.contracts.envelope import Code, Event
 
@@ -62,7 +62,7 @@ class AccountEvent(Event):
     occurred_at: AwareDatetime
 
 
-_ACCOUNT = {
+_ACCOUNT: dict[str, JsonValue] = {
     "patient_id": _PATIENT,
     "appointment_id": _APPOINTMENT,
     "amount_cents": 3000,
@@ -162,7 +162,7 @@ class DrawerEvent(Event):
     business_date: date
 
 
-_DRAWER = {
+_DRAWER: dict[str, JsonValue] = {
     "drawer_id": "0190a1b2-0000-7000-8000-000000000034",
     "clinic_id": _CLINIC,
     "business_date": "2026-11-30",
@@ -175,9 +175,7 @@ class DrawerOpened(DrawerEvent):
     name: ClassVar[str] = "drawer.opened"
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [
-                {**_DRAWER, "float_cents": 20000, "opened_at": "2026-11-30T14:00:00Z"}
-            ]
+            "examples": [{**_DRAWER, "float_cents": 20000, "opened_at": "2026-11-30T14:00:00Z"}]
         }
     )
 

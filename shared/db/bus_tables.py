@@ -72,7 +72,7 @@ CREATE TABLE applied (
   topic text NOT NULL,
   subject text NOT NULL,
   seq bigint NOT NULL,
-  event_id uuid NOT NULL,
+  event_id uuid,
   PRIMARY KEY (network_id, topic, subject)) WITH (fillfactor = 80)
 """,
     # A key that waits: `hole` for an event that has not come, `poison` for one that fails.
@@ -218,9 +218,7 @@ def _protect_outbox(execute: Execute, app_role: str, worker_role: str) -> None:
     execute(f"CREATE POLICY rel ON outbox FOR SELECT TO {worker_role} USING (true)")
 
 
-async def make_outbox_days(
-    connection: asyncpg.Connection, ahead: int = DAYS_AHEAD
-) -> int:
+async def make_outbox_days(connection: asyncpg.Connection, ahead: int = DAYS_AHEAD) -> int:
     """Make the outbox's partitions up to `ahead` days from today (UTC). How many were missing.
 
     A missing day shows as SQLSTATE 23514 on the table `outbox`; after this call the transaction

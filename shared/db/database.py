@@ -203,9 +203,7 @@ def _lock_texts(context: Context, locks: Sequence[LockKey]) -> str:
     return "; ".join(f"SELECT pg_advisory_xact_lock({number})" for number in numbers)
 
 
-async def _rolled_back(
-    connection: AsyncConnection, raw: asyncpg.Connection
-) -> None:
+async def _rolled_back(connection: AsyncConnection, raw: asyncpg.Connection) -> None:
     try:
         await raw.execute("ROLLBACK")
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):

@@ -122,7 +122,9 @@ def protect(execute: Execute, table: str, app_role: str) -> None:
     )
 
 
-def protect_clinic_table(execute: Execute, table: str, app_role: str, *, delete: bool = False) -> None:
+def protect_clinic_table(
+    execute: Execute, table: str, app_role: str, *, delete: bool = False
+) -> None:
     """Row security and grants of a table that is a service's own: app's alone, never worker's."""
     protect(execute, table, app_role)
     verbs = "SELECT, INSERT, UPDATE" + (", DELETE" if delete else "")

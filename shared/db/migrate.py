@@ -1,5 +1,6 @@
 """Migrations: Alembic, one history a service, run as the service's owner role."""
 
+import asyncio
 import importlib
 import sys
 from collections.abc import Callable
@@ -11,7 +12,6 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, pool, text
 from sqlalchemy.ext.asyncio import create_async_engine
-import asyncio
 
 from shared.db.database import driver_url
 
@@ -83,7 +83,9 @@ async def _online(metadata: MetaData, url: str) -> None:
 
 
 def _migrate(connection: Connection, metadata: MetaData) -> None:
-    def ours(_object: object, name: str | None, kind: str, _reflected: bool, _other: object) -> bool:
+    def ours(
+        _object: object, name: str | None, kind: str, _reflected: bool, _other: object
+    ) -> bool:
         if kind != "table":
             return True
         return name not in MECHANISM and not (name or "").startswith("outbox")

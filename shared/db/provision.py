@@ -71,16 +71,18 @@ async def provision(
         databases = {f"clinicbus_{s}{suffix}": f"{s}_owner" for s in services}
         databases[BUS_DATABASE + suffix] = "bus_owner"
         for database, owner in databases.items():
-            if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname=$1", database):
+            if not await connection.fetchval(
+                "SELECT 1 FROM pg_database WHERE datname=$1", database
+            ):
                 await connection.execute(f"CREATE DATABASE {database} OWNER {owner}")
             await connection.execute(f"REVOKE ALL ON DATABASE {database} FROM PUBLIC")
-            members = await _may_connect(database, owner, services)
+            members = _may_connect(owner, services)
             await connection.execute(f"GRANT CONNECT ON DATABASE {database} TO {members}")
     finally:
         await connection.close()
 
 
-async def _may_connect(database: str, owner: str, services: Sequence[str]) -> str:
+def _may_connect(owner: str, services: Sequence[str]) -> str:
     if owner == "bus_owner":
         return ", ".join(f"{s}_worker" for s in services)
     service = owner.removesuffix("_owner")

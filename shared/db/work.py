@@ -17,9 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import SQLModel
 
 from shared.contracts.envelope import VALUE_BYTES_MAX, Envelope, Event, headers_of
+from shared.contracts.partition import partition_of
 from shared.db.actor import Actor, parse_actor
 from shared.db.staged import Write, insert, joined, shape_of, update
-from shared.contracts.partition import partition_of
 from shared.values.errors import Conflict, Stale, VersionMissing
 from shared.values.ids import derived_id, new_id
 
@@ -135,8 +135,7 @@ class Work:
         """Rows of this network, watched for changes. `where` is SQL of ours with `$2..`."""
         shape = shape_of(model)
         text = (
-            f"SELECT {', '.join(shape.columns)} FROM {shape.name}"  # noqa: S608
-            f" WHERE network_id = $1 AND {where}"
+            f"SELECT {', '.join(shape.columns)} FROM {shape.name} WHERE network_id = $1 AND {where}"
         )
         records = await self.raw.fetch(text, self.network_id, *arguments)
         return [self.adopt(model, dict(record)) for record in records]
@@ -230,7 +229,7 @@ class Work:
         outcome: str = "ok",
         detail: Mapping[str, Any] | None = None,
     ) -> None:
-        """Record who did what to whom, in this transaction. `detail` holds codes and counts only."""
+        """Record who did what to whom, in this transaction. `detail` holds codes and counts."""
         actor = self.actor
         arguments = (
             self.network_id,

@@ -1,5 +1,6 @@
 """Turns a Typst template and plain data into an accessible PDF, without network or files.
 
+The compiler is loaded by the first document (0.1 s, 35 MB), so a process that makes none is spared.
 Data reaches a template only as JSON in `sys.inputs`, so no text in it is ever read as markup. The
 compiler sees one folder, `typst/` beside this module, and the fonts that come with its wheel
 (Latin, Greek, Cyrillic, Hebrew, Arabic, Devanagari). PDF/UA-1 forbids a missing glyph: a character
@@ -14,12 +15,10 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import typst
-
-EMBEDDED_FONTS = typst.Fonts(include_system_fonts=False)
-"""The fonts inside the wheel: the same on every machine."""
+if TYPE_CHECKING:
+    import typst
 
 BOX = "\u25a1"
 _ROOT = Path(__file__).parent / "typst"
@@ -36,8 +35,14 @@ class RenderError(Exception):
     """A template did not compile. It says where in the template; never what the data held."""
 
 
-def fonts_with(*folders: Path) -> typst.Fonts:
-    """The embedded fonts and those of some folders, for scripts that the embedded ones lack."""
+@cache
+def fonts_with(*folders: Path) -> "typst.Fonts":
+    """The fonts inside the wheel, and those of some folders for scripts that the wheel lacks.
+
+    Never those of the machine: the same fonts everywhere give the same bytes.
+    """
+    import typst
+
     return typst.Fonts(include_system_fonts=False, font_paths=[str(each) for each in folders])
 
 
@@ -48,24 +53,27 @@ def template(package: str, name: str) -> str:
 
 
 async def render(
-    source: str, data: Mapping[str, Any], *, fonts: typst.Fonts = EMBEDDED_FONTS
+    source: str, data: Mapping[str, Any], *, fonts: "typst.Fonts | None" = None
 ) -> bytes:
     """The PDF of a template filled with `data` (JSON values); made in a thread.
 
-    The same source, data and fonts give the same bytes. Raises RenderError where the template
+    fonts: of `fonts_with`; those of the wheel where none are given. The same source, data and
+    fonts give the same bytes. Raises RenderError where the template
     asks for what the data does not have, ValueError where the data is not JSON.
     """
     return await asyncio.to_thread(_render, source, data, fonts)
 
 
-def _render(source: str, data: Mapping[str, Any], fonts: typst.Fonts) -> bytes:
+def _render(source: str, data: Mapping[str, Any], fonts: "typst.Fonts | None") -> bytes:
+    import typst
+
     text = json.dumps(_tidy(data), ensure_ascii=False, allow_nan=False)
     lacking: set[str] = set()
     for _ in range(_TRIES_MAX):
         shown = text.translate({ord(character): BOX for character in lacking})
         inputs = {"data": shown, "missing": "true" if BOX in shown else "false"}
         try:
-            return _compile(source, inputs, fonts)
+            return _compile(source, inputs, fonts or fonts_with())
         except typst.TypstError as error:
             more = set(_lacking(error.diagnostic)) - lacking
             if not more:
@@ -74,7 +82,9 @@ def _render(source: str, data: Mapping[str, Any], fonts: typst.Fonts) -> bytes:
     raise RenderError("characters that no font has are left after they were replaced")
 
 
-def _compile(source: str, inputs: dict[str, str], fonts: typst.Fonts) -> bytes:
+def _compile(source: str, inputs: dict[str, str], fonts: "typst.Fonts") -> bytes:
+    import typst
+
     compiler = typst.Compiler(
         source.encode(),
         root=str(_ROOT),
@@ -99,7 +109,7 @@ def _is_drawn(character: str) -> bool:
     return not character.isascii() and unicodedata.category(character) != "Cf"
 
 
-def _where(error: typst.TypstError) -> str:
+def _where(error: "typst.TypstError") -> str:
     at = re.search(r"([\w-]+\.typ:\d+:\d+)", error.diagnostic)
     return f"the template does not compile, at {at.group(1) if at else 'no known place'}"
 

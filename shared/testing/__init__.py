@@ -1,1 +1,1 @@
-"""What tests share: tokens, clocks, clients of apps in the process. No production code imports it."""
+"""What tests share: tokens, clocks, clients of apps. No production code imports it."""

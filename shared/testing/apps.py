@@ -127,7 +127,5 @@ async def office() -> AsyncIterator[Office]:
     issuer = TestIssuer()
     switchboard.connect(ISSUER, issuer.answer)
     async with AsyncExitStack() as stack:
-        http = await stack.enter_async_context(
-            httpx.AsyncClient(transport=switchboard, timeout=30)
-        )
+        http = await stack.enter_async_context(httpx.AsyncClient(transport=switchboard, timeout=30))
         yield Office(switchboard, http, issuer, stack)

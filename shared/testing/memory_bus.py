@@ -56,9 +56,9 @@ class MemoryLog:
     def of(self, topics: Sequence[str]) -> dict[TopicPartition, _Partition]:
         """The partitions of topics. Raises UnknownTopic."""
         wanted = [(topic, number) for topic in topics for number in range(PARTITIONS)]
-        missing = next((topic for topic, number in wanted if (topic, number) not in self.partitions), "")
+        missing = [topic for topic, number in wanted if (topic, number) not in self.partitions]
         if missing:
-            raise UnknownTopic(missing)
+            raise UnknownTopic(missing[0])
         return {key: self.partitions[key] for key in wanted}
 
     def trim(self, partition: TopicPartition, before: int) -> None:

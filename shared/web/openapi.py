@@ -1,7 +1,7 @@
 """The OpenAPI 3.1 document of a service, from its declared routes."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict
@@ -50,7 +50,7 @@ def _statuses(route: Route) -> list[int]:
         found.add(404)
     if route.method != "GET":
         found |= {400, 409}
-    if route.given is not None and route.method != "GET" or route.upload is not None:
+    if (route.given is not None and route.method != "GET") or route.upload is not None:
         found |= {413, 415}
     if route.versioned:
         found |= {412, 428}
@@ -117,7 +117,13 @@ def _extra(route: Route) -> dict[str, Any]:
 
 def _header(name: str, meaning: str) -> dict[str, Any]:
     schema = {"type": "string", "minLength": 1, "maxLength": 255}
-    return {"name": name, "in": "header", "required": True, "description": meaning, "schema": schema}
+    return {
+        "name": name,
+        "in": "header",
+        "required": True,
+        "description": meaning,
+        "schema": schema,
+    }
 
 
 def _multipart(model: type[BaseModel]) -> dict[str, Any]:
@@ -136,15 +142,15 @@ def document(app: FastAPI, service: "Service") -> None:
         if app.openapi_schema is not None:
             return app.openapi_schema
         found = own()
-        models = [
+        models: list[type[BaseModel]] = [
             route.given
             for route in service.routes.declared
             if route.given is not None and route.method != "GET"
         ]
-        every = list(dict.fromkeys([*models, Problem]))
-        _, schemas = models_json_schema(
-            [(model, "validation") for model in every], ref_template=_REF
-        )
+        every: list[tuple[type[BaseModel], Literal["validation"]]] = [
+            (model, "validation") for model in [*dict.fromkeys(models), Problem]
+        ]
+        _, schemas = models_json_schema(every, ref_template=_REF)
         components = found.setdefault("components", {})
         kept: dict[str, Any] = components.setdefault("schemas", {})
         for name, schema in schemas.get("$defs", {}).items():

@@ -187,8 +187,22 @@ class Routes:
         def keep(function: F) -> F:
             self.declared.append(
                 Route(
-                    method, path, function, may, given, upload, reply, media_type, status,
-                    also or {}, tuple(refuses), keyed, versioned, locks, locks_read, enrich,
+                    method,
+                    path,
+                    function,
+                    may,
+                    given,
+                    upload,
+                    reply,
+                    media_type,
+                    status,
+                    also or {},
+                    tuple(refuses),
+                    keyed,
+                    versioned,
+                    locks,
+                    locks_read,
+                    enrich,
                     limit_bytes,
                 )  # fmt: skip
             )
@@ -210,7 +224,7 @@ def signed(route: Route, answer: Callable[[Request, Mapping[str, UUID], Any], An
         ),
     ]
     if route.method == "GET" and route.given is not None:
-        annotation = Annotated[route.given, Query()]
+        annotation: Any = Annotated.__class_getitem__((route.given, Query()))  # type: ignore[attr-defined]
         parameters.append(
             inspect.Parameter("query", inspect.Parameter.KEYWORD_ONLY, annotation=annotation)
         )

@@ -1,4 +1,4 @@
-"""A service process: its app, its probes, its background work, put together from what it declares."""
+"""A service process: its app, its probes and its background work, from what it declares."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping

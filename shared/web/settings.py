@@ -29,7 +29,7 @@ class Chassis(BaseSettings):
     kafka: str | None = None
     clock_file: Path | None = None
     failpoints: str = ""
-    service_secret: str = "local-development-only"
+    service_secret: str = "local-development-only"  # noqa: S105 - refused in production
     urls: Annotated[dict[str, str], NoDecode] = Field(default_factory=dict)
     data: Path = Path(".clinicbus/data")
     log_level: Literal["DEBUG", "INFO", "WARNING"] = "INFO"

@@ -1,4 +1,4 @@
-"""A route's transaction: begun here, committed here before the reply, run again where that helps."""
+"""A route's transaction: begun and committed here, before the reply; run again if that helps."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence

@@ -1,1 +1,1 @@
-"""What appointments does: one verb, one function, inside a transaction it neither begins nor commits."""
+"""What appointments does: one verb, one function, in a transaction it neither begins nor ends."""

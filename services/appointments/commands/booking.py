@@ -6,13 +6,13 @@ from datetime import datetime
 from uuid import UUID
 
 from services.appointments import events
+from services.appointments.commands.statuses import set_statuses, statuses_of
 from services.appointments.domain.booking import Booking, Wish, decide_booking
 from services.appointments.domain.cancel import decide_cancel
 from services.appointments.domain.no_show import due_at
 from services.appointments.domain.reasons import Reason
 from services.appointments.domain.reschedule import Current, Lineage, Place, decide_reschedule
 from services.appointments.domain.status import Move
-from services.appointments.commands.statuses import set_statuses, statuses_of
 from services.appointments.queries.booking_facts import Known, facts_for
 from services.appointments.queries.visits import visit
 from services.appointments.tables import Appointment, AppointmentMove, Occupancy

@@ -7,13 +7,13 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlmodel import col
 
+from services.appointments import tables as t
 from services.appointments.domain.booking import alternatives
 from services.appointments.domain.occupancy import Busy, Calendar, ResourceKind
 from services.appointments.domain.resources import AppointmentType, Provider, Room
 from services.appointments.domain.schedule import WeeklySchedule, local_days, openings
 from services.appointments.domain.slots import Availability, Offer, Question, Slot, availability
 from services.appointments.queries.booking_facts import LONGEST, type_of
-from services.appointments import tables as t
 from shared.db.actor import require_clinic
 from shared.db.work import Work
 from shared.values.errors import NotFound
@@ -126,7 +126,11 @@ async def _providers(work: Work, clinic_id: UUID, provider_ids: Sequence[UUID]) 
     rows = await work.fetch(statement)
     if provider_ids and len(rows) != len(set(provider_ids)):
         raise NotFound("provider.not_found", "There is no such provider at this clinic.")
-    return [Provider(r[0], frozenset({clinic_id}), r[1], r[2], r[3], r[4]) for r in rows]
+    here = frozenset({clinic_id})
+    return [
+        Provider(row.id, here, row.active_from, row.active_until, row.capacity, row.overbook_quota)
+        for row in rows
+    ]
 
 
 async def _rooms(work: Work, clinic_id: UUID) -> list[Room]:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from services.appointments import tables as t
 from services.appointments.domain.reasons import Reason
@@ -18,7 +18,7 @@ _CLINIC = "0190a1b2-0000-7000-8000-000000000010"
 _PROVIDER = "0190a1b2-0000-7000-8000-000000000011"
 _TYPE = "0190a1b2-0000-7000-8000-000000000012"
 _PATIENT = "0190a1b2-0000-7000-8000-000000000001"
-_VIEW = {
+_VIEW: dict[str, JsonValue] = {
     "id": "0190a1b2-0000-7000-8000-000000000013",
     "patient_id": _PATIENT,
     "clinic_id": _CLINIC,

@@ -23,7 +23,7 @@ def test_the_example_of_the_standard_is_valid() -> None:
     assert checked_npi(f" {VALID} ") == VALID
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=30, deadline=None, derandomize=True)
 @given(BODIES, st.integers(0, 9), st.integers(1, 9))
 def test_any_single_wrong_digit_is_found(body: str, place: int, off: int) -> None:
     npi = npi_of(body)

@@ -123,7 +123,8 @@ VISIT_DAY = date(2027, 3, 1)
         ((), "never_granted"),
         ((NOTICE,), "never_granted"),
         ((replace(TREATMENT, granted_at=NOW + DAY),), "never_granted"),
-        ((replace(TREATMENT, revoked_at=NOW),), "revoked"),
+        ((replace(TREATMENT, revoked_at=FACTS.starts_at),), "revoked"),
+        ((replace(TREATMENT, granted_at=FACTS.starts_at),), "granted"),
         ((replace(TREATMENT, expires_on=VISIT_DAY - DAY),), "expired"),
         ((replace(TREATMENT, text_version="2026-01"),), "other_version"),
         (

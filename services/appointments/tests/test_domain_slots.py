@@ -80,6 +80,12 @@ def test_slots_lie_on_the_grid_and_end_within_the_opening() -> None:
     assert (found.more, found.why) == (False, ())
 
 
+def test_a_slot_may_end_with_the_opening_and_an_opening_before_the_window_has_none() -> None:
+    hours = offer(on_monday("09:00", "09:50"))
+    assert starts(ask(question(), [hours]))[-1] == "09:30"
+    assert starts(ask(question(on_monday("09:50", "11:00")), [hours])) == []
+
+
 def test_a_new_patient_needs_more_time() -> None:
     assert starts(ask(question(known_patient=False), [offer()])) == ["09:00", "09:15"]
 
@@ -100,6 +106,7 @@ def test_a_limit_cuts_and_says_so() -> None:
     found = ask(question(limit=2), [offer()])
     assert starts(found) == ["09:00", "09:15"]
     assert found.more
+    assert not ask(question(limit=3), [offer()]).more
 
 
 def test_buffers_count_as_taken_on_both_sides() -> None:
@@ -263,6 +270,12 @@ def test_every_slot_is_free_and_every_free_mark_is_a_slot(
         and not any(row.interval.overlaps(provider_time(mark, kind)) for row in rows)
     ]
     assert [slot.interval for slot in found.slots] == free
+
+
+def test_a_question_may_go_to_its_bounds() -> None:
+    widest = Interval(NOW, NOW + timedelta(days=93))
+    for limit in (1, 1000):
+        assert question(window=widest, limit=limit).window == widest
 
 
 @pytest.mark.parametrize(

@@ -117,5 +117,6 @@ def test_asking_again_for_what_is_done_already_is_recognised() -> None:
         assert Statuses().moved(move).already(move)
         assert not Statuses().already(move)
     done = Statuses().moved(Move.CHECK_IN).moved(Move.CHECK_OUT)
-    assert done.already(Move.CHECK_OUT) and not done.already(Move.CHECK_IN)
+    assert done.already(Move.CHECK_OUT)
+    assert not done.already(Move.CHECK_IN)
     assert not Statuses().already(Move.RESCHEDULE)

@@ -3,8 +3,8 @@
 import re
 from dataclasses import dataclass
 
-from services.patients.domain.text import checked_line, compact_form, search_form
 from shared.values.errors import Invalid
+from shared.values.text import checked_line, compact_form, search_form
 
 LINES_MAX = 4
 LINE_LENGTH_MAX = 100

@@ -4,8 +4,8 @@ import re
 from enum import StrEnum
 from uuid import UUID
 
-from services.patients.domain.text import checked_line
 from shared.values.errors import Invalid
+from shared.values.text import checked_line
 
 PHONE_TEXT_MAX = 40
 EMAIL_MAX = 254

@@ -20,8 +20,8 @@ from uuid import UUID
 from services.patients.domain.birth import Gender
 from services.patients.domain.names import PersonName, generation, is_placeholder
 from services.patients.domain.phonetics import sound, stand_for_each_other
-from services.patients.domain.text import search_form
 from shared.values.errors import Conflict, Invalid
+from shared.values.text import search_form
 
 CANDIDATES_MAX = 10
 
@@ -254,7 +254,7 @@ def _given_name(one: str, other: str) -> str:
         return "nickname"
     if 1 in (len(a), len(b)) and a[0] == b[0]:
         return "initial"
-    if one.split()[0] == other.split()[0]:
+    if one.partition(" ")[0] == other.partition(" ")[0]:
         return "first_word"
     return "sounds_alike" if sound(a) == sound(b) else "differs"
 

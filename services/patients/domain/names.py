@@ -3,8 +3,8 @@
 import re
 from dataclasses import dataclass
 
-from services.patients.domain.text import checked_line, compact_form
 from shared.values.errors import Invalid
+from shared.values.text import checked_line, compact_form
 
 NAME_MAX = 100
 

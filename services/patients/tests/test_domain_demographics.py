@@ -1,5 +1,6 @@
 """Dates, gender, telephone, e-mail, addresses, other people."""
 
+import re
 from datetime import date
 from uuid import UUID
 
@@ -87,11 +88,27 @@ def test_gender_is_a_code_of_fhir_p37() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["303-555-0142", "(303) 555-0142", "303.555.0142", "1 303 555 0142", "+1 303 555 0142"]
-    + ["3035550142", "+13035550142", "303\u2011555\u20110142", "303\u00a0555\u00a00142"],
+    [
+        "303-555-0142",
+        "(303) 555-0142",
+        "303.555.0142",
+        "1 303 555 0142",
+        "+1 303 555 0142",
+        "3035550142",
+        "+13035550142",
+        "303\u2011555\u20110142",
+        "303\u00a0555\u00a00142",
+    ],
 )
 def test_north_american_numbers_are_kept_in_one_form(text: str) -> None:
     assert checked_phone(text) == "+13035550142"
+
+
+def test_a_number_may_be_padded_to_forty_characters() -> None:
+    assert checked_phone("303-555-0142".rjust(40)) == "+13035550142"
+    with pytest.raises(Invalid) as refused:
+        checked_phone("303-555-0142".rjust(41))
+    assert refused.value.code == "phone.too_long"
 
 
 def test_numbers_of_other_countries_begin_with_a_plus() -> None:
@@ -126,15 +143,14 @@ def test_what_is_no_telephone_number_is_refused(text: str, code: str) -> None:
     assert (refused.value.code, refused.value.pointer) == (code, "/phones/0")
 
 
-@settings(max_examples=80, deadline=None, derandomize=True)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(st.text(alphabet="0123456789+-. ()x", max_size=20))
 def test_a_number_that_is_kept_is_e164_and_kept_again(text: str) -> None:
     try:
         kept = checked_phone(text)
-    except Invalid as error:
-        assert error.code == "phone.invalid"
+    except Invalid:
         return
-    assert kept[0] == "+" and kept[1:].isdigit() and len(kept) <= 16
+    assert re.fullmatch(r"\+[1-9][0-9]{7,14}", kept)
     assert checked_phone(kept) == kept
 
 
@@ -146,6 +162,8 @@ def test_a_number_that_is_kept_is_e164_and_kept_again(text: str) -> None:
         ("o'brien_1@sub.example.co.uk", "o'brien_1@sub.example.co.uk"),
         ("jos\u00e9@ex\u00e4mple.com", "jos\u00e9@ex\u00e4mple.com"),
         ("a@" + "b" * 63 + ".com", "a@" + "b" * 63 + ".com"),
+        ("a" * 64 + "@example.com", "a" * 64 + "@example.com"),
+        ("a@" + "b.cd" * 63, "a@" + "b.cd" * 63),
     ],
 )
 def test_an_email_is_kept_with_its_domain_in_lower_case(text: str, kept: str) -> None:
@@ -156,7 +174,7 @@ def test_an_email_is_kept_with_its_domain_in_lower_case(text: str, kept: str) ->
 @pytest.mark.parametrize(
     ("text", "code"),
     [
-        pytest.param("a@" + ("b" * 60 + ".") * 4 + "example.com", "email.too_long", id="P36"),
+        pytest.param("a@" + "b.cd" * 62 + "b.cde", "email.too_long", id="P36"),
         ("a" * 65 + "@example.com", "email.too_long"),
         ("example.com", "email.invalid"),
         ("@example.com", "email.invalid"),
@@ -197,6 +215,7 @@ def address(**change: object) -> Address:
 def test_an_address_is_kept_by_its_parts() -> None:
     expected = Address(("100 Main St", "G-442"), "Madison", "WI", "53703", "US")
     assert address() == expected
+    assert len(address(lines=["1", "2", "3", "4"]).lines) == 4
     assert address(lines=[" 100  Main St", "G-442"], state="wi", postal_code=" 53703 ") == expected
 
 

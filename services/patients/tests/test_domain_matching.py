@@ -82,6 +82,50 @@ def test_grades(one: Identity, other: Identity, grade: Grade) -> None:
     assert compare(other, one).grade is grade
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "score", "grade", "below"),
+    [
+        (ROBERT, person(MOVED, gender=Gender.UNKNOWN), 27, CERTAIN, PROBABLE),
+        (
+            person(phones=frozenset("x")),
+            person(phones=frozenset("y"), given="bob", birth_date=date(1980, 3, 13)),
+            18,
+            PROBABLE,
+            POSSIBLE,
+        ),
+        (
+            person(phones=frozenset("x")),
+            person(phones=frozenset("y"), given="r", family="smith"),
+            10,
+            POSSIBLE,
+            NO,
+        ),
+    ],
+)
+def test_a_grade_begins_at_its_threshold(
+    one: Identity, other: Identity, score: int, grade: Grade, below: Grade
+) -> None:
+    assert (compare(one, other).score, compare(one, other).grade) == (score, grade)
+    # One bit less: the addresses differ too.
+    apart = compare(person(one, addresses=frozenset("x")), person(other, addresses=frozenset("y")))
+    if one is not ROBERT:
+        assert (apart.score, apart.grade) == (score - 1, below)
+
+
+@pytest.mark.parametrize("field", ["family", "given", "birth_date", "phones", "gender"])
+def test_what_one_side_does_not_know_says_nothing(field: str) -> None:
+    unknown = {"family": "", "given": "", "birth_date": None, "gender": Gender.UNKNOWN}
+    fields = [name for name, _, _ in compare(ROBERT, ROBERT).evidence]
+    left = compare(ROBERT, person(ROBERT, **{field: unknown.get(field, frozenset())})).evidence
+    assert [name for name, _, _ in left] == [name for name in fields if name != field.rstrip("s")]
+
+
+def test_a_name_of_one_letter_is_not_every_name() -> None:
+    outcomes = [compare(BARE, person(given=letter)).evidence[2][1] for letter in ("r", "o")]
+    assert outcomes == ["initial", "differs"]
+    assert compare(BARE, person(given="rolf")).evidence[2][1] == "differs"
+
+
 def test_twins_share_all_but_the_given_name_and_are_at_most_possible() -> None:
     twin = person(ROBERT, given="daniel")
     found = compare(ROBERT, twin)
@@ -136,8 +180,10 @@ def test_thresholds_fall_and_every_disagreement_weighs_against() -> None:
 
 
 NAMES = st.sampled_from(
-    ["garcia", "lopez", "garcia lopez", "smith", "robert", "bob", "rupert", "r", "o", "\u674e", ""]
-    + ["baby girl", "ng", "mary ann", "mary"]
+    [
+        *("garcia", "lopez", "garcia lopez", "smith", "robert", "bob", "rupert", "r", "o", ""),
+        *("\u674e", "baby girl", "ng", "mary ann", "mary"),
+    ]
 )
 DATES = st.sampled_from(
     [date(1980, 3, 12), date(1980, 12, 3), date(1980, 3, 13), date(1955, 7, 30), None]
@@ -157,13 +203,13 @@ PEOPLE = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(PEOPLE, PEOPLE)
 def test_comparing_is_the_same_either_way_round(one: Identity, other: Identity) -> None:
     assert compare(one, other) == compare(other, one)
 
 
-@settings(max_examples=80, deadline=None, derandomize=True)
+@settings(max_examples=40, deadline=None, derandomize=True)
 @given(
     PEOPLE,
     st.text("abcdefghijk \u00e9\u674e", min_size=1).filter(str.strip),
@@ -177,7 +223,7 @@ def test_a_whole_identity_is_certainly_itself(
     assert compare(whole, whole).grade is CERTAIN
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(PEOPLE, PEOPLE)
 def test_who_is_probable_by_birth_date_or_contact_shares_a_blocking_key(
     one: Identity, other: Identity
@@ -277,8 +323,7 @@ def test_soundex_by_the_examples_of_the_national_archives(name: str, code: str) 
 def test_short_forms_stand_for_their_names() -> None:
     assert stand_for_each_other("bob", "robert")
     assert stand_for_each_other("bob", "rob")
-    assert stand_for_each_other("chris", "christina") and stand_for_each_other(
-        "chris", "christopher"
-    )
+    assert stand_for_each_other("chris", "christina")
+    assert stand_for_each_other("chris", "christopher")
     assert not stand_for_each_other("christina", "christopher")
     assert not stand_for_each_other("wei", "wei")

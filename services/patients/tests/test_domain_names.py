@@ -9,8 +9,8 @@ from services.patients.domain.names import (
     is_placeholder,
     name_search,
 )
-from services.patients.domain.text import search_form
 from shared.values.errors import Invalid
+from shared.values.text import search_form
 
 
 def test_every_part_is_kept_composed_and_on_one_line() -> None:
@@ -48,8 +48,16 @@ def test_a_fault_points_at_its_part(part: str) -> None:
 
 @pytest.mark.parametrize(
     ("suffix", "expected"),
-    [("JR.", "jr"), ("Junior", "jr"), ("Sr", "sr"), ("II", "ii"), ("3rd", "iii"), ("IV", "iv")]
-    + [("PhD", None), (None, None)],
+    [
+        ("JR.", "jr"),
+        ("Junior", "jr"),
+        ("Sr", "sr"),
+        ("II", "ii"),
+        ("3rd", "iii"),
+        ("IV", "iv"),
+        ("PhD", None),
+        (None, None),
+    ],
 )
 def test_a_generation_is_read_from_the_suffix(suffix: str | None, expected: str | None) -> None:
     assert generation(suffix) == expected

@@ -4,7 +4,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
-import pypdfium2 as pdfium  # type: ignore[import-untyped]
+import pypdfium2 as pdfium
 import pytest
 
 from services.payments.domain.receipt_text import Direction, Item, Receipt, content
@@ -54,7 +54,7 @@ async def test_every_text_of_the_structure_is_on_the_page(direction: Direction) 
 async def test_anybodys_name_makes_a_receipt(name: str) -> None:
     document = await pdf_of(replace(RECEIPT, received_from=name))
     printed = name if name != "山田" else "□□"
-    assert printed in text_of(document)
+    assert printed.replace(" ", "") in text_of(document).replace(" ", "")
 
 
 async def test_no_name_is_in_the_title_or_the_other_metadata() -> None:

@@ -82,7 +82,7 @@ async def redelivery_from_the_subscribers_offsets(h: Harness) -> None:
 
 
 async def one_owner_a_partition(h: Harness) -> None:
-    """Members come, leave and die: no partition ever has two owners, and each has one in the end."""
+    """Members come, leave and die: no partition has two owners, and each has one in the end."""
     bus, topic, group = await h.bus(), fresh("owner"), fresh("g")
     await bus.create_topics([topic])
     whole = {(topic, n) for n in range(PARTITIONS)}
@@ -136,7 +136,7 @@ async def the_store_goes_and_comes_back(h: Harness) -> None:
 
 
 async def an_offset_that_is_not_there(h: Harness) -> None:
-    """Below the log's start and above its end are errors that name the place; nothing is skipped."""
+    """Below the log's start and above its end are errors that name the place."""
     bus, topic, number = await h.bus(), fresh("range"), partition_of("one")
     await bus.create_topics([topic])
     await bus.append(ONE, [message(topic, "one", n) for n in range(10)])
@@ -252,7 +252,7 @@ async def seeking(h: Harness) -> None:
 
 
 async def topics_are_not_made_by_the_way(h: Harness) -> None:
-    """Appending to, reading and asking about an unknown topic is an error; making one twice is not."""
+    """An unknown topic is an error to append to, read and ask about."""
     bus, known, unknown = await h.bus(), fresh("known"), fresh("unknown")
     await bus.create_topics([known])
     await bus.create_topics([known])

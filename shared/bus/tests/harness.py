@@ -150,7 +150,7 @@ class KafkaHarness:
 
 
 class Reader:
-    """A subscriber in small: it keeps its offsets in `stored`, as a service does in its database."""
+    """A subscriber in small: it keeps its offsets in `stored`, as a service in its database."""
 
     def __init__(self, bus: Bus, group: str, topics: list[str], stored: dict[At, int]) -> None:
         self.bus, self.group, self.topics, self.stored = bus, group, topics, stored

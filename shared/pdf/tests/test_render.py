@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pypdfium2 as pdfium  # type: ignore[import-untyped]
+import pypdfium2 as pdfium
 import pytest
-import typst
 
-from shared.pdf import EMBEDDED_FONTS, RenderError, fonts_with, render
+from shared.pdf import RenderError, fonts_with, render
 
 SOURCE = """
 #import "/letter.typ": *
@@ -80,6 +79,7 @@ async def test_text_is_never_read_as_markup(text: str) -> None:
         "\u02bbOkina",
         "e\u0301 is \u00e9",
         "שלום",
+        "محمد",
         "नमस्ते",
     ],
 )
@@ -125,7 +125,7 @@ def test_the_same_data_gives_the_same_bytes_here_and_in_another_process() -> Non
         "sys.stdout.buffer.write(asyncio.run(rendered('山 text')))"
     )
     root = Path(__file__).parents[3]
-    other = subprocess.run(  # noqa: S603
+    other = subprocess.run(
         [sys.executable, "-c", code],
         cwd="/",
         env={"PYTHONPATH": str(root), "TZ": "Asia/Tokyo", "SOURCE_DATE_EPOCH": "1"},
@@ -140,14 +140,22 @@ async def test_other_data_gives_other_bytes() -> None:
     assert await rendered("one") != await rendered("two")
 
 
-def test_the_fonts_are_those_of_the_wheel() -> None:
-    assert {font.path for font in EMBEDDED_FONTS.fonts()} == {None}
-    assert "Libertinus Serif" in EMBEDDED_FONTS.families()
+def test_the_fonts_are_those_of_the_wheel_and_of_folders_and_none_of_the_machine(
+    tmp_path: Path,
+) -> None:
+    embedded = fonts_with()
+    assert {font.path for font in embedded.fonts()} == {None}
+    assert "Libertinus Serif" in embedded.families()
+    assert fonts_with(tmp_path).families() == embedded.families()
 
 
-def test_more_fonts_can_be_had_from_a_folder_and_none_from_the_machine(tmp_path: Path) -> None:
-    assert fonts_with(tmp_path).families() == EMBEDDED_FONTS.families()
-    assert isinstance(fonts_with(tmp_path), typst.Fonts)
+def test_a_process_that_makes_no_document_does_not_load_the_compiler() -> None:
+    code = "import sys, shared.pdf; print('typst' in sys.modules)"
+    root = Path(__file__).parents[3]
+    found = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, capture_output=True, check=True, timeout=60
+    )
+    assert found.stdout == b"False\n"
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Money is exact, in one currency at a time, and splits to the cent."""
 
+from functools import partial
+from operator import add, sub
 from typing import Any
 
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from shared.values.errors import Invalid
 from shared.values.money import CENTS_MAX, Money, split, total
 
-FEW = settings(max_examples=80, deadline=None, derandomize=True)
+FEW = settings(max_examples=50, deadline=None, derandomize=True)
 CENTS = st.integers(-(10**9), 10**9)
 WEIGHTS = st.lists(st.integers(0, 1000), min_size=1, max_size=12).filter(lambda w: sum(w) > 0)
 
@@ -75,11 +77,11 @@ def test_the_largest_amount_is_exact_in_every_json_reader() -> None:
 
 
 def test_currencies_do_not_mix() -> None:
-    for mix in (
-        lambda: Money(1) + Money(1, "CAD"),
-        lambda: Money(1) - Money(1, "CAD"),
-        lambda: total([Money(1, "CAD")]),
-    ):
+    amounts = [Money(1, "CAD")]
+    for mix in (partial(add, Money(1)), partial(sub, Money(1))):
         with pytest.raises(Invalid) as refused:
-            mix()
+            mix(amounts[0])
         assert refused.value.code == "amount.currency_mismatch"
+    with pytest.raises(Invalid) as refused:
+        total(amounts)
+    assert refused.value.code == "amount.currency_mismatch"

@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.patients.domain.text import (
+from shared.values.errors import Invalid
+from shared.values.text import (
     checked_line,
     checked_note,
     compact_form,
     prefix_range,
     search_form,
 )
-from shared.values.errors import Invalid
 
 FEW = settings(max_examples=80, deadline=None, derandomize=True)
 BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
@@ -122,7 +122,8 @@ def test_what_is_kept_is_composed_visible_and_kept_again_as_it_is(text: str) -> 
         return
     assert unicodedata.is_normalized("NFC", kept)
     assert checked_line(kept, pointer="/x") == kept
-    assert kept == kept.strip() and kept
+    assert kept == kept.strip()
+    assert kept
     assert not [char for char in kept if unicodedata.category(char) in ("Cc", "Cs")]
 
 

@@ -1,0 +1,66 @@
+"""Which failures pass by themselves and which will come again, and what may be told of them."""
+
+from typing import Literal
+
+import asyncpg
+import sqlalchemy.exc
+
+from shared.db.database import CommitFailed
+from shared.db.failpoints import FailpointHit
+from shared.values.errors import DomainError
+
+TRANSIENT_CLASSES = frozenset({"08", "40", "53", "57"})
+"""SQLSTATE classes: connection, transaction rollback (serialization, deadlock), resources (also out
+of shared memory), operator intervention (shutdown)."""
+TRANSIENT_STATES = frozenset({"55P03", "55006"})
+"""Lock not available, object in use."""
+
+How = Literal["transient", "slow", "permanent"]
+
+
+def server_error(error: BaseException) -> asyncpg.PostgresError | None:
+    """The server's error behind what the driver or SQLAlchemy raised."""
+    found: BaseException | None = error
+    while found is not None:
+        if isinstance(found, asyncpg.PostgresError):
+            return found
+        found = getattr(found, "orig", None) or found.__cause__
+    return None
+
+
+def missing_day(error: BaseException) -> bool:
+    """Whether the outbox has no partition for today (SQLSTATE 23514)."""
+    found = server_error(error)
+    table = str(getattr(found, "table_name", "") or "")
+    return found is not None and found.sqlstate == "23514" and table.startswith("outbox")
+
+
+def judged(error: Exception) -> tuple[How, str]:
+    """How an error is to be taken, and a code for it that holds no value.
+
+    Raises FailpointHit, which stands for the death of the process.
+    """
+    if isinstance(error, FailpointHit):
+        raise error
+    if isinstance(error, DomainError):
+        return ("transient" if error.kind in {"busy", "unavailable"} else "permanent", error.code)
+    found = server_error(error)
+    if found is not None:
+        state = str(found.sqlstate)
+        constraint = getattr(found, "constraint_name", None)
+        passes = state[:2] in TRANSIENT_CLASSES or state in TRANSIENT_STATES or missing_day(error)
+        return ("transient" if passes else "permanent", f"{state} {constraint or ''}".strip())
+    name = type(error).__name__
+    if isinstance(error, TimeoutError):
+        return "slow", name
+    if isinstance(
+        error,
+        OSError
+        | asyncpg.InterfaceError
+        | sqlalchemy.exc.TimeoutError
+        | sqlalchemy.exc.InterfaceError,
+    ):
+        return "transient", name
+    if isinstance(error, CommitFailed):
+        return "permanent", "commit_refused"
+    return "permanent", name

@@ -1,0 +1,190 @@
+"""Parked keys: a hole whose missing event has come is healed, and what operators asked is done.
+
+Whoever applies, parks or lets go of an event of a key holds that key's lock, so no event slips in
+between the last parked one and the end of the waiting.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from shared.bus.delivery import Delivery, Key, Unread, delivery_of, key_lock
+from shared.bus.effects import Standing, park_key, standing_of, take_effect, write_applied
+from shared.bus.failures import judged
+from shared.bus.port import Record
+from shared.bus.subscriptions import Subscriptions
+from shared.db.actor import Actor
+from shared.db.database import Database, become_app
+from shared.db.locks import LockKey
+from shared.db.work import Context
+from shared.values.clock import Clock
+
+log = structlog.get_logger(__name__)
+
+HOLE_ALARM_SECONDS = 30
+
+_ASKED = """
+SELECT network_id, id, topic, subject, verb FROM operator_action
+WHERE done_at IS NULL ORDER BY asked_at LIMIT 100
+"""
+_HEALED = """
+SELECT DISTINCT k.network_id, k.topic, k.subject FROM parked_key k
+JOIN parked_event e USING (network_id, topic, subject)
+LEFT JOIN applied a USING (network_id, topic, subject)
+WHERE k.kind = 'hole' AND e.seq <= coalesce(a.seq, 0) + 1 LIMIT 100
+"""
+_COUNTS = f"""
+SELECT count(*) FILTER (WHERE kind = 'hole') AS holes,
+  count(*) FILTER (WHERE kind = 'hole'
+    AND since < clock_timestamp() - interval '{HOLE_ALARM_SECONDS} seconds') AS old_holes,
+  count(*) FILTER (WHERE kind = 'poison') AS poisons FROM parked_key
+"""
+_HEAD = """
+SELECT seq, partition, "offset", key, headers, value FROM parked_event
+WHERE network_id = $1 AND topic = $2 AND subject = $3 ORDER BY seq LIMIT 1
+"""
+_DROP = """
+DELETE FROM parked_event WHERE network_id = $1 AND topic = $2 AND subject = $3 AND seq <= $4
+"""
+_LET_GO = """
+DELETE FROM parked_key k WHERE network_id = $1 AND topic = $2 AND subject = $3 AND NOT EXISTS (
+  SELECT 1 FROM parked_event e WHERE e.network_id = k.network_id AND e.topic = k.topic
+    AND e.subject = k.subject)
+"""
+_DONE = """
+UPDATE operator_action SET done_at = clock_timestamp(), outcome = $3
+WHERE network_id = $1 AND id = $2 AND done_at IS NULL
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What waits in this service's database."""
+
+    holes: int = 0
+    old_holes: int = 0
+    poisons: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Settler:
+    """Settles the parked keys of one service."""
+
+    database: Database
+    clock: Clock
+    subscriptions: Subscriptions
+
+    async def settle(self) -> Counts:
+        """One round. Raises what is transient; a key that fails again stays parked."""
+        async with self.database.raw("worker") as raw:
+            asked = await raw.fetch(_ASKED)
+            healed = await raw.fetch(_HEALED)
+        for row in asked:
+            await self._do(row)
+        for row in healed:
+            await self.replay(row["network_id"], (row["topic"], row["subject"]))
+        async with self.database.raw("worker") as raw:
+            row = await raw.fetchrow(_COUNTS)
+        return Counts(*row)
+
+    async def _do(self, asked: Any) -> None:
+        network_id, key = asked["network_id"], (asked["topic"], asked["subject"])
+        outcome = "nothing_parked"
+        if asked["verb"] == "skip":
+            outcome = await self._skip(network_id, key, asked["id"])
+        if asked["verb"] == "retry" or outcome == "skipped":
+            after = await self.replay(network_id, key)
+            outcome = after if asked["verb"] == "retry" else f"skipped, then {after}"
+        async with self._work(network_id, [key_lock(key)]) as work:
+            await become_app(work)
+            await work.raw.execute(_DONE, network_id, asked["id"], outcome)
+        log.info("parked.settled", topic=key[0], kind=asked["verb"], problem=outcome)
+
+    async def replay(self, network_id: UUID, key: Key) -> str:
+        """Apply a key's parked events in order as far as they go; what became of it, as a code."""
+        applied = 0
+        while True:
+            delivery = await self._head(network_id, key)
+            if delivery is None:
+                return f"applied {applied}" if applied else "nothing_parked"
+            try:
+                step = await self._replay_one(network_id, delivery)
+            except Exception as error:
+                how, problem = judged(error)
+                if how != "permanent":
+                    raise
+                await self._fails(network_id, delivery, problem)
+                return f"fails: {problem}"
+            if step == "waits":
+                return f"applied {applied}, waits"
+            applied += step == "applied"
+
+    async def _head(self, network_id: UUID, key: Key) -> Delivery | None:
+        async with self.database.raw("worker") as raw:
+            row = await raw.fetchrow(_HEAD, network_id, *key)
+        return None if row is None else self._delivery(key, row)
+
+    def _delivery(self, key: Key, row: Any) -> Delivery:
+        flat = row["headers"]
+        headers = tuple(zip(flat[::2], flat[1::2], strict=True))
+        record = Record(key[0], row["partition"], row["offset"], row["key"], headers, row["value"])
+        found = delivery_of(record, self.subscriptions.known, self.subscriptions.locks)
+        if isinstance(found, Unread):
+            raise LookupError(f"a parked event of {key[0]} is unreadable: {found.reason}")
+        return found
+
+    async def _replay_one(self, network_id: UUID, delivery: Delivery) -> str:
+        seq, key = delivery.envelope.subject_seq, delivery.key
+        async with self._work(network_id, delivery.locks) as work:
+            await become_app(work)
+            at = (await standing_of(work.raw, network_id, [key]))[key]
+            head = await work.raw.fetchrow(_HEAD, network_id, *key)
+            if head is None or head["seq"] != seq:
+                return "again"  # another process was quicker
+            if seq > at.applied + 1:
+                await park_key(work.raw, delivery, "hole", f"waits for {at.applied + 1}")
+                return "waits"
+            if seq == at.applied + 1:
+                if delivery.problem is not None:
+                    raise _StillFails(delivery.problem)
+                await take_effect(work, delivery, self.subscriptions)
+                now = Standing(seq, at.parked, delivery.envelope.id)
+                await write_applied(work.raw, network_id, {key: now})
+            await work.raw.execute(_DROP, network_id, *key, seq)
+            await work.raw.execute(_LET_GO, network_id, *key)
+            return "applied" if seq == at.applied + 1 else "again"
+
+    async def _fails(self, network_id: UUID, delivery: Delivery, problem: str) -> None:
+        async with self._work(network_id, [key_lock(delivery.key)]) as work:
+            await become_app(work)
+            await park_key(work.raw, delivery, "poison", problem)
+        log.warning("parked.fails", topic=delivery.key[0], problem=problem)
+
+    async def _skip(self, network_id: UUID, key: Key, action_id: UUID) -> str:
+        """Go past what a key waits for, or past its failing event. It is lost on purpose."""
+        async with self._work(network_id, [key_lock(key)]) as work:
+            await become_app(work)
+            at = (await standing_of(work.raw, network_id, [key]))[key]
+            head = await work.raw.fetchrow(_HEAD, network_id, *key)
+            if head is None:
+                return "nothing_parked"
+            if head["seq"] > at.applied + 1:
+                past = Standing(head["seq"] - 1, at.parked)
+            else:
+                past = Standing(head["seq"], at.parked, self._delivery(key, head).envelope.id)
+                await work.raw.execute(_DROP, network_id, *key, head["seq"])
+                await work.raw.execute(_LET_GO, network_id, *key)
+            await write_applied(work.raw, network_id, {key: past})
+            await work.raw.execute(_DONE, network_id, action_id, "skipped")
+            return "skipped"
+
+    def _work(self, network_id: UUID, locks: "tuple[LockKey, ...] | list[LockKey]") -> Any:
+        actor = Actor("service", self.database.name)
+        context = Context(network_id, actor, self.clock.now())
+        return self.database.work(context, locks, role="worker")
+
+
+class _StillFails(Exception):
+    """The event has no reading here yet."""

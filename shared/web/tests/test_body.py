@@ -1,0 +1,92 @@
+"""Strict JSON at the door."""
+
+from typing import Annotated, Any
+
+import pytest
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.values.errors import DomainError, InvalidFields, Malformed
+from shared.web.body import DEPTH_MAX, fingerprint, parsed, validated
+from shared.web.fields import STRICT, Cents, Line
+
+
+class Sample(BaseModel):
+    model_config = ConfigDict(**STRICT)
+
+    cents: Cents
+    name: Line | None = None
+    flag: bool = False
+    tags: Annotated[list[str], Field(max_length=3)] = []
+
+
+@pytest.mark.parametrize(
+    ("raw", "code"),
+    [
+        (b'{"cents": 1, "cents": 2}', "body.duplicate_key"),
+        (b'{"cents": 1e400}', "number.not_finite"),
+        (b'{"cents": NaN}', "number.not_finite"),
+        (b'{"cents": -Infinity}', "number.not_finite"),
+        (b'{"name": "a\x00b", "cents": 1}', "text.nul"),
+        (b'{"name": "a\\u0000b", "cents": 1}', "text.nul"),
+        (b'{"name": "\\ud800", "cents": 1}', "text.surrogate"),
+        (b'{"\\udfff": 1, "cents": 1}', "text.surrogate"),
+        (b'{"name": "\xff", "cents": 1}', "body.encoding"),
+        (b'\xef\xbb\xbf{"cents": 1}', "body.encoding"),
+        (b'{"cents": 1', "body.not_json"),
+        (b"", "body.not_json"),
+        (b'{"cents": ' + b"9" * 5000 + b"}", "body.not_json"),
+        (b"[" * (DEPTH_MAX + 1) + b"]" * (DEPTH_MAX + 1), "body.too_deep"),
+        (b"[" * 100_000, "body.too_deep"),
+    ],
+)
+def test_what_readers_disagree_about_is_malformed(raw: bytes, code: str) -> None:
+    with pytest.raises(Malformed) as refused:
+        parsed(raw)
+    assert refused.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("raw", "pointer", "code"),
+    [
+        (b'{"cents": "5"}', "/cents", "int_type"),
+        (b'{"cents": true}', "/cents", "int_type"),
+        (b'{"cents": 1.5}', "/cents", "int_type"),
+        (b'{"cents": -1}', "/cents", "greater_than_equal"),
+        (b'{"cents": 9007199254740993}', "/cents", "less_than_equal"),
+        (b'{"cents": 99999999999999999999}', "/cents", "less_than_equal"),
+        (b"{}", "/cents", "missing"),
+        (b'{"cents": 1, "network_id": 2}', "/network_id", "extra_forbidden"),
+        (b'{"cents": 1, "flag": 1}', "/flag", "bool_type"),
+        ('{"cents": 1, "name": "a\u202eb"}'.encode(), "/name", "text.encoding"),
+        (b'{"cents": 1, "name": "  "}', "/name", "text.blank"),
+        (b'{"cents": 1, "name": null, "tags": ["a","b","c","d"]}', "/tags", "too_long"),
+    ],
+)
+def test_what_is_unacceptable_is_named_by_pointer(raw: bytes, pointer: str, code: str) -> None:
+    with pytest.raises(InvalidFields) as refused:
+        validated(raw, Sample)
+    assert refused.value.errors == [(pointer, code)]
+
+
+def test_a_refusal_never_repeats_a_value() -> None:
+    for raw in (b'{"cents": "canary-7391"}', b'{"canary-7391": 1, "cents": canary-7391}'):
+        with pytest.raises(DomainError) as refused:
+            validated(raw, Sample)
+        text = f"{refused.value} {refused.value.title} {refused.value.facts}"
+        assert "canary-7391" not in text
+
+
+def test_brackets_in_text_are_not_depth() -> None:
+    raw = b'{"cents": 1, "name": "' + b"[{" * 60 + b'"}'
+    assert validated(raw, Sample).name == "[{" * 60
+
+
+def test_composed_and_decomposed_letters_are_kept_alike() -> None:
+    raw = '{"cents": 1, "name": "Zoe\u0301"}'.encode()
+    assert validated(raw, Sample).name == "Zo\u00e9"
+
+
+def test_the_order_of_members_makes_no_other_request() -> None:
+    one: Any = fingerprint(b'{"a": 1, "b": {"c": 2, "d": 3}}')
+    assert one == fingerprint(b'{"b": {"d": 3, "c": 2}, "a": 1}')
+    assert one != fingerprint(b'{"b": {"d": 3, "c": 2}, "a": 2}')
