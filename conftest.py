@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 
-from ops import postgres
+from ops import postgres, prepare
 from shared.bus import postgres_schema
 from shared.db import migrate
 from shared.db.provision import SERVICES, provision, roles_of, service_environment
@@ -37,10 +37,13 @@ def environment(postgres_superuser_url: str) -> dict[str, str]:
     passwords = {role: f"test-{role}" for role in roles_of()}
     asyncio.run(provision(postgres_superuser_url, passwords))
     found = service_environment(postgres_superuser_url, passwords)
-    for service in SERVICES:
-        if (Path(migrate.ROOT) / "services" / service / "migrations").exists():
-            migrate.upgrade(service, found[f"CLINICBUS_{service.upper()}_OWNER_URL"])
-    asyncio.run(postgres_schema.install(found["CLINICBUS_BUS_OWNER_URL"]))
+    ready = [s for s in SERVICES if (migrate.ROOT / "services" / s / "app.py").exists()]
+    for service in ready:
+        migrate.upgrade(service, found[f"CLINICBUS_{service.upper()}_OWNER_URL"])
+    if ready == list(SERVICES):
+        asyncio.run(prepare.install_bus(found["CLINICBUS_BUS_OWNER_URL"]))
+    else:
+        asyncio.run(postgres_schema.install(found["CLINICBUS_BUS_OWNER_URL"]))
     return found
 
 

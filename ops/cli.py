@@ -4,6 +4,7 @@ Modules are imported when their command is: `status` and `token` answer at once,
 there is.
 """
 
+import errno
 import importlib.util
 import os
 import sys
@@ -80,7 +81,7 @@ def run(
 ) -> None:
     """Run everything on this machine, in the foreground."""
     from ops import layout, supervisor
-    from ops.local_system import Options
+    from ops.options import Options
     from ops.ports import Ports
 
     if bus not in ("postgres", "kafka"):
@@ -171,6 +172,11 @@ def main() -> None:
         app(prog_name="clinicbus")
     except CannotRun as error:
         sys.exit(str(error))
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            sys.exit("The disk is full: free some space, then start again.")
+        where = f" ({error.filename})" if error.filename else ""
+        sys.exit(f"The system refuses: {error.strerror}{where}; `clinicbus doctor` says more.")
     except KeyboardInterrupt:
         sys.exit(130)
 

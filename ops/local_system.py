@@ -8,21 +8,29 @@ their own. Every process ends when this one ends, however it ends.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from functools import cached_property
-from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Self
 from uuid import UUID
 
-from ops import environment, issuer_clients, leftovers, processes, programs, secrets_kept, state
+from ops import (
+    environment,
+    issuer_clients,
+    leftovers,
+    postgres,
+    processes,
+    programs,
+    secrets_kept,
+    state,
+)
 from ops.broker_child import LocalBroker, must_be_free
 from ops.child import Child, all_ready
 from ops.database_child import EmbeddedDatabase
 from ops.errors import CannotRun
 from ops.layout import Layout
 from ops.locks import Lock
+from ops.options import Options
 from ops.ports import Ports
 from ops.programs import Plan, Program
 from ops.secrets_kept import Secrets
@@ -31,25 +39,6 @@ from ops.tokens import Minter
 from shared.db import provision
 
 LOGS_EVERY_S = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How a system is run.
-
-    clock_file: the business clock that all processes share (see shared.web.clocks).
-    durable: False skips flushes to disk (tests, demonstrations).
-    keep: start a process again when it dies.
-    environment: what every process gets besides; failpoints, for instance.
-    postgres_url: a superuser's URL of a Postgres of your own, instead of the embedded one.
-    """
-
-    bus: Literal["postgres", "kafka"] = "postgres"
-    clock_file: Path | None = None
-    durable: bool = True
-    keep: bool = True
-    environment: Mapping[str, str] = field(default_factory=dict)
-    postgres_url: str | None = None
 
 
 class LocalSystem:
@@ -107,6 +96,7 @@ class LocalSystem:
             raise CannotRun(f"It runs already on {self.layout.root}: see `clinicbus status`.")
         try:
             await asyncio.to_thread(leftovers.end, state.read(self.layout.state))
+            await asyncio.to_thread(postgres.end_leftovers, self.layout.postgres)
             self._require_ports()
             self._set_phase("starting")
             await self._start_all()
@@ -273,7 +263,13 @@ class LocalSystem:
         )
 
     def _write_state(self) -> None:
-        state.write(self.layout.state, self.state())
+        try:
+            state.write(self.layout.state, self.state())
+        except OSError as error:
+            if self._phase == "starting":
+                raise
+            # A full disk must not end the watch over the processes.
+            self._progress(f"The state cannot be written ({error.strerror})")
 
     @cached_property
     def _minter(self) -> Minter:

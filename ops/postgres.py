@@ -223,9 +223,17 @@ def stop_process(process: "subprocess.Popen[bytes]") -> None:
             continue
 
 
+def end_leftovers(data_dir: Path) -> None:
+    """End a server that a killed run left on a folder, wherever its files lie.
+
+    The caller knows that no living program of ours uses it.
+    """
+    for home in postgres_account.homes(data_dir):
+        postgres_cluster.clear_leftovers(home / "pgdata")
+
+
 def forget(data_dir: Path) -> None:
     """Delete the cluster of a folder, wherever its files lie, and end a server left on it."""
-    for home in (data_dir.absolute(), postgres_account.shared_home(data_dir.absolute())):
-        if home.exists():
-            postgres_cluster.clear_leftovers(home / "pgdata")
-            shutil.rmtree(home)
+    end_leftovers(data_dir)
+    for home in postgres_account.homes(data_dir):
+        shutil.rmtree(home)

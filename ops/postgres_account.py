@@ -116,6 +116,11 @@ def shared_home(data_dir: Path) -> Path:
     return SHARED_PLACE / name
 
 
+def homes(data_dir: Path) -> list[Path]:
+    """The folders there are that hold the data of `data_dir`, or did."""
+    return [home for home in (data_dir.absolute(), shared_home(data_dir)) if home.exists()]
+
+
 def _apart(programs: Path, data_dir: Path) -> Account:
     nobody = pwd.getpwnam("nobody")
     stamp = f"{programs} {programs.stat().st_mtime_ns}".encode()

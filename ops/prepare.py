@@ -22,12 +22,13 @@ def prepare(superuser_url: str, passwords: Mapping[str, str]) -> None:
     """Bring a Postgres to what this code expects."""
     asyncio.run(provision.provision(superuser_url, passwords))
     urls = provision.service_environment(superuser_url, passwords)
-    asyncio.run(_prepare_bus(urls["CLINICBUS_BUS_OWNER_URL"]))
+    asyncio.run(install_bus(urls["CLINICBUS_BUS_OWNER_URL"]))
     for service in provision.SERVICES:
         migrate.upgrade(service, urls[f"CLINICBUS_{service.upper()}_OWNER_URL"])
 
 
-async def _prepare_bus(owner_url: str) -> None:
+async def install_bus(owner_url: str) -> None:
+    """Install the bus, and let each service append to its own topics and read what it hears."""
     await postgres_schema.install(owner_url)
     for service in provision.SERVICES:
         await postgres_schema.grant(
@@ -42,7 +43,8 @@ async def _prepare_bus(owner_url: str) -> None:
 def topics_heard_by(service: str) -> tuple[str, ...]:
     """The topics of the events that a service's handlers name, sorted."""
     handlers = importlib.import_module(f"services.{service}.handlers")
-    return tuple(sorted({event.topic() for event in handlers.SUBSCRIPTIONS}))
+    heard: tuple[str, ...] = handlers.SUBSCRIPTIONS.topics
+    return heard
 
 
 def main() -> None:

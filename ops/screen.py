@@ -5,14 +5,11 @@ from pathlib import Path
 from typing import TextIO
 
 from rich.console import Console
+from rich.markup import escape
 from rich.status import Status
-from rich.table import Table
-from rich.text import Text
 
 from ops.ports import SERVICES
 from ops.state import ProcessState, SystemState
-
-WIDTH = 100  # where the output is no terminal
 
 NEXT = """\
 [bold]A token[/]    ./clinicbus token front_desk          (or biller, nurse, provider, admin ...)
@@ -27,14 +24,14 @@ class Screen:
     """Writes to a terminal, or plain lines to anything else."""
 
     def __init__(self, file: TextIO | None = None) -> None:
-        plain = Console(file=file)
-        self.console = plain if plain.is_terminal else Console(file=file, width=WIDTH)
+        self.console = Console(file=file)
         self._begun = time.monotonic()
         self._spinner: Status | None = None
+        self._is_ready = False
 
     def progress(self, text: str) -> None:
         """Say what is being done now."""
-        if not self.console.is_terminal:
+        if not self.console.is_terminal or self._is_ready:
             self.line(f"{text} ...")
             return
         if self._spinner is None:
@@ -45,6 +42,7 @@ class Screen:
     def ready(self, state: SystemState, data: Path) -> None:
         """The one screen of a system that is ready."""
         self.settle()
+        self._is_ready = True
         self.line(f"[bold green]ClinicBus is ready[/] after {self._elapsed():.1f} s.")
         self.show(state, data)
 
@@ -56,26 +54,24 @@ class Screen:
 
     def show(self, state: SystemState, data: Path) -> None:
         """Where everything is and what can be done with it."""
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for column in ("service", "API", "documentation"):
-            table.add_column(column, no_wrap=True)
+        self.line("")
+        self.line(f"[bold]{'service':<17}{'API':<25}documentation[/]")
         for name in SERVICES:
             if url := state.urls.get(name):
-                table.add_row(name, url, f"{url}/docs")
-        table.add_row("token issuer", state.issuer)
-        others = {p.name: p for p in state.processes}
+                self.line(f"{name:<17}{url:<25}{url}/docs")
+        self.line(f"{'token issuer':<17}{state.issuer}")
+        others = {process.name: process for process in state.processes}
         if (simulator := others.get("payer_simulator")) is not None:
-            table.add_row("payer simulator", simulator.url or "")
+            self.line(f"{'payer simulator':<17}{simulator.url}")
         if (postgres := others.get("postgres")) is not None:
-            table.add_row("Postgres", f"127.0.0.1:{postgres.port}")
-        bus = f"Kafka at {state.kafka}" if state.kafka else "Postgres"
-        table.add_row("event bus", bus)
-        table.add_row("data", Text(str(data), overflow="fold"))
-        self._print(Text(""), table, Text(""))
+            self.line(f"{'Postgres':<17}127.0.0.1:{postgres.port}")
+        self.line(f"{'event bus':<17}{f'Kafka at {state.kafka}' if state.kafka else 'Postgres'}")
+        self.line(f"{'data':<17}{escape(str(data))}")
+        self.line("")
         if "network" in state.facts:
             self.line(f"[bold]Demo network[/] {state.facts['network']}")
             for clinic in state.facts.get("clinics", ()):
-                self.line(f"  clinic     {clinic['id']}  {clinic.get('name', '')}")
+                self.line(f"  clinic     {clinic}")
             self.line("")
         self.line(NEXT.format(appointments=state.urls.get("appointments", "")))
 
@@ -84,7 +80,7 @@ class Screen:
         at = time.strftime("%H:%M:%S")
         if process.state == "waiting":
             self.line(
-                f"{at} [bold red]{process.name}[/] stopped ({process.last_end});"
+                f"{at} [bold red]{process.name}[/] stopped ({escape(process.last_end or '')});"
                 f" it is started again (restart {process.restarts + 1})."
             )
         elif process.state == "ready" and process.restarts:
@@ -92,11 +88,8 @@ class Screen:
 
     def line(self, text: str) -> None:
         """One line; markup in square brackets is rich's."""
-        self._print(text)
-
-    def _print(self, *parts: object) -> None:
         try:
-            self.console.print(*parts, sep="\n", highlight=False, soft_wrap=True)
+            self.console.print(text, highlight=False, soft_wrap=True)
         except BrokenPipeError:
             # Whoever read this is gone; the system runs on.
             self.console.quiet = True

@@ -7,9 +7,11 @@ import time
 from ops import processes, state
 from ops.errors import CannotRun
 from ops.layout import Layout
-from ops.local_system import LocalSystem, Options
+from ops.local_system import LocalSystem
+from ops.options import Options
 from ops.locks import Lock
 from ops.ports import Ports
+from ops.programs import Plan
 from ops.screen import Screen
 from ops.seeding import seed_when_new
 from ops.state import ProcessState, SystemState
@@ -18,7 +20,9 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 STOP_TIMEOUT_S = 60.0
 
 
-def run(layout: Layout, ports: Ports, options: Options, *, seed: bool = True) -> int:
+def run(
+    layout: Layout, ports: Ports, options: Options, *, seed: bool = True, plan: Plan | None = None
+) -> int:
     """Run until SIGINT, SIGTERM or SIGHUP; the exit code.
 
     Where it runs already, shows the screen of that one and answers 0. CannotRun when it cannot.
@@ -31,21 +35,33 @@ def run(layout: Layout, ports: Ports, options: Options, *, seed: bool = True) ->
         )
         screen.show(running, layout.root)
         return 0
-    return asyncio.run(_run(LocalRun(layout, ports, options, screen, seed)))
+    return asyncio.run(_run(LocalRun(layout, ports, options, plan, screen, seed=seed)))
 
 
 class LocalRun:
     """One run: the system, its screen, and the wish to stop."""
 
     def __init__(
-        self, layout: Layout, ports: Ports, options: Options, screen: Screen, seed: bool
+        self,
+        layout: Layout,
+        ports: Ports,
+        options: Options,
+        plan: Plan | None,
+        screen: Screen,
+        *,
+        seed: bool,
     ) -> None:
         self.screen = screen
         self.seed = seed
         self.stop = asyncio.Event()
         self.is_up = False
         self.system = LocalSystem(
-            layout, ports, options, progress=screen.progress, on_change=self._changed
+            layout,
+            ports,
+            options,
+            plan=plan,
+            progress=screen.progress,
+            on_change=self._changed,
         )
 
     def _changed(self, process: ProcessState) -> None:

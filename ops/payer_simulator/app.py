@@ -23,13 +23,14 @@ from shared.x12 import BYTES_MAX, Unsendable, X12Error
 
 CONTENT_TYPE = "application/edi-x12"
 DRIP_SECONDS = 1.0
+_NOBODY_THERE = 499  # written to a connection that is gone
 _PAGE = "<!DOCTYPE html><html><title>Maintenance</title><h1>We are back soon</h1></html>"
 
 
 class _Cut(Response):
     """Promises more bytes than it sends; the server then breaks the connection."""
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         length = str(len(self.body) * 2).encode()
         headers = [(b"content-type", CONTENT_TYPE.encode()), (b"content-length", length)]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -90,16 +91,15 @@ class PayerSimulator:
             return PlainTextResponse("not_a_270", 400)
         self._asked[asked.member_id] += 1
         latency_ms = self._latency_ms if behaviour.latency_ms is None else behaviour.latency_ms
-        if latency_ms:
-            await asyncio.sleep(latency_ms / 1000)
+        if latency_ms and await _hung_up(request, within_seconds=latency_ms / 1000):
+            return Response(status_code=_NOBODY_THERE)
         return await self._send(request, behaviour.kind, answer)
 
     async def _send(self, request: Request, kind: str, answer: bytes) -> Response:
         match kind:
             case "silent":
-                while (await request.receive())["type"] != "http.disconnect":
-                    pass
-                return Response(status_code=499)  # nobody is there to read it
+                await _hung_up(request, within_seconds=None)
+                return Response(status_code=_NOBODY_THERE)
             case "html":
                 return Response(_PAGE, media_type="text/html")
             case "error":
@@ -122,6 +122,17 @@ async def _body(request: Request) -> bytes:
         if len(received) > BYTES_MAX:
             break
     return bytes(received)
+
+
+async def _hung_up(request: Request, *, within_seconds: float | None) -> bool:
+    """Wait until the asker hangs up, or so long; whether they did."""
+    try:
+        async with asyncio.timeout(within_seconds):
+            while (await request.receive())["type"] != "http.disconnect":
+                pass
+    except TimeoutError:
+        return False
+    return True
 
 
 async def _drip(answer: bytes) -> AsyncIterator[bytes]:

@@ -1,15 +1,12 @@
-"""A whole system of stand-ins: started, killed, and stopped. Postgres and issuer are the real ones."""
+"""A whole system of stand-ins: started, killed, and stopped."""
 
 import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
-import sys
 import time
-import urllib.request
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
@@ -17,112 +14,62 @@ import pytest
 
 from ops import leftovers, processes, state
 from ops.errors import CannotRun
-from ops.layout import CHECKOUT, Layout
-from ops.local_system import LocalSystem, Options
+from ops.layout import Layout
 from ops.ports import Ports
-from ops.programs import Plan, Program, usual_plan
+from ops.processes import Mark
 from ops.state import ProcessState, SystemState
+from ops.tests.systems import NAMES, Changes, get, python, read_until, system_of
 from shared.values.ids import new_id
 
-NAMES = ("patients", "payments")
+SUPERVISOR = """
+import asyncio, json, sys
+from pathlib import Path
+from ops.ports import Ports
+from ops.tests.systems import system_of
+async def main():
+    async with system_of(Path(sys.argv[1]), ports=Ports(json.loads(sys.argv[2]))):
+        print("ready", flush=True)
+        await asyncio.Event().wait()
+asyncio.run(main())
+"""
 
 
-def standins(layout: Layout, ports: Ports, **flags: str) -> Plan:
-    """The real issuer and two stand-ins; a flag for one by its name."""
-    usual = usual_plan(ports, layout)
-    return Plan(
-        first=usual.first[:1],
-        prepare=None,
-        services=tuple(
-            Program(
-                name,
-                (
-                    *("ops.tests.standin", "--port", str(ports.of[name])),
-                    *((flags[name],) if name in flags else ()),
-                ),
-                ports.of[name],
-            )
-            for name in NAMES
-        ),
-    )
-
-
-def system_of(folder: Path, changes: list[ProcessState] | None = None, **flags: str) -> LocalSystem:
-    layout, ports = Layout(folder), Ports.free()
-    return LocalSystem(
-        layout,
-        ports,
-        Options(durable=False, environment={"CLINICBUS_FAILPOINTS": "relay.after_append:exit:3"}),
-        plan=standins(layout, ports, **flags),
-        on_change=(changes if changes is not None else []).append,
-    )
-
-
-def get(url: str) -> dict[str, str]:
-    with urllib.request.urlopen(url, timeout=5) as answer:
-        found: dict[str, str] = json.load(answer)
-    return found
-
-
-def begin(*arguments: str) -> "subprocess.Popen[bytes]":
-    """Another Python in the checkout."""
-    return subprocess.Popen([sys.executable, *arguments], cwd=CHECKOUT)
-
-
-async def until(what: str, condition: object, seconds: float) -> float:
-    """How long it took until the condition held."""
-    begun = time.monotonic()
-    assert callable(condition)
-    while not condition():
-        assert time.monotonic() - begun < seconds, f"not within {seconds} s: {what}"
-        await asyncio.sleep(0.02)
-    return time.monotonic() - begun
-
-
-@asynccontextmanager
-async def another_supervisor(
-    folder: Path,
-) -> AsyncIterator[tuple[subprocess.Popen[bytes], SystemState]]:
-    """A supervisor in a process of its own, and the state that it wrote when it was ready."""
-    script = (
-        "import asyncio, sys\n"
-        "from pathlib import Path\n"
-        "from ops.tests.test_local_system import system_of\n"
-        "async def main():\n"
-        "    async with system_of(Path(sys.argv[1])):\n"
-        "        await asyncio.sleep(600)\n"
-        "asyncio.run(main())\n"
-    )
-    process = begin("-c", script, str(folder))
-    try:
-        path = Layout(folder).state
-        await until("ready", lambda: (s := state.read(path)) and s.phase == "ready", 30)
-        found = state.read(path)
-        assert found is not None
-        yield process, found
-    finally:
-        process.kill()
-        process.wait()
+def marks_of(system: SystemState) -> list[Mark]:
+    return [process.mark for process in system.processes if process.mark is not None]
 
 
 async def test_everything_is_ready_and_then_everything_is_gone(tmp_path: Path) -> None:
-    network = new_id()
     async with system_of(tmp_path / "d") as system:
         found = state.read(system.layout.state)
-        assert found is not None and found.phase == "ready"
+        assert found == system.state()
+        assert found.phase == "ready"
         assert {p.name: p.state for p in found.processes} == dict.fromkeys(
             ("postgres", "issuer", *NAMES), "ready"
         )
-        keys = get(f"{system.issuer}/.well-known/jwks.json")["keys"]
-        assert len(keys) == 1
-        assert system.token("front_desk", network).count(".") == 2
+        assert len(get(f"{system.issuer}/.well-known/jwks.json")["keys"]) == 1
+        assert system.token("front_desk", new_id()).count(".") == 2
         connection = await asyncpg.connect(system.superuser_url)
         assert await connection.fetchval("SELECT 1") == 1
         await connection.close()
-        marks = [p.mark for p in found.processes if p.mark]
+        marks = marks_of(found)
         assert len(marks) == 4
     assert not any(map(processes.is_running, marks))
     assert not system.layout.state.exists()
+
+
+async def test_what_it_keeps_is_closed_to_others(tmp_path: Path) -> None:
+    async with system_of(tmp_path / "d") as system:
+        root = system.layout.root
+        secret = [root / "secrets.json", root / "issuer/keys.json", root / "issuer/admin-secret"]
+        for path in (*secret, root / "issuer/clients.json", root / "postgres/superuser"):
+            assert path.stat().st_mode & 0o777 == 0o600, path
+        for folder in (root, *(p for p in root.iterdir() if p.is_dir())):
+            assert folder.stat().st_mode & 0o777 == 0o700, folder
+        kept = system.layout.state.read_text()
+        secrets = json.loads(system.layout.secrets.read_text())
+        words = [*secrets["passwords"].values(), *secrets["services"].values()]
+        assert len(words) > 10
+        assert not [word for word in words if word in kept]
 
 
 async def test_a_service_is_told_its_own_and_nothing_of_others(tmp_path: Path) -> None:
@@ -138,52 +85,47 @@ async def test_a_service_is_told_its_own_and_nothing_of_others(tmp_path: Path) -
 
 
 async def test_a_killed_process_is_started_again_within_five_seconds(tmp_path: Path) -> None:
-    changes: list[ProcessState] = []
+    changes = Changes()
     async with system_of(tmp_path / "d", changes) as system:
         child = system.children["payments"]
         old = child.pid
         os.kill(old, signal.SIGKILL)
-        await until("noticed", lambda: child.state.state != "ready", 5)
-        await until("ready again", lambda: child.state.state == "ready", 5)
+        await changes.until(lambda: child.state.restarts == 1 and child.state.state == "ready")
         assert child.pid != old
-        assert (child.state.restarts, child.state.last_end) == (1, "killed by SIGKILL")
+        assert child.state.last_end == "killed by SIGKILL"
         assert system.children["patients"].state.restarts == 0
         assert get(f"{system.urls['payments']}/readyz")
 
 
 async def test_postgres_is_started_again_too_and_keeps_what_was_committed(tmp_path: Path) -> None:
-    async with system_of(tmp_path / "d") as system:
+    changes = Changes()
+    async with system_of(tmp_path / "d", changes) as system:
         connection = await asyncpg.connect(system.superuser_url)
         await connection.execute("CREATE TABLE visit AS SELECT 7 AS id")
-        found = state.read(system.layout.state)
-        assert found is not None
-        postgres = next(p for p in found.processes if p.name == "postgres")
+        postgres = system.state().processes[0]
+        assert (postgres.name, postgres.restarts) == ("postgres", 0)
         assert postgres.pid
         os.kill(postgres.pid, signal.SIGKILL)
-
-        def is_back() -> bool:
-            now = state.read(system.layout.state)
-            entry = next(p for p in now.processes if p.name == "postgres") if now else postgres
-            return entry.restarts == 1 and entry.state == "ready"
-
-        await until("Postgres is back", is_back, 5)
-        await connection.close(timeout=1) if not connection.is_closed() else None
+        await changes.until(lambda: postgres.restarts == 1 and postgres.state == "ready")
+        connection.terminate()
         again = await asyncpg.connect(system.superuser_url)
         assert await again.fetchval("SELECT id FROM visit") == 7
         await again.close()
 
 
 async def test_pauses_grow_for_what_dies_again_and_again(tmp_path: Path) -> None:
-    async with system_of(tmp_path / "d") as system:
+    changes = Changes()
+    async with system_of(tmp_path / "d", changes) as system:
         child = system.children["payments"]
         took = []
         for _ in range(3):
             os.kill(child.pid, signal.SIGKILL)
-            await until("noticed", lambda: child.state.state == "waiting", 5)
-            took.append(await until("started", lambda: child.state.state != "waiting", 5))
-            await until("ready", lambda: child.state.state == "ready", 5)
+            await changes.until(lambda: child.state.state == "waiting")
+            begun = time.monotonic()
+            await changes.until(lambda: child.state.state == "ready")
+            took.append(time.monotonic() - begun)
     assert took[0] < took[1] < took[2]
-    assert took[2] >= 0.9
+    assert took[2] >= 1.0
 
 
 async def test_a_service_that_ends_while_starting_is_named_with_its_last_words(
@@ -193,62 +135,82 @@ async def test_a_service_that_ends_while_starting_is_named_with_its_last_words(
     with pytest.raises(CannotRun, match=r"payments ended while starting .*told to die") as caught:
         await system.start()
     assert "\n" not in str(caught.value)
-    assert Layout(tmp_path / "d").log.joinpath("payments.log").exists()
-    assert not [c for c in system.children.values() if c.state.pid is not None]
+    assert (system.layout.log / "payments.log").exists()
+    assert [child.state.pid for child in system.children.values()] == [None] * 3
+
+
+async def test_a_process_that_ignores_the_end_is_ended_by_force(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ops.child.STOP_PATIENCE_S", 0.3)
+    async with system_of(tmp_path / "d", payments="--stubborn") as system:
+        marks = marks_of(system.state())
+    assert not any(map(processes.is_running, marks))
 
 
 async def test_a_taken_port_is_named_with_its_holder(tmp_path: Path) -> None:
     system = system_of(tmp_path / "d")
-    holder = begin("-m", "ops.tests.standin", "--port", str(system.ports.of["payments"]))
-    try:
-        port = system.ports.of["payments"]
-        await until("listens", lambda: _listens(port), 10)
-        with pytest.raises(
-            CannotRun, match=rf"Port {port} \(payments\) by \S+, process {holder.pid}"
-        ):
+    port = system.ports.of["payments"]
+    with socket.create_server(("127.0.0.1", port)):
+        expected = rf"^Port {port} \(payments\) by \S+, process {os.getpid()} is taken: stop"
+        with pytest.raises(CannotRun, match=expected):
             await system.start()
-        assert holder.poll() is None
-    finally:
-        holder.kill()
-        holder.wait()
+    assert not system.children
 
 
 async def test_a_second_system_on_the_same_folder_is_refused(tmp_path: Path) -> None:
-    async with system_of(tmp_path / "d"):
+    async with system_of(tmp_path / "d") as first:
         with pytest.raises(CannotRun, match="It runs already"):
             await system_of(tmp_path / "d").start()
+        assert first.state() == state.read(first.layout.state)
 
 
-async def test_children_stop_when_the_supervisor_is_killed_and_the_next_run_works(
-    tmp_path: Path,
-) -> None:
-    async with another_supervisor(tmp_path / "d") as (supervisor, found):
-        marks = [p.mark for p in found.processes if p.mark]
-        assert len(marks) == 4 and all(map(processes.is_running, marks))
+async def test_the_next_run_takes_over_what_a_killed_supervisor_left(tmp_path: Path) -> None:
+    ports = Ports.free()
+    supervisor = python("-c", SUPERVISOR, str(tmp_path / "d"), json.dumps(ports.of))
+    assert supervisor.stdout
+    with supervisor.stdout:
+        read_until(supervisor, "ready")
+        found = state.read(Layout(tmp_path / "d").state)
+        assert found is not None
+        marks = marks_of(found)
+        assert len(marks) == 4
+        assert all(map(processes.is_running, marks))
         supervisor.kill()
         supervisor.wait()
-        took = await until("all gone", lambda: not any(map(processes.is_running, marks)), 10)
-    assert took < 10
-    async with system_of(tmp_path / "d") as system:
+    # The next run begins at once, on the same ports, beside the dying ones.
+    async with system_of(tmp_path / "d", ports=ports) as system:
         assert get(f"{system.urls['patients']}/readyz")
+        assert not any(map(processes.is_running, marks))
 
 
-def test_leftovers_are_ended_and_strangers_are_not(tmp_path: Path) -> None:
+async def test_children_stop_when_their_supervisor_is_killed(tmp_path: Path) -> None:
+    supervisor = python("-c", SUPERVISOR, str(tmp_path / "d"), json.dumps(Ports.free().of))
+    assert supervisor.stdout
+    with supervisor.stdout:
+        read_until(supervisor, "ready")
+        found = state.read(Layout(tmp_path / "d").state)
+        supervisor.kill()
+        supervisor.wait()
+    assert found is not None
+    async with asyncio.timeout(10):
+        await asyncio.gather(*map(processes.end_of, marks_of(found)))
+
+
+def test_leftovers_are_ended_and_strangers_are_not() -> None:
     ours = subprocess.Popen(["sleep", "60"])
     stranger = subprocess.Popen(["sleep", "60"])
     try:
-        mark, other = processes.mark_of(ours.pid), processes.mark_of(stranger.pid)
-        assert mark is not None and other is not None
-        me = processes.mark_of(os.getpid())
-        assert me is not None
+        mark = processes.mark_of(ours.pid)
+        assert mark is not None
         left = SystemState(
-            supervisor=me,
+            supervisor=mark,
             bus="postgres",
             issuer="",
             processes=[
                 ProcessState("patients", pid=mark.pid, started=mark.started),
                 # The id now belongs to a process that started at another time.
-                ProcessState("payments", pid=other.pid, started=mark.started + "0"),
+                ProcessState("payments", pid=stranger.pid, started=mark.started + "0"),
             ],
         )
         assert leftovers.end(left) == ["patients"]
@@ -258,11 +220,3 @@ def test_leftovers_are_ended_and_strangers_are_not(tmp_path: Path) -> None:
         for process in (ours, stranger):
             process.kill()
             process.wait()
-
-
-def _listens(port: int) -> bool:
-    try:
-        get(f"http://127.0.0.1:{port}/readyz")
-    except OSError:
-        return False
-    return True

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 import asyncpg
 import sqlalchemy.exc
 
+from shared.bus.failures import BROKEN
 from shared.bus.relay import CHANNEL
 from shared.db.database import Database
 
@@ -38,11 +39,6 @@ class Bell:
             try:
                 async with self._database.raw("app") as raw:
                     await raw.execute(f"NOTIFY {CHANNEL}")
-            except (
-                OSError,
-                asyncpg.PostgresError,
-                asyncpg.InterfaceError,
-                sqlalchemy.exc.SQLAlchemyError,
-            ):
+            except (*BROKEN, asyncpg.PostgresError, sqlalchemy.exc.SQLAlchemyError):
                 return  # the relay looks by itself within a second
             await asyncio.sleep(GAP_SECONDS)

@@ -10,9 +10,7 @@ from typing import Any
 
 import structlog
 
-from shared.bus import effects
 from shared.bus.consumer_machine import (
-    Action,
     Apply,
     Commit,
     ConsumerMachine,
@@ -30,6 +28,7 @@ from shared.bus.consumer_machine import (
     Stands,
     Wait,
 )
+from shared.bus.effects import OffsetsMoved
 from shared.bus.failures import judged, missing_day
 from shared.bus.jitter import jitter
 from shared.bus.port import (
@@ -41,12 +40,10 @@ from shared.bus.port import (
     TopicPartition,
 )
 from shared.bus.settle import Counts, Settler
+from shared.bus.steps import Steps
 from shared.bus.subscriptions import Subscriptions
-from shared.db.actor import Actor
 from shared.db.bus_tables import make_outbox_days
-from shared.db.database import Database, become_app
-from shared.db.failpoints import hit
-from shared.db.work import Context
+from shared.db.database import Database
 from shared.values.clock import Clock
 
 log = structlog.get_logger(__name__)
@@ -55,15 +52,6 @@ REJOIN_SECONDS = 1.0
 HALT_SECONDS = 5.0
 REVOKE_SECONDS = 8.0
 """How long a rebalance waits for the transaction in hand before it is cancelled."""
-
-_OFFSETS = """
-SELECT topic, partition, next_offset FROM bus_offset
-WHERE bus_id = $1 AND (topic, partition) IN (SELECT * FROM unnest($2::text[], $3::int[]))
-"""
-_FIRST = """
-INSERT INTO bus_offset (bus_id, topic, partition, next_offset)
-SELECT $1, * FROM unnest($2::text[], $3::int[], $4::bigint[]) ON CONFLICT DO NOTHING
-"""
 
 
 class Consumer:
@@ -81,12 +69,11 @@ class Consumer:
         self._database, self._clock, self._bus = database, clock, bus
         self._subscriptions, self._jitter = subscriptions, jitter
         self._settler = Settler(database, clock, subscriptions)
+        self._steps = Steps(database, clock, subscriptions, "")
         self._machine = self._fresh()
-        self._subscription: Subscription | None = None
         self._turn = asyncio.Lock()
-        self._step: asyncio.Task[Fact] | None = None
+        self._task: asyncio.Task[Fact] | None = None
         self._stopping = asyncio.Event()
-        self._bus_id = ""
         self.counts = Counts()
         self.problem: str | None = None
 
@@ -119,7 +106,6 @@ class Consumer:
             pause = REJOIN_SECONDS * (0.5 + self._jitter() / 2)
             try:
                 await self._membership()
-                return
             except GroupBroken:
                 raise
             except OffsetOutOfRange as error:
@@ -135,70 +121,43 @@ class Consumer:
             await self._asleep(pause)
 
     async def _membership(self) -> None:
+        """Join the group and consume; after whatever ends it, the group is left."""
         self._machine = self._fresh()
-        self._bus_id = await self._bus.bus_id()
-        self._subscription = await self._bus.subscribe(
+        bus_id = await self._bus.bus_id()
+        self._steps = Steps(self._database, self._clock, self._subscriptions, bus_id)
+        subscription = await self._bus.subscribe(
             self._database.name,
             self._subscriptions.topics,
             on_assigned=self._assigned,
             on_revoked=self._revoked,
         )
-        try:
-            await self._consume(self._subscription)
-        finally:
-            subscription, self._subscription = self._subscription, None
-            await subscription.close()
-
-    async def _consume(self, subscription: Subscription) -> None:
         loop = asyncio.get_running_loop()
-        while not self._stopping.is_set():
-            action = self._machine.decide(loop.time())
-            match action:
-                case Poll():
-                    fact: Fact = await self._poll(subscription, action)
-                case Wait():
-                    await self._asleep(action.seconds)
-                    fact = Done()
-                case _:
-                    fact = await self._in_turn(subscription, action)
-            self._machine.heard(fact, loop.time())
-
-    async def _poll(self, subscription: Subscription, action: Poll) -> Fact:
-        records = await subscription.poll(action.most, action.seconds)
-        if records and self.problem is not None:
-            self.problem = None
-        return Records(records)
-
-    async def _in_turn(self, subscription: Subscription, action: Action) -> Fact:
-        """Do a step that a rebalance waits for, and may cancel."""
-        async with self._turn:
-            self._step = asyncio.create_task(self._perform(subscription, action))
-            try:
-                return await asyncio.shield(self._step)
-            except asyncio.CancelledError:
-                if not self._step.cancelled():
-                    self._step.cancel()
-                    await asyncio.wait([self._step])
-                    raise
-                return Failed("transient", "revoked")
+        try:
+            while not self._stopping.is_set():
+                action = self._machine.decide(loop.time())
+                fact: Fact = Done()
+                match action:
+                    case Poll():
+                        fact = Records(await subscription.poll(action.most, action.seconds))
+                    case Wait():
+                        await self._asleep(action.seconds)
+                    case Commit():
+                        await subscription.commit(action.offsets)
+                    case _:
+                        fact = await self._in_turn(subscription, action)
+                self._machine.heard(fact, loop.time())
+        finally:
+            await subscription.close()
 
     # ── what the transport calls ─────────────────────────────────────────────────────────────
 
     async def _assigned(self, partitions: frozenset[TopicPartition]) -> dict[TopicPartition, int]:
-        offsets = await self._stored(partitions)
+        offsets = await self._steps.stored(partitions)
         missing = partitions - offsets.keys()
         if missing:
             starts = await self._bus.log_starts(sorted({topic for topic, _ in missing}))
-            keys = sorted(missing)
-            async with self._database.raw("worker") as raw:
-                await raw.execute(
-                    _FIRST,
-                    self._bus_id,
-                    [topic for topic, _ in keys],
-                    [number for _, number in keys],
-                    [starts[key] for key in keys],
-                )
-            offsets = await self._stored(partitions)
+            await self._steps.store_first({key: starts[key] for key in missing})
+            offsets = await self._steps.stored(partitions)
         self._machine.assigned(offsets)
         return offsets
 
@@ -207,94 +166,63 @@ class Consumer:
             async with asyncio.timeout(REVOKE_SECONDS), self._turn:
                 self._machine.revoked(partitions)
         except TimeoutError:
-            if self._step is not None:
-                self._step.cancel()
+            if self._task is not None:
+                self._task.cancel()
             self._machine.revoked(partitions)
-
-    async def _stored(self, partitions: frozenset[TopicPartition]) -> dict[TopicPartition, int]:
-        topics = [topic for topic, _ in partitions]
-        numbers = [number for _, number in partitions]
-        async with self._database.raw("worker") as raw:
-            rows = await raw.fetch(_OFFSETS, self._bus_id, topics, numbers)
-        return {(row[0], row[1]): row[2] for row in rows}
 
     # ── what the machine asks for ────────────────────────────────────────────────────────────
 
-    async def _perform(self, subscription: Subscription, action: Action) -> Fact:
+    async def _in_turn(
+        self, subscription: Subscription, action: Keep | Apply | Park | Move | Resync | Settle
+    ) -> Fact:
+        """Do a step that a rebalance waits for, and may cancel."""
+        async with self._turn:
+            self._task = asyncio.create_task(self._perform(subscription, action))
+            try:
+                return await asyncio.shield(self._task)
+            except asyncio.CancelledError:
+                if self._task.cancelled():
+                    return Failed("transient", "revoked")
+                self._task.cancel()
+                await asyncio.wait([self._task])
+                raise
+
+    async def _perform(
+        self, subscription: Subscription, action: Keep | Apply | Park | Move | Resync | Settle
+    ) -> Fact:
         try:
             match action:
                 case Keep():
-                    return await self._keep(action)
+                    return await self._steps.keep(action)
                 case Apply():
-                    return await self._apply(action)
+                    return await self._steps.apply(action)
                 case Park():
-                    return await self._park(action)
+                    return await self._steps.park(action)
                 case Move():
-                    async with self._database.raw("worker") as raw:
-                        await effects.move_offsets(raw, self._bus_id, action.moves)
-                    return Done()
+                    return await self._steps.move(action)
                 case Resync():
-                    stored = await self._stored(subscription.assignment)
-                    for key, offset in stored.items():
-                        await subscription.seek(key, offset)
-                    return Stands(stored)
+                    return await self._resync(subscription)
                 case Settle():
-                    await self._settle()
-                    return Done()
-                case Commit():
-                    await subscription.commit(action.offsets)
-                    return Done()
-                case _:
-                    raise TypeError(type(action).__name__)
-        except effects.OffsetsMoved:
+                    return await self._settle()
+        except OffsetsMoved:
             log.warning("consumer.fenced", service=self._database.name)
             return Fenced()
         except Exception as error:  # noqa: BLE001 - judged
             return await self._failed(error)
 
-    async def _keep(self, action: Keep) -> Fact:
-        async with self._database.raw("worker") as raw:
-            await effects.keep_unread(raw, self._bus_id, action.unread)
-            if action.moves is not None:
-                await effects.move_offsets(raw, self._bus_id, action.moves)
-        for each in action.unread:
-            log.warning("consumer.unreadable", topic=each.record.topic, reason=each.reason)
-        return Done()
+    async def _resync(self, subscription: Subscription) -> Fact:
+        stored = await self._steps.stored(frozenset(self._machine.positions))
+        for key, offset in stored.items():
+            await subscription.seek(key, offset)
+        return Stands(stored)
 
-    async def _apply(self, action: Apply) -> Fact:
-        group = action.group
-        actor = Actor("service", self._database.name)
-        context = Context(group.network_id, actor, self._clock.now())
-        async with self._database.work(context, group.locks, role="worker") as work:
-            if action.moves is not None:
-                await effects.move_offsets(work.raw, self._bus_id, action.moves)
-            await hit("consumer.after_offset")
-            await become_app(work)
-            healed = await effects.apply_all(work, group.deliveries, self._subscriptions)
-            await hit("consumer.after_effect")
-        await hit("consumer.after_commit")
-        return Done(healed)
-
-    async def _park(self, action: Park) -> Fact:
-        delivery = action.delivery
-        actor = Actor("service", self._database.name)
-        context = Context(delivery.envelope.network_id, actor, self._clock.now())
-        async with self._database.work(context, delivery.locks, role="worker") as work:
-            await become_app(work)
-            key = delivery.key
-            at = (await effects.standing_of(work.raw, work.network_id, [key]))[key]
-            if delivery.envelope.subject_seq > at.applied:
-                await effects.park_key(work.raw, delivery, "poison", action.problem)
-                await effects.hold(work.raw, delivery)
-        log.warning("consumer.parked", topic=key[0], problem=action.problem)
-        return Done()
-
-    async def _settle(self) -> None:
+    async def _settle(self) -> Fact:
         self.counts = await self._settler.settle()
         if self.counts.old_holes:
             self._say(f"{self.counts.old_holes} keys wait for a missing event")
-        elif self.problem is not None and "missing event" in self.problem:
+        else:
             self.problem = None
+        return Done()
 
     async def _failed(self, error: Exception) -> Fact:
         how, problem = judged(error)

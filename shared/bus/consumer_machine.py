@@ -198,7 +198,10 @@ class ConsumerMachine:
             case Records():
                 self._begin(fact.records)
             case Stands():
-                self.positions, self._astray = dict(fact.offsets), False
+                # What came to be owned meanwhile stands where it was said to stand.
+                owned = fact.offsets.keys() & self.positions.keys()
+                self.positions.update({key: fact.offsets[key] for key in owned})
+                self._astray = False
             case Fenced():
                 self._steps.clear()
                 self._astray = True

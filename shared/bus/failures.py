@@ -15,6 +15,16 @@ of shared memory), operator intervention (shutdown)."""
 TRANSIENT_STATES = frozenset({"55P03", "55006"})
 """Lock not available, object in use."""
 
+BROKEN = (
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.PostgresConnectionError,
+    sqlalchemy.exc.InterfaceError,
+)
+"""What says that a connection is of no use any more. asyncpg answers with InternalClientError where
+the server ended a connection while it was idle."""
+
 How = Literal["transient", "slow", "permanent"]
 
 
@@ -53,13 +63,7 @@ def judged(error: Exception) -> tuple[How, str]:
     name = type(error).__name__
     if isinstance(error, TimeoutError):
         return "slow", name
-    if isinstance(
-        error,
-        OSError
-        | asyncpg.InterfaceError
-        | sqlalchemy.exc.TimeoutError
-        | sqlalchemy.exc.InterfaceError,
-    ):
+    if isinstance(error, (*BROKEN, sqlalchemy.exc.TimeoutError)):
         return "transient", name
     if isinstance(error, CommitFailed):
         return "permanent", "commit_refused"

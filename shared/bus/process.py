@@ -1,46 +1,93 @@
 """The bus of one service process: its relay and its consumer, on the transport it is told."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+import asyncio
+import signal
 from typing import Any
 
-from shared.contracts.envelope import Envelope, Event
+import structlog
+
+from shared.bus.consumer import REJOIN_SECONDS, Consumer
+from shared.bus.kafka import KafkaBus
+from shared.bus.port import Bus, BusError, GroupBroken
+from shared.bus.postgres import PostgresBus
+from shared.bus.relay import Relay
+from shared.bus.subscriptions import Handler, Subscriptions
+from shared.contracts.catalogue import PRODUCERS
 from shared.db.database import Database
-from shared.db.locks import LockKey
-from shared.db.work import Work
 from shared.values.clock import Clock
 
-Handler = Callable[[Work, Envelope, Any], Awaitable[None]]
+__all__ = ["BusProcess", "Handler", "Subscriptions"]
+
+log = structlog.get_logger(__name__)
+
+STOP_SECONDS = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class Subscriptions:
-    """What a service hears: a function an event, and a pure `locks` beside them."""
-
-    handlers: Mapping[type[Event], Handler]
-    locks: Callable[[Event], Sequence[LockKey]]
-
-
-@dataclass(slots=True)
 class BusProcess:
-    """WIRED BY OWNER once relay.py and consumer.py exist."""
+    """Relay and consumer of a service. `run` goes on until `stop`; then `close`."""
 
-    name: str
+    def __init__(self, name: str, bus: Bus) -> None:
+        self._name, self._bus = name, bus
+        self._relay: Relay | None = None
+        self._consumer: Consumer | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     @classmethod
     def connect(
         cls, name: str, *, kind: str, postgres_url: str | None, kafka: str | None
     ) -> "BusProcess":
-        return cls(name)
+        """On the transport `kind` (`postgres` or `kafka`); nothing is opened before it is needed.
+
+        Raises ValueError where the address of that transport is missing.
+        """
+        address = kafka if kind == "kafka" else postgres_url
+        if address is None:
+            raise ValueError(f"{name}: there is no address for the {kind} bus")
+        return cls(name, KafkaBus(address) if kind == "kafka" else PostgresBus(address))
 
     async def run(self, database: Database, clock: Clock, subscriptions: Subscriptions) -> None:
-        return None
+        """Relay and consume. Raises what neither can live with; a broken group ends the process."""
+        self._relay = Relay(database, self._bus)
+        self._consumer = Consumer(database, clock, self._bus, subscriptions)
+        said = {event.topic() for event in PRODUCERS.get(self._name, ())}
+        self._tasks = [
+            asyncio.create_task(self._relay.run(), name=f"relay-{self._name}"),
+            asyncio.create_task(self._consumer.run(), name=f"consumer-{self._name}"),
+            asyncio.create_task(self._make_topics(sorted(said | set(subscriptions.topics)))),
+        ]
+        try:
+            await asyncio.gather(*self._tasks)
+        except GroupBroken as error:
+            log.critical("bus.group_broken", service=self._name, reason=str(error))
+            signal.raise_signal(signal.SIGTERM)
+            raise
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.wait(self._tasks)
+
+    async def _make_topics(self, topics: list[str]) -> None:
+        while topics:
+            try:
+                await self._bus.create_topics(topics)
+                return
+            except BusError as error:
+                log.warning("bus.no_topics", service=self._name, reason=type(error).__name__)
+                await asyncio.sleep(REJOIN_SECONDS)
 
     async def stop(self) -> None:
-        return None
+        """Finish what is in hand, give lease and partitions back; within STOP_SECONDS."""
+        if self._relay is not None and self._consumer is not None:
+            self._relay.stop()
+            self._consumer.stop()
+            await asyncio.wait(self._tasks[:2], timeout=STOP_SECONDS)
 
     async def close(self) -> None:
-        return None
+        """Close the connection to the bus."""
+        await self._bus.close()
 
     def state(self) -> dict[str, Any]:
-        return {}
+        """How relay and consumer stand, for readiness and `clinicbus status`."""
+        if self._relay is None or self._consumer is None:
+            return {"state": "starting"}
+        return {"relay": self._relay.state(), "consumer": self._consumer.state()}

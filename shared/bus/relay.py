@@ -12,6 +12,7 @@ import asyncpg
 import sqlalchemy.exc
 import structlog
 
+from shared.bus.failures import BROKEN
 from shared.bus.jitter import jitter
 from shared.bus.port import Bus, BusError, Message, Producer, StaleProducer
 from shared.bus.relay_machine import (
@@ -115,12 +116,7 @@ class Relay:
                         action = self._machine.decide(loop.time())
                         self._machine.heard(await self._perform(raw, action), loop.time())
                     await self._release(raw)
-            except (
-                OSError,
-                asyncpg.PostgresError,
-                asyncpg.InterfaceError,
-                sqlalchemy.exc.SQLAlchemyError,
-            ) as error:
+            except (*BROKEN, asyncpg.PostgresError, sqlalchemy.exc.SQLAlchemyError) as error:
                 self._say(f"database: {type(error).__name__}")
                 self._machine.heard(Trouble(), loop.time())
                 action = self._machine.decide(loop.time())
@@ -141,7 +137,7 @@ class Relay:
                 await raw.add_listener(CHANNEL, told)
                 yield raw
                 await raw.remove_listener(CHANNEL, told)
-            except (OSError, asyncpg.InterfaceError) as error:
+            except BROKEN as error:
                 # As the error for which the pool throws a connection away.
                 raise asyncpg.ConnectionDoesNotExistError(type(error).__name__) from error
 

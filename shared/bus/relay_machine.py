@@ -13,8 +13,8 @@ from typing import TypeAlias
 
 from shared.bus.port import Message
 
-LEASE_SECONDS = 2.4
-RENEW_SECONDS = 0.8
+LEASE_SECONDS = 2.0
+RENEW_SECONDS = 0.7
 STANDBY_SECONDS = 0.4
 """A standby takes over within LEASE_SECONDS + STANDBY_SECONDS of the leader's last word."""
 IDLE_FIRST_SECONDS = 0.002

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import structlog
 
-from shared.bus.delivery import Delivery, Key, Unread, delivery_of, key_lock
+from shared.bus.delivery import Delivery, Key, delivery_of, key_lock
 from shared.bus.effects import Standing, park_key, standing_of, take_effect, write_applied
 from shared.bus.failures import judged
 from shared.bus.port import Record
@@ -113,7 +113,7 @@ class Settler:
                 step = await self._replay_one(network_id, delivery)
             except Exception as error:
                 how, problem = judged(error)
-                if how != "permanent":
+                if how == "transient":
                     raise
                 await self._fails(network_id, delivery, problem)
                 return f"fails: {problem}"
@@ -131,8 +131,8 @@ class Settler:
         headers = tuple(zip(flat[::2], flat[1::2], strict=True))
         record = Record(key[0], row["partition"], row["offset"], row["key"], headers, row["value"])
         found = delivery_of(record, self.subscriptions.known, self.subscriptions.locks)
-        if isinstance(found, Unread):
-            raise LookupError(f"a parked event of {key[0]} is unreadable: {found.reason}")
+        if not isinstance(found, Delivery):
+            raise TypeError(f"a parked event of {key[0]} is unreadable: {found.reason}")
         return found
 
     async def _replay_one(self, network_id: UUID, delivery: Delivery) -> str:

@@ -68,6 +68,26 @@ class DocumentIndexed(DocumentEvent):
     indexed_at: AwareDatetime
 
 
+class DocumentEnteredInError(DocumentEvent):
+    """A document should not be there: what was said of it before no longer counts."""
+
+    name: ClassVar[str] = "document.entered_in_error"
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "document_id": _DOCUMENT,
+                    "patient_id": _PATIENT,
+                    "marked_at": "2026-11-30T15:50:00Z",
+                }
+            ]
+        }
+    )
+
+    patient_id: UUID | None = None
+    marked_at: AwareDatetime
+
+
 class PacketReady(Event):
     """The chart packet of a visit is assembled; a later one for the visit replaces it."""
 
@@ -98,4 +118,9 @@ class PacketReady(Event):
     ready_at: AwareDatetime
 
 
-EVENTS: tuple[type[Event], ...] = (DocumentReceived, DocumentIndexed, PacketReady)
+EVENTS: tuple[type[Event], ...] = (
+    DocumentReceived,
+    DocumentIndexed,
+    DocumentEnteredInError,
+    PacketReady,
+)

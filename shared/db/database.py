@@ -98,6 +98,11 @@ class Database:
             raise LookupError(f"{self.name}: this process has no worker connection")
         return self.worker
 
+    def busy(self) -> bool:
+        """Whether most of app's connections are in use: no time for what is only nice to have."""
+        held: Any = self.app.sync_engine.pool
+        return bool(held.checkedout() * 2 >= held.size())
+
     @asynccontextmanager
     async def connection(self, role: RoleName) -> AsyncIterator[AsyncConnection]:
         """A pooled connection outside any transaction; closed for good after a cancellation."""
@@ -212,6 +217,9 @@ async def _rolled_back(connection: AsyncConnection, raw: asyncpg.Connection) -> 
 
 async def _discard(connection: AsyncConnection) -> None:
     # After a cancellation the server may still hold the locks: the connection must not be reused.
+    # SQLAlchemy has dropped it by itself where the cancellation came inside one of its statements.
+    if connection.invalidated:
+        return
     raw = await driver_connection(connection)
     raw.terminate()
     await connection.invalidate()

@@ -135,6 +135,8 @@ def create_mechanism(execute: Execute, service: str) -> None:
     """Create the mechanism tables of a service, with their policies and grants."""
     app_role, worker_role = f"{service}_app", f"{service}_worker"
     execute(f"GRANT USAGE ON SCHEMA public TO {app_role}, {worker_role}")
+    # Readiness compares the revision with the code's.
+    execute(f"GRANT SELECT ON alembic_version TO {app_role}, {worker_role}")
     execute(NETWORK_FUNCTION)
     execute(KEY_FUNCTION)
     for table, text in TABLES.items():

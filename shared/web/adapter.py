@@ -19,7 +19,7 @@ from shared.values.clock import Clock
 from shared.values.errors import Conflict, DomainError, Forbidden, Malformed, VersionMissing
 from shared.values.ids import new_id
 from shared.web.body import fingerprint, read_bytes, require_json, validated
-from shared.web.calls import Call, read_if_match, rendered
+from shared.web.calls import Call, Reply, read_if_match, rendered
 from shared.web.metrics import DENIED, REQUESTS, SECONDS, UNAUTHENTICATED
 from shared.web.problems import plain_problem, problem
 from shared.web.routes import Route
@@ -94,6 +94,8 @@ class Adapter:
                 await self._denied(route, request, context)
                 raise Forbidden("permission.missing", "Your role does not allow this.")
             key = await self._read(route, request, call)
+            if route.before is not None:
+                await route.before(call)
             return await self._run(route, request, call, context, key)
         except DomainError as error:
             return problem(error, await self._enriched(route, call, context, error))
@@ -132,7 +134,10 @@ class Adapter:
     async def _run(
         self, route: Route, request: Request, call: Call[Any], context: Context, key: Key | None
     ) -> Response:
+        reply = Reply()
+
         async def run(work: Work) -> Response:
+            nonlocal reply
             await hit("route.before_command")
             reply = await route.function(work, call)
             await hit("route.after_command")
@@ -149,6 +154,8 @@ class Adapter:
             key=key,
         )
         response = await in_transaction(self.database, plan, run, self.constraints)
+        if route.after is not None:
+            response = rendered(await route.after(call, reply))
         await hit("route.before_reply")
         return response
 
@@ -162,7 +169,7 @@ class Adapter:
     async def _enriched(
         self, route: Route, call: Call[Any], context: Context, error: DomainError
     ) -> dict[str, Any]:
-        if route.enrich is None or not isinstance(error, Conflict):
+        if route.enrich is None or not isinstance(error, Conflict) or self.database.busy():
             return {}
         try:
             async with asyncio.timeout(ENRICH_SECONDS):

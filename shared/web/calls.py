@@ -9,7 +9,8 @@ import orjson
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from shared.values.errors import Malformed
+from shared.values.errors import DomainError, Malformed
+from shared.web.problems import MEDIA_TYPE, problem
 from shared.web.tokens import Principal
 
 Given = TypeVar("Given")
@@ -17,7 +18,10 @@ Given = TypeVar("Given")
 
 @dataclass(slots=True)
 class Call(Generic[Given]):
-    """One request: who asks, the ids of its path, and what was given (the body, or the query)."""
+    """One request: who asks, the ids of its path, and what was given (the body, or the query).
+
+    carried: what a route's `before` brings it, or what it hands to its `after`.
+    """
 
     principal: Principal
     path: Mapping[str, UUID]
@@ -28,6 +32,7 @@ class Call(Generic[Given]):
     cursor_secret: bytes
     patients: list[UUID] = field(default_factory=list)
     detail: dict[str, Any] = field(default_factory=dict)
+    carried: Any = None
 
     def id(self, name: str) -> UUID:
         """An id of the path."""
@@ -58,6 +63,12 @@ def created(body: BaseModel, location: str, version: int = 1) -> Reply:
 def accepted(body: BaseModel, location: str, version: int | None = None) -> Reply:
     """202: committed to; `Location` tells how it went."""
     return Reply(body, 202, version, location, {"Retry-After": "1"})
+
+
+def refused(error: DomainError) -> Reply:
+    """A refusal whose transaction is kept: for one that tells of patients, and so is audited."""
+    answer = problem(error)
+    return Reply(bytes(answer.body), answer.status_code, media_type=MEDIA_TYPE)
 
 
 def rendered(reply: Reply) -> Response:

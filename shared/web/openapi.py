@@ -144,7 +144,7 @@ def document(app: FastAPI, service: "Service") -> None:
         found = own()
         models: list[type[BaseModel]] = [
             route.given
-            for route in service.routes.declared
+            for route in service.every_route
             if route.given is not None and route.method != "GET"
         ]
         every: list[tuple[type[BaseModel], Literal["validation"]]] = [

@@ -25,6 +25,8 @@ Function = Callable[[Work, Call[Any]], Awaitable[Reply]]
 Locks = Callable[[Call[Any]], Sequence[LockKey]]
 LocksRead = Callable[[Work, Call[Any]], Awaitable[Sequence[LockKey]]]
 Enrich = Callable[[Work, Call[Any], DomainError], Awaitable[Mapping[str, Any]]]
+Before = Callable[[Call[Any]], Awaitable[None]]
+After = Callable[[Call[Any], Reply], Awaitable[Reply]]
 F = TypeVar("F", bound=Function)
 
 _PATH_ID = re.compile(r"\{(\w+)\}")
@@ -34,12 +36,15 @@ UPLOAD_BYTES_MAX = 20 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file of a multipart body, with the text fields that came with it."""
+    """The file of a multipart body; `fields` are its text fields, as the route's model.
+
+    declared_type: the part's own Content-Type, empty without one.
+    """
 
     content: bytes
     filename: str
     declared_type: str
-    fields: Mapping[str, str]
+    fields: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,8 @@ class Route:
     locks_read: LocksRead | None
     enrich: Enrich | None
     limit_bytes: int
+    before: Before | None = None
+    after: After | None = None
 
     @property
     def name(self) -> str:
@@ -92,11 +99,16 @@ class Routes:
         media_type: str = "application/json",
         also: Mapping[int, type[BaseModel] | None] | None = None,
         refuses: Sequence[str] = (),
+        after: After | None = None,
     ) -> Callable[[F], F]:
-        """A read. may: the permission it needs. query: the model of its query."""
+        """A read. may: the permission it needs. query: the model of its query.
+
+        after: finishes the reply once the transaction is over, for what is not in the database: it
+        gets `call.carried` from the route. Whatever it raises is the answer.
+        """
         return self._declare(
             "GET", path, may, query, None, reply, media_type, 200, also, refuses, False, False,
-            None, None, None, 0,
+            None, None, None, 0, after=after,
         )  # fmt: skip
 
     def post(
@@ -116,16 +128,20 @@ class Routes:
         locks_read: LocksRead | None = None,
         enrich: Enrich | None = None,
         limit_bytes: int = UPLOAD_BYTES_MAX,
+        before: Before | None = None,
     ) -> Callable[[F], F]:
         """A command. keyed: it needs an Idempotency-Key (False only for searches).
 
         versioned: it needs If-Match. locks: what it will change, from the call alone; locks_read:
         the same where a row must be read first. enrich: members to add to a conflict's problem,
         read after the transaction within 20 ms. upload: the model of a multipart body's fields.
+        before: what must be done before the transaction begins (bytes put in their place); it
+        leaves what it got in `call.carried`, for `locks` and the route. It must bear being done
+        again: by a retry under the same key, and where the transaction is then refused.
         """
         return self._declare(
             "POST", path, may, body, upload, reply, "application/json", status, also, refuses,
-            keyed, versioned, locks, locks_read, enrich, limit_bytes,
+            keyed, versioned, locks, locks_read, enrich, limit_bytes, before=before,
         )  # fmt: skip
 
     def patch(
@@ -180,6 +196,8 @@ class Routes:
         locks_read: LocksRead | None,
         enrich: Enrich | None,
         limit_bytes: int,
+        before: Before | None = None,
+        after: After | None = None,
     ) -> Callable[[F], F]:
         if not _PATH.match(path):
             raise ValueError(f"{path}: kebab-case below /v1, ids named ..._id")
@@ -203,7 +221,7 @@ class Routes:
                     locks,
                     locks_read,
                     enrich,
-                    limit_bytes,
+                    limit_bytes, before, after,
                 )  # fmt: skip
             )
             return function

@@ -13,19 +13,21 @@ from fastapi.middleware.cors import CORSMiddleware
 from sqlalchemy import MetaData
 from starlette.requests import Request
 
+from shared.bus.port import Bus
 from shared.bus.process import BusProcess, Subscriptions
 from shared.db import failpoints
 from shared.db.database import Database
 from shared.db.errands import Errands, run_errands
 from shared.db.timers import Timers, run_timers
 from shared.values.clock import Clock
+from shared.web import trace
 from shared.web.adapter import Adapter
 from shared.web.clocks import SharedClock, SystemClock
 from shared.web.docs import add_docs
 from shared.web.openapi import describe, document
 from shared.web.probes import add_probes
 from shared.web.problems import install_handlers
-from shared.web.routes import Routes, signed
+from shared.web.routes import Route, Routes, signed
 from shared.web.settings import Chassis, Urls, unsafe_settings
 from shared.web.tokens import TokenVerifier
 from shared.web.transactions import Constraints
@@ -64,8 +66,13 @@ class Service:
     errands: Callable[[Ports], Errands] | None = None
     constraints: Constraints = field(default_factory=dict)
     clock: Clock | None = None
-    bus: BusProcess | None = None
+    bus: Bus | None = None
     http: httpx.AsyncClient | None = None
+
+    @property
+    def every_route(self) -> list[Route]:
+        """Its own routes and those that every service has."""
+        return [*self.routes.declared, *trace.ROUTES.declared]
 
     def running_clock(self) -> Clock:
         """The clock of this process."""
@@ -139,7 +146,7 @@ def _add_routes(
         constraints=service.constraints,
         cursor_secret=f"cursor/{service.chassis.service_secret}".encode(),
     )
-    for route in service.routes.declared:
+    for route in service.every_route:
 
         def answer(
             request: Request, path: Mapping[str, Any], query: Any, route: Any = route
@@ -170,13 +177,16 @@ async def _background(running: Running, http: httpx.AsyncClient) -> AsyncIterato
     """Relay, consumer, timers and errands of a worker, ended and awaited in the end."""
     service, database = running.service, running.database
     clock = service.running_clock()
-    bus = service.bus or BusProcess.connect(
-        service.name,
-        kind=service.chassis.bus,
-        postgres_url=service.urls.bus_url,
-        kafka=service.chassis.kafka,
+    bus = running.bus = (
+        BusProcess(service.name, service.bus)
+        if service.bus
+        else BusProcess.connect(
+            service.name,
+            kind=service.chassis.bus,
+            postgres_url=service.urls.bus_url,
+            kafka=service.chassis.kafka,
+        )
     )
-    running.bus = bus
     tasks = running.tasks
     tasks["bus"] = asyncio.create_task(bus.run(database, clock, service.subscriptions))
     if service.timers is not None:

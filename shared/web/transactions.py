@@ -143,6 +143,9 @@ async def _once(
         response = await run(work)
         if plan.key is not None and response.status_code < 400:
             _store(work, plan.key, response)
+    if response.status_code >= 400:
+        # A refusal that a route answers itself, so that its audit row is kept (calls.refused).
+        return await _replay(database, plan) or response
     return response
 
 

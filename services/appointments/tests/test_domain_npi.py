@@ -32,6 +32,15 @@ def test_any_single_wrong_digit_is_found(body: str, place: int, off: int) -> Non
     assert not is_npi(wrong)
 
 
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(BODIES, st.integers(1, 8))
+def test_two_neighbours_changed_about_are_found_but_for_nine_and_zero(body: str, at: int) -> None:
+    npi = npi_of(body)
+    pair = npi[at : at + 2]
+    overlooked = pair[0] == pair[1] or set(pair) == {"0", "9"}
+    assert is_npi(npi[:at] + pair[::-1] + npi[at + 2 :]) == overlooked
+
+
 @pytest.mark.parametrize(
     ("text", "code"),
     [

@@ -117,6 +117,11 @@ def test_a_new_patient_takes_longer() -> None:
     assert kind_of_visit().length_for(known=True) == timedelta(minutes=20)
 
 
+def test_a_type_may_go_to_its_bounds() -> None:
+    longest = kind_of_visit(length_new=timedelta(hours=12), buffer_after=timedelta(hours=2))
+    assert longest.length_for(known=False) == timedelta(hours=12)
+
+
 @pytest.mark.parametrize(
     ("change", "code"),
     [

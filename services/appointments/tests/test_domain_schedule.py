@@ -179,6 +179,8 @@ def test_touching_and_overlapping_openings_of_one_provider_and_clinic_are_joined
 
 def test_a_schedule_applies_between_its_days_both_included() -> None:
     mondays = [date(2027, 3, 1) + timedelta(weeks=n) for n in range(4)]
+    one_day = schedule(effective_from=mondays[1], effective_until=mondays[1])
+    assert len(openings([one_day], mondays[0], mondays[0] + timedelta(days=DAYS_MAX - 1))) == 1
     some = schedule(effective_from=mondays[1], effective_until=mondays[2])
     found = openings([some], mondays[0], mondays[3])
     assert [wall(one.interval.start, DENVER).date() for one in found] == mondays[1:3]

@@ -240,3 +240,25 @@ def test_two_different_copays_are_not_one() -> None:
 def test_nothing_of_a_bad_answer_is_shown() -> None:
     person = tuple(text.replace("*ANDERS*", "*SECRETNAME*") for text in SUBSCRIBER)
     assert "SECRETNAME" not in repr(outcome_of(*ACTIVE, person=person))
+
+
+@pytest.mark.parametrize(
+    ("lines", "starts_on", "ends_on"),
+    [
+        (("EB*1**30", "DTP*291*RD8*20260101-20261231"), "2026-01-01", "2026-12-31"),
+        (("EB*1**30", "DTP*291*RD8*20260101-99991231"), "2026-01-01", "None"),
+        (("EB*1**30", "DTP*291*D8*20261130"), "None", "None"),  # the day asked about
+        (("DTP*307*RD8*20260201-20260930", "EB*1**30"), "2026-02-01", "2026-09-30"),
+        (
+            ("DTP*346*D8*20260101", "DTP*356*D8*20200101", "EB*1**30"),
+            *("2026-01-01", "None"),
+        ),
+        (("DTP*346*D8*20260101", "EB*1**30", "DTP*348*D8*20260601"), "2026-06-01", "None"),
+    ],
+)
+def test_the_days_between_which_cover_holds(
+    lines: tuple[str, ...], starts_on: str, ends_on: str
+) -> None:
+    outcome = outcome_of(*lines)
+    assert isinstance(outcome, Verified)
+    assert (str(outcome.starts_on), str(outcome.ends_on)) == (starts_on, ends_on)

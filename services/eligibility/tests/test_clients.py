@@ -3,11 +3,12 @@
 import asyncio
 import ipaddress
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from cryptography import x509
@@ -21,7 +22,6 @@ from services.eligibility.tests.payer_answers import ACTIVE, INQUIRY, answer
 
 GOOD = answer(*ACTIVE)
 LIMIT = 2_000
-Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 def response(body: bytes, status: str = "200 OK", *, headers: str = "") -> bytes:
@@ -31,10 +31,23 @@ def response(body: bytes, status: str = "200 OK", *, headers: str = "") -> bytes
 
 @dataclass(frozen=True)
 class Wire:
-    """What the other side does: bytes it sends after the request, and whether it then hangs up."""
+    """What the other side does: bytes it sends after the request, and what it does then."""
 
     sends: bytes
-    hangs_up: bool = True
+    then: Literal["hang up", "nothing", "drip"] = "hang up"
+
+
+async def play(wire: Wire, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Send, and unless it hangs up by itself, go on until the asker does."""
+    writer.write(wire.sends)
+    await writer.drain()
+    if wire.then != "hang up":
+        asker_gone = asyncio.ensure_future(reader.read())
+        while not asker_gone.done():
+            if wire.then == "drip":
+                writer.write(b"I")
+            await asyncio.wait({asker_gone}, timeout=0.02)
+    writer.close()
 
 
 @asynccontextmanager
@@ -42,26 +55,21 @@ async def listening(
     wire: Wire, seen: list[bytes], tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[int]:
     """A server on a free port that treats every request the same."""
-    held: list[asyncio.StreamWriter] = []
+    playing: list[asyncio.Task[None]] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
         length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
         seen.append(head + await reader.readexactly(length))
-        writer.write(wire.sends)
-        await writer.drain()
-        held.append(writer)
-        if wire.hangs_up:
-            writer.close()
+        playing.append(asyncio.ensure_future(play(wire, reader, writer)))
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
-        for writer in held:
-            writer.close()
         server.close()
         await server.wait_closed()
+        await asyncio.gather(*playing)
 
 
 @asynccontextmanager
@@ -91,7 +99,7 @@ SCENARIOS = [
     Scenario("an answer", Wire(response(GOOD)), GOOD, GOOD),
     Scenario("an empty answer", Wire(response(b"")), b"", b""),
     Scenario("a page of HTML", Wire(response(b"<html>")), b"<html>", b"<html>"),
-    Scenario("silence", Wire(b"", hangs_up=False), None, NoAnswer("no_answer")),
+    Scenario("silence", Wire(b"", then="nothing"), None, NoAnswer("no_answer")),
     Scenario("an answer at the limit", Wire(response(b"x" * LIMIT)), b"x" * LIMIT, b"x" * LIMIT),
     Scenario(
         "an answer above the limit",
@@ -169,37 +177,9 @@ async def test_e44_a_page_of_html_with_status_200_is_a_bad_response() -> None:
 
 async def test_e47_an_answer_that_drips_is_given_up_at_the_deadline() -> None:
     """Every byte comes in time; the whole does not."""
-    dripped = asyncio.Event()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n")
-        try:
-            while True:
-                writer.write(b"I")
-                await writer.drain()
-                dripped.set()
-                await asyncio.wait_for(reader.read(1), 0.02)
-                return  # the asker has hung up
-        except TimeoutError:
-            await serve_more(reader, writer)
-
-    async def serve_more(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while not reader.at_eof():
-            writer.write(b"I")
-            try:
-                await writer.drain()
-                await asyncio.wait_for(reader.read(1), 0.02)
-            except TimeoutError:
-                continue
-            except ConnectionError:
-                break
-        writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server, over_http(server.sockets[0].getsockname()[1], deadline=0.3) as payer:
-        assert await payer.ask(b"", key="check-1") == NoAnswer("no_answer")
-        assert dripped.is_set()
+    wire = Wire(response(b"x" * 1_000)[:-1_000], then="drip")
+    async with listening(wire, []) as port, over_http(port, deadline=0.3) as payer:
+        assert await payer.ask(b"ISA", key="check-1") == NoAnswer("no_answer")
 
 
 async def test_nobody_listens() -> None:

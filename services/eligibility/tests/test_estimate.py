@@ -45,6 +45,11 @@ CASES = [
         ("patient copay 2500 eb:4", "payer payer 17500 fee:f1"),
     ),
     Case(
+        "a copay before coinsurance of the same rank",
+        (LEFT, "EB*A*IND*98*****.2****Y", COPAY),
+        ("patient copay 2500 eb:4", "payer payer 17500 fee:f1"),
+    ),
+    Case(
         "office visit before the plan",
         ("EB*B*IND*30***27*99.00*****Y", COPAY),
         ("patient copay 2500 eb:3", "payer payer 17500 fee:f1"),

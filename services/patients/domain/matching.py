@@ -86,13 +86,19 @@ class Match:
     score: int
     evidence: tuple[tuple[str, str, int], ...]
 
+    @property
+    def reasons(self) -> list[str]:
+        """What spoke for and against it, as codes without any value: ``birth_date.same``."""
+        return [f"{field}.{outcome}" for field, outcome, _ in self.evidence]
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A person on record who could be the one at the desk."""
+    """A person on record who could be the one at the desk. mrn: where it is known."""
 
     patient_id: UUID
     match: Match
+    mrn: str | None = None
 
 
 def identity_of(
@@ -157,8 +163,8 @@ def decide_registration(
 ) -> tuple[Candidate, ...]:
     """The candidates that were passed over, for the record; empty when nobody is alike enough.
 
-    Raises Conflict ``patient.possible_duplicate`` (facts: candidates, as id, grade and score) where
-    somebody reaches `ask_from` and there is no reason to go on; Invalid
+    Raises Conflict ``patient.maybe_known`` (facts: candidates, as id, MRN, grade, score, reasons)
+    where somebody reaches `ask_from` and there is no reason to go on; Invalid
     ``override.reason_required`` for a blank reason.
     """
     if override_reason is not None and not override_reason.strip():
@@ -167,11 +173,17 @@ def decide_registration(
     alike = tuple(who for who in found if _RANK[who.match.grade] >= _RANK[ask_from])
     if alike and override_reason is None:
         listed = [
-            {"id": str(who.patient_id), "grade": who.match.grade.value, "score": who.match.score}
+            {
+                "id": str(who.patient_id),
+                "mrn": who.mrn,
+                "grade": who.match.grade.value,
+                "score": who.match.score,
+                "reasons": who.match.reasons,
+            }
             for who in alike
         ]
         title = "Somebody like this is on record already."
-        raise Conflict("patient.possible_duplicate", title, facts={"candidates": listed})
+        raise Conflict("patient.maybe_known", title, facts={"candidates": listed})
     return alike
 
 

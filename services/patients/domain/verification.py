@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
-from uuid import UUID
 
 from shared.values.errors import Invalid
 
@@ -51,11 +50,11 @@ POLICY_DEFAULT: Mapping[Field, timedelta | None] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class FieldCheck:
-    """One field was gone through with the person by somebody."""
+    """One field was gone through with the person. by: the actor, as the audit names it."""
 
     field: Field
     outcome: Outcome
-    by: UUID
+    by: str
     at: datetime
 
 
@@ -115,7 +114,7 @@ def due_fields(
 def decide_verification(
     answers: Collection[tuple[Field, Outcome]],
     before: Collection[FieldCheck],
-    by: UUID,
+    by: str,
     now: datetime,
     policy: Mapping[Field, timedelta | None] = POLICY_DEFAULT,
     amended: Mapping[Field, datetime] | None = None,

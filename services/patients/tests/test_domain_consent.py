@@ -31,6 +31,7 @@ TODAY = date(2027, 3, 1)
         ([replace(GIVEN, kind=ConsentKind.MESSAGES)], ConsentState.NEVER_GRANTED),
         ([replace(GIVEN, granted_at=NOW + DAY)], ConsentState.NEVER_GRANTED),
         ([GIVEN], ConsentState.GRANTED),
+        ([replace(GIVEN, granted_at=NOW)], ConsentState.GRANTED),
         ([replace(GIVEN, expires_on=TODAY)], ConsentState.GRANTED),
         ([replace(GIVEN, expires_on=TODAY - DAY)], ConsentState.EXPIRED),
         ([replace(GIVEN, revoked_at=NOW)], ConsentState.REVOKED),
@@ -61,7 +62,8 @@ def test_the_last_day_is_that_of_the_zone() -> None:
 
 
 def test_a_consent_that_makes_sense_may_be_recorded() -> None:
-    for fine in (GIVEN, replace(GIVEN, granted_at=NOW), replace(GIVEN, expires_on=TODAY)):
+    today = replace(GIVEN, granted_at=NOW, expires_on=TODAY)
+    for fine in (GIVEN, replace(GIVEN, granted_at=NOW), today):
         assert decide_grant(fine, NOW, DENVER) is fine
 
 

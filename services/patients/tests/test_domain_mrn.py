@@ -59,6 +59,11 @@ def test_a_number_is_read_as_it_is_typed() -> None:
     assert refused.value.code == "mrn.check_digit"
 
 
+def test_a_number_of_another_system_has_thirty_two_characters_at_most() -> None:
+    assert normalised_mrn("A" * 32) == "A" * 32
+    assert normalised_mrn("A-" * 32) == "A" * 32
+
+
 @pytest.mark.parametrize(
     "text", ["", " - ", "A" * 33, "A" * 10_000, "12;34", "\u0661\u0662", "\x00"]
 )

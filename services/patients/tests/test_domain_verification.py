@@ -1,7 +1,6 @@
 """Demographics, verified field by field."""
 
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
 
 import pytest
 
@@ -19,7 +18,7 @@ from shared.values.errors import Invalid
 
 NOW = datetime(2027, 3, 1, 16, tzinfo=UTC)
 DAY = timedelta(days=1)
-DESK = UUID(int=1)
+DESK = "person/desk"
 CONFIRMED, CHANGED = Outcome.CONFIRMED, Outcome.CHANGED
 
 

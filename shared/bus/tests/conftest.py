@@ -1,15 +1,21 @@
 """Transports for the bus's tests. The servers come from the fixtures of the whole run."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
 from itertools import count
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
 
 from shared.bus.postgres_schema import install
+from shared.bus.tests.company import SERVICES, TOPIC, Company, migrate
 from shared.bus.tests.harness import KafkaHarness, MemoryHarness, PostgresHarness
-from shared.db.provision import url_for
+from shared.db import failpoints
+from shared.db.database import Database
+from shared.db.provision import provision, roles_of, service_environment, url_for
+from shared.testing.memory_bus import MemoryBus
 
 _numbers = count(1)
 ROLES = ("suite_owner", "suite_worker", "suite_other")
@@ -58,3 +64,49 @@ async def kafka_bus(
     harness = KafkaHarness(kafka_bootstrap, kafka_restart)
     yield harness
     await harness.close()
+
+
+@pytest.fixture(scope="session")
+def company_urls(postgres_superuser_url: str) -> dict[str, str]:
+    """The databases of alpha and beta, migrated once a run."""
+    passwords = {role: f"test-{role}" for role in roles_of(SERVICES)}
+    suffix = "_suite"
+
+    async def make() -> dict[str, str]:
+        await provision(postgres_superuser_url, passwords, SERVICES, suffix=suffix)
+        urls = service_environment(postgres_superuser_url, passwords, SERVICES, suffix=suffix)
+        for service in SERVICES:
+            await migrate(urls[f"CLINICBUS_{service.upper()}_OWNER_URL"], service)
+        return urls
+
+    return asyncio.run(make())
+
+
+@pytest.fixture
+async def company(
+    company_urls: dict[str, str], postgres_superuser_url: str
+) -> AsyncIterator[Company]:
+    """Alpha and beta with empty tables, on a memory bus."""
+    databases: list[Database] = []
+    supers: list[asyncpg.Connection] = []
+    for service in SERVICES:
+        app, worker = (
+            company_urls[f"CLINICBUS_{service.upper()}_{r}_URL"] for r in ("APP", "WORKER")
+        )
+        databases.append(Database.connect(service, app, worker))
+        name = f"/clinicbus_{service}_suite"
+        url = urlsplit(postgres_superuser_url)._replace(path=name).geturl()
+        supers.append(await asyncpg.connect(url))
+        own = "thing" if service == "alpha" else "effect"
+        await supers[-1].execute(
+            "TRUNCATE outbox, relay_lease, bus_offset, applied, parked_event, parked_key,"
+            f" unreadable, operator_action, {own}"
+        )
+    bus = MemoryBus()
+    await bus.create_topics([TOPIC])
+    yield Company(databases[0], databases[1], supers[0], supers[1], bus)
+    failpoints.arm("")
+    for connection in supers:
+        await connection.close()
+    for database in databases:
+        await database.close()

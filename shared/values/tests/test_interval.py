@@ -32,7 +32,7 @@ def covered(intervals: list[Interval]) -> set[int]:
     return found
 
 
-INTERVALS = st.tuples(st.integers(0, 60), st.integers(1, 20)).map(
+INTERVALS = st.tuples(st.integers(0, 24), st.integers(1, 8)).map(
     lambda pair: interval(pair[0], pair[0] + pair[1])
 )
 LISTS = st.lists(INTERVALS, max_size=8)
@@ -67,6 +67,7 @@ def test_overlap_and_containment_agree_with_sets(one: Interval, other: Interval)
 
 def test_back_to_back_does_not_overlap() -> None:
     assert not interval(0, 30).overlaps(interval(30, 60))
+    assert not interval(30, 60).overlaps(interval(0, 30))
     assert normalised([interval(30, 60), interval(0, 30)]) == [interval(0, 60)]
 
 

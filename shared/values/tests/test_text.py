@@ -64,6 +64,7 @@ def test_text_without_anything_visible_is_blank(text: str) -> None:
 def test_the_limit_counts_before_and_after_composition_p12() -> None:
     assert refused("a" * 10_000) == "text.too_long"
     assert refused("abc", limit=2) == "text.too_long"
+    assert checked_line("abc", pointer="/x", limit=3) == "abc"
     # One character that NFC turns into three.
     assert refused("\ufb2c", limit=2) == "text.too_long"
     assert checked_line("\ufb2c", pointer="/x", limit=3) == "\u05e9\u05bc\u05c1"

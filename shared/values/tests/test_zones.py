@@ -222,6 +222,17 @@ def test_wall_times_out_of_range_are_refused_not_an_overflow() -> None:
         assert refused.value.code == "time.range"
 
 
+@pytest.mark.parametrize(
+    ("year", "kept"), [(1899, False), (1900, True), (2200, True), (2201, False)]
+)
+def test_years_are_kept_from_1900_to_2200(year: int, kept: bool) -> None:
+    if kept:
+        assert instant_in(datetime(year, 6, 1, tzinfo=UTC), DENVER).year == year
+    else:
+        with pytest.raises(Invalid):
+            instant_in(datetime(year, 6, 1, tzinfo=UTC), DENVER)
+
+
 def test_an_offset_of_the_zone_at_another_time_of_year_is_refused() -> None:
     winter = datetime(2027, 1, 5, 9, tzinfo=timezone(timedelta(hours=-6)))
     with pytest.raises(Invalid) as refused:

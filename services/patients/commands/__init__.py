@@ -1,0 +1,1 @@
+"""What patients does: one verb, one function, in a transaction it neither begins nor commits."""

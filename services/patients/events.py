@@ -1,0 +1,58 @@
+"""What patients says: from rows and facts to contract events, pure."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import cast
+
+from services.patients.domain.verification import Verification
+from services.patients.tables import ConsentGiven, Patient
+from shared.contracts.patients import (
+    ConsentGranted,
+    ConsentKind,
+    ConsentRevoked,
+    DemographicsVerified,
+    PatientRegistered,
+    PatientUpdated,
+)
+
+
+def registered(row: Patient) -> PatientRegistered:
+    """A person became a patient."""
+    return PatientRegistered(patient_id=row.id, registered_at=row.registered_at)
+
+
+def updated(row: Patient, changed: Sequence[str], at: datetime) -> PatientUpdated:
+    """Members of a record changed."""
+    return PatientUpdated(patient_id=row.id, changed=list(changed), updated_at=at)
+
+
+def verified(row: Patient, done: Verification, at: datetime) -> DemographicsVerified:
+    """Fields were gone through with the person."""
+    return DemographicsVerified(
+        patient_id=row.id,
+        fields=[check.field.value for check in done.checks],
+        complete=done.complete,
+        verified_at=at,
+    )
+
+
+def consent_granted(row: ConsentGiven) -> ConsentGranted:
+    """A consent was given."""
+    return ConsentGranted(
+        patient_id=row.patient_id,
+        consent_id=row.id,
+        kind=cast("ConsentKind", row.kind),
+        text_version=row.text_version,
+        granted_at=row.granted_at,
+        expires_on=row.expires_on,
+    )
+
+
+def consent_revoked(row: ConsentGiven, at: datetime) -> ConsentRevoked:
+    """A consent was taken back."""
+    return ConsentRevoked(
+        patient_id=row.patient_id,
+        consent_id=row.id,
+        kind=cast("ConsentKind", row.kind),
+        revoked_at=at,
+    )

@@ -1,0 +1,440 @@
+"""The consumer on real databases: one effect per event, whatever happens."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from shared.bus.consumer import Consumer
+from shared.bus.consumer_machine import Apply, Fenced, Keep, Records
+from shared.bus.port import Message
+from shared.bus.tests.company import (
+    NOON,
+    TOPIC,
+    Company,
+    ThingMoved,
+    record,
+    said,
+    until,
+)
+from shared.db import failpoints
+from shared.db.work import Work
+from shared.testing.memory_bus import MemoryBus
+from shared.values.errors import Busy
+from shared.values.ids import new_id
+
+
+@asynccontextmanager
+async def running(consumer: Consumer) -> AsyncIterator[asyncio.Task[None]]:
+    """A consumer at work; it leaves its group in the end."""
+    task = asyncio.create_task(consumer.run())
+    try:
+        yield task
+    finally:
+        consumer.stop()
+        assert isinstance(consumer._bus, MemoryBus)
+        consumer._bus.log.wake()
+        with contextlib.suppress(asyncio.CancelledError, failpoints.FailpointHit):
+            await task
+
+
+async def drained(company: Company) -> bool:
+    """Whether beta's stored offsets are at the end of the bus."""
+    ends = await company.bus.log_ends([TOPIC])
+    return await company.stored() == sum(ends.values())
+
+
+async def heard(company: Company) -> None:
+    """Wait until beta has moved past everything on the bus."""
+    await until(lambda: drained(company))
+
+
+async def step(consumer: Consumer, *messages: Message) -> list[object]:
+    """Let a consumer's machine take records and do its steps, without a membership."""
+    loop = asyncio.get_running_loop()
+    machine = consumer._machine
+    machine.heard(Records([record(m, n) for n, m in enumerate(messages)]), loop.time())
+    done: list[object] = []
+    while machine._steps:
+        action = machine.decide(loop.time())
+        fact = await consumer._perform(None, action)  # type: ignore[arg-type]
+        machine.heard(fact, loop.time())
+        done.append((action, fact))
+        if isinstance(fact, Fenced):
+            return done
+    return done
+
+
+async def test_an_event_takes_effect_once_with_its_time_and_actor(company: Company) -> None:
+    """From alpha's commit over relay and bus to beta's row."""
+    network_id, thing_id = new_id(), new_id()
+    seen: list[object] = []
+
+    async def look(work: Work, _value: int) -> None:
+        seen.append((work.now, str(work.actor), work.network_id, work.context.causation_id))
+
+    company.failing = look
+    await company.change(network_id, thing_id, 7, 8)
+    relay = company.relay()
+    relaying = asyncio.create_task(relay.run())
+    async with running(company.consumer()):
+        await until(lambda: _has(company, 2))
+    relay.stop()
+    await relaying
+    effects = await company.effects()
+    assert [(e["network_id"], e["seq"], e["value"]) for e in effects] == [
+        (network_id, 1, 7),
+        (network_id, 2, 8),
+    ]
+    assert seen == [(NOON, "person/p1", network_id, e["event_id"]) for e in effects]
+    assert await company.applied(thing_id) == 2
+
+
+async def _has(company: Company, count: int) -> bool:
+    return len(await company.effects()) >= count
+
+
+async def test_two_networks_in_one_batch_are_two_transactions(company: Company) -> None:
+    """Each effect is in its network; no transaction holds two; offsets move with the last."""
+    first, second = new_id(), new_id()
+    messages = [
+        said(network_id, thing_id, seq, seq)
+        for seq in (1, 2)
+        for network_id, thing_id in ((first, UUID(int=1)), (second, UUID(int=2)))
+    ]
+    await company.append(*messages)
+    async with running(company.consumer()):
+        await heard(company)
+    effects = await company.effects()
+    assert {(e["network_id"], e["thing_id"].int) for e in effects} == {(first, 1), (second, 2)}
+    by_transaction: dict[int, set[UUID]] = {}
+    for effect in effects:
+        by_transaction.setdefault(effect["xid"], set()).add(effect["network_id"])
+    assert all(len(networks) == 1 for networks in by_transaction.values())
+    assert len(effects) == 4
+
+
+async def test_a_repeat_of_any_age_does_nothing(company: Company) -> None:
+    """Sent again at once, after others, and after everything else was forgotten."""
+    network_id, thing_id = new_id(), new_id()
+    events = [said(network_id, thing_id, n, n) for n in range(1, 6)]
+    await company.append(*events, events[4], events[0])
+    async with running(company.consumer()):
+        await heard(company)
+        await company.append(*events)
+        await heard(company)
+    async with running(company.consumer()):
+        await company.append(replace(events[0], value=b"another body"))
+        await heard(company)
+    assert await company.values(thing_id) == [1, 2, 3, 4, 5]
+    assert await company.parked() == {}
+
+
+async def test_a_hole_holds_its_key_and_heals_when_the_missing_event_comes(
+    company: Company,
+) -> None:
+    """Followers wait in order, other keys flow, and nobody has to do anything."""
+    network_id, thing_id, other = new_id(), new_id(), new_id()
+    events = {n: said(network_id, thing_id, n, n) for n in range(1, 7)}
+    await company.append(events[1], events[3], events[5], said(network_id, other, 1, 100))
+    async with running(company.consumer()):
+        await heard(company)
+        assert await company.values(thing_id) == [1]
+        assert await company.values(other) == [100]
+        parked = await company.parked()
+        assert parked == {f"thing/{thing_id}": ("hole", "waits for 2", [3, 5])}
+        await company.append(events[2])
+
+        async def three() -> bool:
+            return await company.values(thing_id) == [1, 2, 3]
+
+        await until(three)
+        await company.append(events[6], events[4])
+
+        async def all_six() -> bool:
+            return await company.values(thing_id) == [1, 2, 3, 4, 5, 6]
+
+        await until(all_six)
+        await until(lambda: _none_parked(company))
+
+
+async def _none_parked(company: Company) -> bool:
+    return not await company.parked()
+
+
+async def test_a_poison_parks_its_key_with_all_followers_and_others_flow(company: Company) -> None:
+    """The first of them fails for good; nothing of it stays; its followers do not overtake it."""
+    network_id, thing_id = new_id(), new_id()
+    others = [new_id() for _ in range(5)]
+    company.poisons = {666}
+    await company.append(
+        said(network_id, thing_id, 1, 1),
+        said(network_id, others[0], 1, 10),
+        said(network_id, thing_id, 2, 666),
+        *(said(network_id, other, 1, 11) for other in others[1:]),
+        said(network_id, thing_id, 3, 3),
+    )
+    async with running(company.consumer()):
+        await heard(company)
+        await company.append(said(network_id, thing_id, 4, 4), said(network_id, others[0], 2, 12))
+        await heard(company)
+    assert await company.values(thing_id) == [1]
+    assert await company.values(others[0]) == [10, 12]
+    assert [await company.values(other) for other in others[1:]] == [[11]] * 4
+    assert await company.parked() == {f"thing/{thing_id}": ("poison", "thing.poison", [2, 3, 4])}
+    assert await company.applied(thing_id) == 1
+
+
+async def test_a_poison_that_speaks_only_at_commit_is_found_too(company: Company) -> None:
+    """A deferred constraint fails the whole group's COMMIT; its event alone is parked."""
+    network_id, bad, good = new_id(), new_id(), new_id()
+    await company.append(
+        said(network_id, good, 1, 1), said(network_id, bad, 1, 13), said(network_id, good, 2, 2)
+    )
+    async with running(company.consumer()):
+        await heard(company)
+    assert await company.values(good) == [1, 2]
+    assert await company.values(bad) == []
+    assert await company.parked() == {f"thing/{bad}": ("poison", "23514", [1])}
+
+
+@pytest.mark.parametrize("place", ["consumer.after_offset", "consumer.after_effect"])
+async def test_killed_inside_the_transaction_nothing_of_it_stays(
+    company: Company, place: str
+) -> None:
+    """The next member does it all again, once."""
+    network_id, thing_id = new_id(), new_id()
+    await company.append(*(said(network_id, thing_id, n, n) for n in range(1, 4)))
+    failpoints.arm(f"{place}:raise:1")
+    with pytest.raises(failpoints.FailpointHit):
+        await company.consumer().run()
+    assert await company.effects() == []
+    assert await company.stored() == 0
+    async with running(company.consumer()):
+        await heard(company)
+    assert await company.values(thing_id) == [1, 2, 3]
+
+
+async def test_killed_after_the_commit_the_effect_stands_once(company: Company) -> None:
+    """Offset and effect are one: the next member goes on behind them."""
+    network_id, thing_id = new_id(), new_id()
+    await company.append(*(said(network_id, thing_id, n, n) for n in range(1, 4)))
+    failpoints.arm("consumer.after_commit:raise:1")
+    with pytest.raises(failpoints.FailpointHit):
+        await company.consumer().run()
+    assert await company.values(thing_id) == [1, 2, 3]
+    async with running(company.consumer()):
+        await company.append(said(network_id, thing_id, 4, 4))
+        await heard(company)
+    assert await company.values(thing_id) == [1, 2, 3, 4]
+
+
+async def test_a_zombie_is_refused_by_the_stored_offsets(company: Company) -> None:
+    """A member that was paused with a batch in hand while another one went on."""
+    network_id, thing_id = new_id(), new_id()
+    messages = [said(network_id, thing_id, n, n) for n in range(1, 4)]
+    await company.append(*messages)
+    key = (TOPIC, messages[0].partition)
+    bus_id = await company.bus.bus_id()
+    zombie = company.consumer()
+    zombie._steps = replace(zombie._steps, bus_id=bus_id)
+    async with running(company.consumer()):
+        await heard(company)
+    zombie._machine.assigned({key: 0})
+    done = await step(zombie, *messages)
+    assert [type(fact) for _, fact in done] == [Fenced]  # type: ignore[misc]
+    assert await company.stored() == 3
+    assert await company.values(thing_id) == [1, 2, 3]
+
+
+async def test_what_names_no_subject_is_kept_with_its_bytes_and_passed_by(
+    company: Company,
+) -> None:
+    """No headers, a foreign topic, a key that is not the subject's, a number that is none."""
+    network_id, thing_id = new_id(), new_id()
+    good = said(network_id, thing_id, 1, 1)
+    wrong = [
+        Message(TOPIC, good.key, good.partition, (), b"\x00\xff not an event"),
+        replace(good, key="another key"),
+        said(network_id, thing_id, 1, 1, ce_source="/clinicbus/payments"),
+        said(network_id, thing_id, 1, 1, ce_subjectseq="-1"),
+        said(network_id, thing_id, 1, 1, ce_tenant="nobody"),
+    ]
+    await company.append(*wrong, good)
+    async with running(company.consumer()):
+        await heard(company)
+    kept = await company.beta_super.fetch('SELECT * FROM unreadable ORDER BY "offset"')
+    assert [row["value"] for row in kept] == [m.value for m in wrong]
+    assert all(row["reason"] for row in kept)
+    assert await company.values(thing_id) == [1]
+    assert await company.parked() == {}
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"value": b"not json"}, "unreadable_data"),
+        ({"value": b""}, "unreadable_data"),
+        ({"value": b'{"thing_id": "x", "value": "5"}'}, "unreadable_data"),
+        ({"type": "clinicbus.alpha.thing.changed.v2"}, "unknown_version"),
+    ],
+)
+async def test_an_event_of_a_known_subject_that_cannot_be_read_parks_its_key(
+    company: Company, changes: dict[str, str | bytes], problem: str
+) -> None:
+    """Its bytes are kept, its followers wait, others flow."""
+    network_id, thing_id, other = new_id(), new_id(), new_id()
+    kind = changes.get("type")
+    bad = said(network_id, thing_id, 1, 1, **({"ce_type": str(kind)} if kind else {}))
+    if isinstance(changes.get("value"), bytes):
+        bad = replace(bad, value=changes["value"])  # type: ignore[arg-type]
+    await company.append(bad, said(network_id, thing_id, 2, 2), said(network_id, other, 1, 3))
+    async with running(company.consumer()):
+        await heard(company)
+    assert await company.parked() == {f"thing/{thing_id}": ("poison", problem, [1, 2])}
+    assert await company.values(other) == [3]
+    held = await company.beta_super.fetchval("SELECT value FROM parked_event WHERE seq = 1")
+    assert held == bad.value
+
+
+async def test_types_that_are_not_heard_count_as_heard(company: Company) -> None:
+    """Known here or not: they have no effect and leave no hole."""
+    network_id, thing_id = new_id(), new_id()
+    await company.append(
+        said(network_id, thing_id, 1, 1),
+        said(network_id, thing_id, 2, 0, event=ThingMoved(thing_id=thing_id)),
+        said(network_id, thing_id, 3, 0, ce_type="clinicbus.alpha.thing.painted.v1"),
+        said(network_id, thing_id, 4, 4),
+    )
+    async with running(company.consumer()):
+        await heard(company)
+    assert await company.values(thing_id) == [1, 4]
+    assert await company.applied(thing_id) == 4
+    assert await company.parked() == {}
+
+
+async def test_what_passes_by_itself_is_tried_again(company: Company) -> None:
+    """A serialization failure, a busy resource, a slow handler: one effect, nothing parked."""
+    network_id, thing_id = new_id(), new_id()
+    failures: list[Exception] = [
+        asyncpg.SerializationError("again"),
+        Busy("resource.busy", "Somebody else holds it."),
+        ConnectionResetError(),
+        TimeoutError(),
+    ]
+
+    async def fail(_work: Work, _value: int) -> None:
+        if failures:
+            raise failures.pop(0)
+
+    company.failing = fail
+    await company.append(said(network_id, thing_id, 1, 1), said(network_id, thing_id, 2, 2))
+    async with running(company.consumer()):
+        await heard(company)
+    assert failures == []
+    assert await company.values(thing_id) == [1, 2]
+    assert await company.parked() == {}
+
+
+async def test_the_consumer_survives_its_database_and_the_bus(company: Company) -> None:
+    """Connections cut and the bus down for a while: it comes back, effects stay single."""
+    network_id, thing_id = new_id(), new_id()
+    assert isinstance(company.bus, MemoryBus)
+    async with running(company.consumer()):
+        await company.append(said(network_id, thing_id, 1, 1))
+        await heard(company)
+        await company.beta_super.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'beta_worker'"
+        )
+        await company.append(said(network_id, thing_id, 2, 2))
+        await heard(company)
+        company.bus.log.down = True
+        company.bus.log.wake()
+        company.bus.log.down = False
+        await company.append(said(network_id, thing_id, 3, 3))
+        await heard(company)
+    assert await company.values(thing_id) == [1, 2, 3]
+
+
+async def test_two_members_share_the_work_and_leave_cleanly(company: Company) -> None:
+    """Joining and leaving in the middle of a stream: every event once, in order."""
+    network_id = new_id()
+    things = [new_id() for _ in range(24)]
+    assert isinstance(company.bus, MemoryBus)
+    log = company.bus.log
+    first, second = company.consumer(), company.consumer(MemoryBus(log))
+    async with running(first):
+        for n in range(1, 5):
+            await company.append(*(said(network_id, thing_id, n, n) for thing_id in things))
+        async with running(second):
+            for n in range(5, 9):
+                await company.append(*(said(network_id, thing_id, n, n) for thing_id in things))
+            await heard(company)
+            owned = [c.state()["partitions"] for c in (first, second)]
+            assert owned == [6, 6]
+        for n in range(9, 11):
+            await company.append(*(said(network_id, thing_id, n, n) for thing_id in things))
+        await heard(company)
+    for thing_id in things:
+        assert await company.values(thing_id) == list(range(1, 11))
+
+
+async def test_an_offset_that_is_gone_halts_the_subscriber_and_says_so(company: Company) -> None:
+    """Nothing is skipped; once the stored offsets are right again it goes on by itself."""
+    network_id, thing_id = new_id(), new_id()
+    events = [said(network_id, thing_id, n, n) for n in range(1, 5)]
+    await company.append(*events)
+    assert isinstance(company.bus, MemoryBus)
+    company.bus.log.trim((TOPIC, events[0].partition), 2)
+    bus_id = await company.bus.bus_id()
+    await company.beta_super.execute(
+        "INSERT INTO bus_offset VALUES ($1, $2, $3, 1)", bus_id, TOPIC, events[0].partition
+    )
+    consumer = company.consumer()
+    async with running(consumer):
+
+        async def halted() -> bool:
+            return "halted" in str(consumer.state()["problem"])
+
+        await until(halted)
+        assert await company.effects() == []
+        await company.beta_super.execute("UPDATE bus_offset SET next_offset = 2")
+        await heard(company)
+    assert await company.parked() == {f"thing/{thing_id}": ("hole", "waits for 1", [3, 4])}
+
+
+async def test_unread_records_alone_move_the_offsets(company: Company) -> None:
+    """A batch of nothing but rubbish is one step."""
+    consumer = company.consumer()
+    rubbish = [Message(TOPIC, "k", 3, (), b"?"), Message(TOPIC, "k", 3, (), b"!")]
+    await company.beta_super.execute("INSERT INTO bus_offset VALUES ('', $1, 3, 0)", TOPIC)
+    consumer._machine.assigned({(TOPIC, 3): 0})
+    done = await step(consumer, *rubbish)
+    assert [type(action) for action, _ in done] == [Keep]  # type: ignore[misc]
+    assert await company.stored() == 2
+    assert Apply is not None
+
+
+async def test_row_security_holds_for_both_roles(company: Company) -> None:
+    """The app role sees its network's rows alone, nothing without one, and no table of the worker;
+    no role gets at a day of the outbox past its parent."""
+    network_id, thing_id = new_id(), new_id()
+    await company.change(network_id, thing_id, 1)
+    async with company.alpha.raw("app") as raw:
+        assert await raw.fetchval("SELECT count(*) FROM outbox") == 0
+        day = await raw.fetchval(
+            "SELECT 'outbox_' || to_char(now() AT TIME ZONE 'UTC', 'YYYYMMDD')"
+        )
+        for table in (day, "relay_lease", "bus_offset", "unreadable"):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await raw.fetch(f"SELECT * FROM {table}")
+    async with company.alpha.raw("worker") as raw:
+        assert await raw.fetchval("SELECT count(*) FROM outbox") == 1
+        for text in (f"SELECT * FROM {day}", "SELECT * FROM thing", "DELETE FROM outbox"):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await raw.execute(text)
