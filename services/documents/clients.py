@@ -140,19 +140,20 @@ class FolderStore:
     """Objects as files below one folder: ``<network>/<two digits>/<hash>``, readable by us alone.
 
     A file comes to its place by one rename, after it and before its folder are on the disk: a
-    reader, or a machine that lost power, finds all of it or none.
+    reader, or a machine that lost power, finds all of it or none. The folder is made when the first
+    file comes.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._partial = folder / ".partial"
-        _make_folder(self._partial)
 
     @asynccontextmanager
     async def receiving(
         self, network_id: UUID, *, byte_count_max: int = BYTES_MAX
     ) -> AsyncIterator[Incoming]:
         """As `ObjectStore.receiving`."""
+        _make_folder(self._partial)
         # Not in a thread: a cancellation while one makes the file would leave it behind.
         handle, name = tempfile.mkstemp(dir=self._partial)
         file = os.fdopen(handle, "wb")
@@ -175,6 +176,8 @@ class FolderStore:
 
         before: files last written earlier than this. Take a day ago: nothing takes that long.
         """
+        if not self._partial.is_dir():
+            return 0
         stale = [p for p in self._partial.iterdir() if p.stat().st_mtime < before.timestamp()]
         for path in stale:
             path.unlink(missing_ok=True)

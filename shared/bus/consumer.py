@@ -29,7 +29,7 @@ from shared.bus.consumer_machine import (
     Wait,
 )
 from shared.bus.effects import OffsetsMoved
-from shared.bus.failures import judged, missing_day
+from shared.bus.failures import drop_broken, judged, missing_day
 from shared.bus.jitter import jitter
 from shared.bus.port import (
     Bus,
@@ -49,7 +49,7 @@ from shared.values.clock import Clock
 log = structlog.get_logger(__name__)
 
 REJOIN_SECONDS = 1.0
-HALT_SECONDS = 5.0
+HALT_SECONDS = 2.0
 REVOKE_SECONDS = 8.0
 """How long a rebalance waits for the transaction in hand before it is cancelled."""
 
@@ -117,6 +117,7 @@ class Consumer:
                 how, problem = judged(error)
                 if how == "permanent":
                     raise
+                await drop_broken(self._database, error)
                 self._say(f"database: {problem}")
             await self._asleep(pause)
 
@@ -138,7 +139,7 @@ class Consumer:
                 fact: Fact = Done()
                 match action:
                     case Poll():
-                        fact = Records(await subscription.poll(action.most, action.seconds))
+                        fact = await self._poll(subscription, action)
                     case Wait():
                         await self._asleep(action.seconds)
                     case Commit():
@@ -148,6 +149,19 @@ class Consumer:
                 self._machine.heard(fact, loop.time())
         finally:
             await subscription.close()
+
+    async def _poll(self, subscription: Subscription, action: Poll) -> Fact:
+        """Read from the bus, but no longer than until `stop`."""
+        polling = asyncio.create_task(subscription.poll(action.most, action.seconds))
+        stopping = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait((polling, stopping), return_when=asyncio.FIRST_COMPLETED)
+            return Records(polling.result() if polling.done() else [])
+        finally:
+            stopping.cancel()
+            if not polling.done():
+                polling.cancel()
+                await asyncio.wait([polling])
 
     # ── what the transport calls ─────────────────────────────────────────────────────────────
 
@@ -226,6 +240,7 @@ class Consumer:
 
     async def _failed(self, error: Exception) -> Fact:
         how, problem = judged(error)
+        await drop_broken(self._database, error)
         if missing_day(error):
             async with self._database.raw("worker") as raw:
                 await make_outbox_days(raw)

@@ -5,7 +5,7 @@ from typing import Literal
 import asyncpg
 import sqlalchemy.exc
 
-from shared.db.database import CommitFailed
+from shared.db.database import CommitFailed, Database
 from shared.db.failpoints import FailpointHit
 from shared.values.errors import DomainError
 
@@ -68,3 +68,10 @@ def judged(error: Exception) -> tuple[How, str]:
     if isinstance(error, CommitFailed):
         return "permanent", "commit_refused"
     return "permanent", name
+
+
+async def drop_broken(database: Database, error: BaseException) -> None:
+    """Close the worker's idle connections after one was broken: the others are broken too, and a
+    pool that is used past SQLAlchemy would hand them out again."""
+    if isinstance(error, BROKEN):
+        await database.engine("worker").dispose()

@@ -9,7 +9,7 @@ import asyncio
 import json
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -34,7 +34,8 @@ AT_ONCE = 8
 @dataclass(frozen=True, slots=True)
 class Intent:
     """A call that was committed to. `attempts` counts this one: above 1 the outcome of an earlier
-    try may be unknown, and the far side is asked before anything is done again."""
+    try may be unknown, and the far side is asked before anything is done again. facts: what the
+    errand's `prepare` found."""
 
     network_id: UUID
     id: UUID
@@ -45,6 +46,7 @@ class Intent:
     correlation_id: UUID
     causation_id: UUID | None
     attempts: int
+    facts: Any = None
 
 
 class TryLater(Exception):
@@ -59,7 +61,9 @@ class TryLater(Exception):
 @dataclass(frozen=True, slots=True)
 class Errand:
     """call: asks the outside and returns the outcome. settle: writes it. give_up: after the last
-    try, with the reason. locks: what settle and give_up change."""
+    try, with the reason. locks: what settle, give_up and prepare change. prepare: runs before each
+    call, in a transaction that is over by then; the call finds in `intent.facts` what it returns,
+    so that what the call needs to know of a person stays in the service's own tables."""
 
     call: Callable[[Intent], Awaitable[Any]]
     settle: Callable[[Work, Intent, Any], Awaitable[None]]
@@ -67,6 +71,7 @@ class Errand:
     locks: Callable[[Intent], Sequence[LockKey]]
     attempts_max: int = 5
     lease_seconds: int = LEASE_SECONDS
+    prepare: Callable[[Work, Intent], Awaitable[Any]] | None = None
 
 
 Errands = Mapping[str, Errand]
@@ -115,6 +120,11 @@ async def claim(database: Database, limit: int = AT_ONCE) -> list[Intent]:
 async def run_one(database: Database, errands: Errands, clock: Clock, intent: Intent) -> None:
     """Make the call of one claimed intent and settle what came of it."""
     errand = errands[intent.kind]
+    if errand.prepare is not None:
+        context = Context(intent.network_id, intent.actor, clock.now(), intent.correlation_id)
+        async with database.work(context, errand.locks(intent), role="worker") as work:
+            await become_app(work)
+            intent = replace(intent, facts=await errand.prepare(work, intent))
     try:
         outcome = await errand.call(intent)
         await hit(f"errand.{intent.kind}.after_call")

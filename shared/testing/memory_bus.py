@@ -47,6 +47,7 @@ class MemoryLog:
     epochs: dict[str, int] = field(default_factory=dict)
     groups: dict[str, list["MemorySubscription"]] = field(default_factory=dict)
     committed: dict[tuple[str, TopicPartition], int] = field(default_factory=dict)
+    dealing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def check_up(self) -> None:
         """Raise BusUnavailable during an outage."""
@@ -69,6 +70,10 @@ class MemoryLog:
 
     async def rebalance(self, group: str) -> None:
         """Deal the partitions of a group's topics to its members, one owner each."""
+        async with self.dealing:
+            await self._deal(group)
+
+    async def _deal(self, group: str) -> None:
         members = [m for m in self.groups.get(group, []) if not m.dead]
         dealt: dict[int, set[TopicPartition]] = {id(m): set() for m in members}
         for index, key in enumerate(sorted({key for m in members for key in self.of(m.topics)})):

@@ -91,13 +91,14 @@ class Adapter:
         )
         try:
             if route.may not in principal.permissions:
-                await self._denied(route, request, context)
                 raise Forbidden("permission.missing", "Your role does not allow this.")
             key = await self._read(route, request, call)
             if route.before is not None:
                 await route.before(call)
             return await self._run(route, request, call, context, key)
         except DomainError as error:
+            if isinstance(error, Forbidden):
+                await self._denied(route, request, context, call, error)
             return problem(error, await self._enriched(route, call, context, error))
 
     async def principal(self, request: Request) -> Principal:
@@ -159,11 +160,19 @@ class Adapter:
         await hit("route.before_reply")
         return response
 
-    async def _denied(self, route: Route, request: Request, context: Context) -> None:
+    async def _denied(
+        self, route: Route, request: Request, context: Context, call: Call[Any], error: Forbidden
+    ) -> None:
+        """Audit a denial in a transaction of its own: the route's was rolled back, or never was."""
         DENIED.labels(self.service, route.path).inc()
+        detail = {"needs": route.may.value, "code": error.code}
         async with self.database.work(context) as work:
             work.audit(
-                route.name, request.url.path, outcome="denied", detail={"needs": route.may.value}
+                route.name,
+                request.url.path,
+                patients=call.patients,
+                outcome="denied",
+                detail=detail,
             )
 
     async def _enriched(

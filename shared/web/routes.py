@@ -221,7 +221,9 @@ class Routes:
                     locks,
                     locks_read,
                     enrich,
-                    limit_bytes, before, after,
+                    limit_bytes,
+                    before,
+                    after,
                 )  # fmt: skip
             )
             return function

@@ -50,7 +50,9 @@ async def read_upload(
         raise _unreadable() from None
     if parts.file is None:
         raise Invalid(
-            "upload.no_file", "The body must hold one file, in the part named file.", pointer="/file"
+            "upload.no_file",
+            "The body must hold one file, in the part named file.",
+            pointer="/file",
         )
     try:
         fields = fields_model.model_validate_strings(parts.fields)

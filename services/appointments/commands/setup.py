@@ -5,7 +5,6 @@ from datetime import date, time
 from uuid import UUID
 
 from services.appointments import events
-from services.appointments.domain.npi import checked_npi
 from services.appointments.domain.resources import AppointmentType as TypeRule
 from services.appointments.domain.schedule import WeeklySchedule as ScheduleRule
 from services.appointments.queries.booking_facts import type_of
@@ -19,6 +18,7 @@ from services.appointments.tables import (
 )
 from shared.db.work import Work
 from shared.values.errors import Invalid, NotFound
+from shared.values.npi import checked_npi
 from shared.values.zones import zone
 
 

@@ -140,9 +140,7 @@ def _may_correct(work: Work, row: Document) -> None:
         may_file(work.actor.roles, kind)
 
 
-async def _check_place(
-    work: Work, patient_id: UUID | None, appointment_id: UUID | None
-) -> None:
+async def _check_place(work: Work, patient_id: UUID | None, appointment_id: UUID | None) -> None:
     """Raise unless the patient is known, and the visit is one of theirs."""
     if appointment_id is not None and patient_id is None:
         raise Invalid(

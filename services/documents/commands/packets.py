@@ -10,6 +10,7 @@ from services.documents.domain.classification import DocumentClass
 from services.documents.domain.status import Status
 from services.documents.queries.documents import one_known_patient, one_visit, upcoming
 from services.documents.queries.packet_facts import (
+    PacketFacts,
     cover_of,
     estimate_of,
     facts_for,
@@ -121,19 +122,36 @@ async def assemble_if_due(work: Work, appointment_id: UUID) -> None:
         return
     if work.now >= (visit.starts_at if packet.revision else visit.ends_at):
         return
-    facts = await facts_for(work, visit)
-    if packet.state == "ready" and packet.facts_hash == facts.digest():
-        return
-    body = {
-        "facts": facts.model_dump(mode="json"),
-        "revision": packet.revision + 1,
-        "made_at": work.now.isoformat(),
-        "cause": str(visit.heard_event),
-        "actor": visit.heard_actor,
-    }
-    packet.asked = work.intent(ASSEMBLE, appointment_id, body)
+    if packet.state == "ready":
+        facts = await facts_for(work, visit)
+        if packet.facts_hash == facts.digest():
+            return
+    packet.asked = work.intent(ASSEMBLE, appointment_id)
     packet.state, packet.problem = "assembling", None
     work.save(packet)
+
+
+@dataclass(frozen=True, slots=True)
+class ToPrint:
+    """What one packet is made from. cause, actor: the visit's latest event and who was behind it,
+    on whose account names are asked for."""
+
+    facts: PacketFacts
+    revision: int
+    made_at: datetime
+    cause: UUID
+    actor: str
+
+
+async def to_print(work: Work, appointment_id: UUID, intent_id: UUID) -> ToPrint | None:
+    """What is known by now; None where the packet is no longer wanted."""
+    visit = await one_visit(work, appointment_id)
+    packet = await packet_of(work, appointment_id)
+    if visit is None or packet is None or packet.asked != intent_id:
+        return None
+    facts = await facts_for(work, visit)
+    revision = packet.revision + 1
+    return ToPrint(facts, revision, work.now, visit.heard_event, visit.heard_actor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,9 +188,7 @@ async def settle(work: Work, appointment_id: UUID, intent_id: UUID, made: Made) 
     packet.ready_at = work.now
     work.say(events.packet_ready(packet, visit, row), of=packet)
     _asked_no_more(work, packet, "ready", work.now if packet.asked_again else None)
-    work.audit(
-        ASSEMBLE, f"/v1/visits/{appointment_id}/chart-packet", patients=[visit.patient_id]
-    )
+    work.audit(ASSEMBLE, f"/v1/visits/{appointment_id}/chart-packet", patients=[visit.patient_id])
 
 
 async def give_up(work: Work, appointment_id: UUID, intent_id: UUID, reason: str) -> None:
@@ -184,9 +200,7 @@ async def give_up(work: Work, appointment_id: UUID, intent_id: UUID, reason: str
     _asked_no_more(work, packet, "failed", work.now + AGAIN)
 
 
-def _asked_no_more(
-    work: Work, packet: ChartPacket, state: str, again_at: datetime | None
-) -> None:
+def _asked_no_more(work: Work, packet: ChartPacket, state: str, again_at: datetime | None) -> None:
     packet.state, packet.asked, packet.asked_again = state, None, False
     work.save(packet)
     if again_at is not None:

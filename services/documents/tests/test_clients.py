@@ -174,7 +174,9 @@ async def test_nothing_is_left_of_what_was_broken_off_at_any_point(
 
 def test_what_dead_processes_left_is_swept_and_what_is_being_written_stays(tmp_path: Path) -> None:
     store = FolderStore(tmp_path)
+    assert store.sweep(datetime(2026, 11, 30, tzinfo=UTC)) == 0
     left = tmp_path / ".partial" / "left"
+    left.parent.mkdir()
     left.write_bytes(PDF)
     begun = datetime(2026, 11, 30, tzinfo=UTC)
     os.utime(left, (begun.timestamp(), begun.timestamp()))

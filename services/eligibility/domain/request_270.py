@@ -7,9 +7,9 @@ from typing import Literal
 
 from services.eligibility.domain.codes import PLAN
 from services.eligibility.domain.names import as_sent
-from services.eligibility.domain.npi import npi_holds
 from services.eligibility.domain.question import Identity, Question
 from shared.values.errors import Invalid
+from shared.values.npi import is_npi
 from shared.x12 import Address, Envelope, Interchange, Segment, made, segment
 
 VERSION = "005010X279A1"
@@ -140,7 +140,7 @@ def _check(inquiry: Inquiry) -> None:
     )
     if not whole:
         raise Invalid("request.incomplete", "Something that a 270 needs is missing.")
-    if not npi_holds(inquiry.receiver.npi):
+    if not is_npi(inquiry.receiver.npi):
         raise Invalid("request.npi", "The clinic's NPI is not one: its check digit is wrong.")
 
 

@@ -85,9 +85,7 @@ def patient_lock(call: Call[Any]) -> Sequence[LockKey]:
 )
 async def amend_patient(work: Work, call: Call[AmendPatient]) -> Reply:
     """Amend a person's record by a merge patch."""
-    row, who = await commands.amend(
-        work, call.id("patient_id"), call.given.patch(), call.if_match
-    )
+    row, who = await commands.amend(work, call.id("patient_id"), call.given.patch(), call.if_match)
     call.concerns(row.id)
     await work.flush()
     return Reply(await _view(work, row, who), version=row.version)

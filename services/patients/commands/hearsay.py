@@ -14,9 +14,7 @@ async def note_clinic(work: Work, clinic_id: UUID, time_zone: str) -> None:
     """A clinic has its zone; heard again, the latest counts."""
     row = await known_clinic(work, clinic_id)
     if row is None:
-        work.add(
-            KnownClinic(network_id=work.network_id, clinic_id=clinic_id, time_zone=time_zone)
-        )
+        work.add(KnownClinic(network_id=work.network_id, clinic_id=clinic_id, time_zone=time_zone))
     else:
         row.time_zone = time_zone
         work.save(row)

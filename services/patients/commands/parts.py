@@ -1,5 +1,6 @@
 """The lists of a person: what is no longer there is ended, what is new is added."""
 
+from typing import Any
 from uuid import UUID
 
 from services.patients.domain.contact import email_search
@@ -14,10 +15,14 @@ Part = PatientPhone | PatientEmail | PatientAddress
 
 def parts_of(work: Work, patient_id: UUID, who: Demographics) -> list[Part]:
     """New rows for all that `who` is reached by."""
-    own = {"network_id": work.network_id, "patient_id": patient_id}
+    own: dict[str, Any] = {"network_id": work.network_id, "patient_id": patient_id}
     phones = [
         PatientPhone(
-            **own, id=work.new_id(f"phone/{at}"), position=at, number=phone.number, use=phone.use
+            **own,
+            id=work.new_id(f"phone/{at}"),
+            position=at,
+            number=phone.number,
+            use=phone.use.value,
         )
         for at, phone in enumerate(who.phones)
     ]
@@ -36,7 +41,7 @@ def parts_of(work: Work, patient_id: UUID, who: Demographics) -> list[Part]:
             **own,
             id=work.new_id(f"address/{at}"),
             position=at,
-            use=place.use,
+            use=place.use.value,
             lines=list(place.address.lines),
             city=place.address.city,
             state=place.address.state,

@@ -17,7 +17,9 @@ async def consents(work: Work, patient_id: UUID) -> list[ConsentGiven]:
 
 async def consent(work: Work, patient_id: UUID, consent_id: UUID) -> ConsentGiven:
     """One consent of a patient. Raises NotFound."""
-    found = await work.load_where(ConsentGiven, "patient_id = $2 AND id = $3", patient_id, consent_id)
+    found = await work.load_where(
+        ConsentGiven, "patient_id = $2 AND id = $3", patient_id, consent_id
+    )
     if not found:
         raise NotFound("consent.not_found", "There is no such consent.")
     return found[0]
@@ -36,7 +38,7 @@ def own_state(work: Work, row: ConsentGiven) -> ConsentState:
 
 
 def standings(work: Work, rows: list[ConsentGiven]) -> dict[ConsentKind, ConsentState]:
-    """How each kind stands now: the latest grant of it counts, in the zone in which it was given."""
+    """How each kind stands now. The latest grant of it counts, in the zone where it was given."""
     found = dict.fromkeys(ConsentKind, ConsentState.NEVER_GRANTED)
     held = [consent_of(row) for row in rows]
     for row in rows:

@@ -95,6 +95,5 @@ def _conditions(wanted: Wanted) -> tuple[list[str], list[object]]:
 
 
 _REACHED = (
-    "id IN (SELECT patient_id FROM {0}"
-    " WHERE network_id = $1 AND {1} = {2} AND ended_at IS NULL)"
+    "id IN (SELECT patient_id FROM {0} WHERE network_id = $1 AND {1} = {2} AND ended_at IS NULL)"
 )

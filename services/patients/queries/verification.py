@@ -4,7 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from services.patients.domain.verification import Field, FieldCheck, Outcome
-from services.patients.tables import FieldAmended, FieldVerified
+from services.patients.tables import FieldAmended
 from shared.db.work import Work
 
 _LATEST = """

@@ -20,13 +20,13 @@ from services.patients.queries.visits import Visits
 from shared.web.fields import STRICT, Line
 
 PATIENT_ID = "0190a1b2-0000-7000-8000-000000000001"
-_VISIT = {
+_VISIT: dict[str, Any] = {
     "appointment_id": "0190a1b2-0000-7000-8000-000000000013",
     "clinic_id": "0190a1b2-0000-7000-8000-000000000010",
     "starts_at": "2026-11-30T16:00:00Z",
 }
-NAME = {"family": "García López", "given": "Guadalupe", "preferred": "Lupe"}
-_PERSON = {
+NAME: dict[str, Any] = {"family": "García López", "given": "Guadalupe", "preferred": "Lupe"}
+_PERSON: dict[str, Any] = {
     "name": NAME,
     "birth_date": "1984-02-29",
     "gender": "female",

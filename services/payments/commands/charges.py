@@ -12,10 +12,8 @@ from services.payments.commands.posting import (
     account_lock,
     allocate_rows,
     day_lock,
-    left,
     open_account,
     post,
-    purpose_of,
 )
 from services.payments.domain import postings
 from services.payments.domain.allocation import Credit, Due, Part, Purpose, apply_credit
@@ -29,7 +27,7 @@ from services.payments.domain.charge import (
     amount,
     checked,
 )
-from services.payments.domain.codes import service_code
+from services.payments.domain.codes import diagnosis_code, service_code
 from services.payments.domain.fees import Fee, price_on
 from services.payments.queries.accounts import credits_of
 from services.payments.queries.books import (
@@ -155,7 +153,7 @@ async def _priced(
         LineRule(code, line.units, _price(fees, code, day, i), line.modifiers, line.diagnoses)
         for i, (code, line) in enumerate(zip(codes, wish.lines, strict=True))
     ]
-    return checked(lines, wish.diagnoses)
+    return checked(lines, wish.diagnoses), [diagnosis_code(code) for code in wish.diagnoses]
 
 
 def _price(fees: Sequence[Fee], code: str, day: date, at: int) -> Money:
@@ -215,10 +213,10 @@ def _moved(
         parts: list[Part] = []
         for visit_id, moved in ((due.visit_id, of_visit), (None, cents - of_visit)):
             if moved:
-                purpose = purpose_of(visit_id)
-                stays = Purpose.COPAY if visit_id else Purpose.BALANCE
-                parts.append(left(Part(purpose, moved, None, visit_id), moved))
-                parts.append(Part(stays, moved, due.charge_id, visit_id))
+                was = Purpose.COPAY if visit_id else Purpose.CREDIT
+                now = Purpose.COPAY if visit_id else Purpose.BALANCE
+                parts.append(Part(was, -moved, None, visit_id))
+                parts.append(Part(now, moved, due.charge_id, visit_id))
         found.append((payment_id, parts))
     return found
 

@@ -6,7 +6,7 @@ from datetime import date
 from uuid import UUID
 
 from services.payments.domain.accounts import Kind
-from services.payments.domain.allocation import Part, Purpose
+from services.payments.domain.allocation import Part
 from services.payments.domain.ledger import Entry, postable
 from services.payments.queries.accounts import account_of
 from services.payments.queries.books import Books, closed_days
@@ -121,12 +121,3 @@ def allocate_rows(
             )
         )
 
-
-def left(part: Part, cents: int) -> Part:
-    """The part that takes `cents` away from where another stands."""
-    return Part(part.purpose, -cents, part.charge_id, part.visit_id)
-
-
-def purpose_of(visit_id: UUID | None) -> Purpose:
-    """What credit is for: it is a copay where it is kept for a visit."""
-    return Purpose.COPAY if visit_id is not None else Purpose.CREDIT

@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from shared.bus.consumer import Consumer
-from shared.bus.consumer_machine import Apply, Fenced, Keep, Records
+from shared.bus.consumer_machine import Fenced, Keep, Records
 from shared.bus.port import Message
 from shared.bus.tests.company import (
     NOON,
@@ -37,8 +37,6 @@ async def running(consumer: Consumer) -> AsyncIterator[asyncio.Task[None]]:
         yield task
     finally:
         consumer.stop()
-        assert isinstance(consumer._bus, MemoryBus)
-        consumer._bus.log.wake()
         with contextlib.suppress(asyncio.CancelledError, failpoints.FailpointHit):
             await task
 
@@ -403,7 +401,9 @@ async def test_an_offset_that_is_gone_halts_the_subscriber_and_says_so(company: 
 
         await until(halted)
         assert await company.effects() == []
-        await company.beta_super.execute("UPDATE bus_offset SET next_offset = 2")
+        await company.beta_super.execute(
+            "UPDATE bus_offset SET next_offset = 2 WHERE next_offset = 1"
+        )
         await heard(company)
     assert await company.parked() == {f"thing/{thing_id}": ("hole", "waits for 1", [3, 4])}
 
@@ -417,7 +417,6 @@ async def test_unread_records_alone_move_the_offsets(company: Company) -> None:
     done = await step(consumer, *rubbish)
     assert [type(action) for action, _ in done] == [Keep]  # type: ignore[misc]
     assert await company.stored() == 2
-    assert Apply is not None
 
 
 async def test_row_security_holds_for_both_roles(company: Company) -> None:

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.appointments.domain.npi import checked_npi, is_npi
 from shared.values.errors import Invalid
+from shared.values.npi import checked_npi, is_npi
 
 VALID = "1234567893"
 """The example of the standard for the NPI check digit (CMS)."""

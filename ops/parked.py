@@ -1,0 +1,161 @@
+"""`clinicbus parked`: events that a service could not take, and what to do about them.
+
+A key is parked with all its later events, in order, while other keys flow. `retry` after the cause
+is mended; `skip` gives the first event up, or the one that never came. The service's own worker
+does it; who asked and why stays on record.
+"""
+
+import asyncio
+import getpass
+import os
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import asyncpg
+import typer
+
+from ops import environment, layout
+from ops.errors import CannotRun
+from shared.bus import parked
+from shared.db.provision import SERVICES
+from shared.values.errors import DomainError
+
+T = TypeVar("T")
+PATIENCE_S = 15.0
+POLL_S = 0.1
+
+app = typer.Typer(help="Events that a service could not take.", no_args_is_help=True)
+unreadable = typer.Typer(help="Records that name no subject.", no_args_is_help=True)
+app.add_typer(unreadable, name="unreadable")
+
+Data = Annotated[Path | None, typer.Option(help="The data folder; else .clinicbus here.")]
+Of = Annotated[str | None, typer.Option("--service", help="Only this service.")]
+In = Annotated[str, typer.Option("--service", help="The service that parked it.")]
+Subject = Annotated[str, typer.Argument(help="As listed, e.g. appointment/0190a1b2-...")]
+Who = Annotated[str, typer.Option(help="Who asks for it.")]
+Why = Annotated[str, typer.Option(help="Why; it stays on record.")]
+
+
+@app.command("list")
+def list_command(service: Of = None, data: Data = None) -> None:
+    """List the parked keys of all services."""
+    found = 0
+    for name in _chosen(service):
+        for key in _ask(name, data, parked.list_parked):
+            found += 1
+            typer.echo(
+                f"{name}  {key.subject}  {key.kind}  {key.problem}  {key.held} waiting from"
+                f" {key.first_seq}  since {key.since:%Y-%m-%d %H:%M:%S}Z  network {key.network_id}"
+            )
+    typer.echo("Nothing is parked." if not found else f"{found} parked.")
+
+
+@app.command()
+def show(subject: Subject, service: In, data: Data = None) -> None:
+    """Show the events of a parked key, without their values, and what was done before."""
+
+    async def read(
+        raw: asyncpg.Connection,
+    ) -> tuple[parked.ParkedKey, list[parked.ParkedEvent], list[parked.Action]]:
+        key = await parked.find(raw, subject)
+        return key, *await parked.show(raw, key)
+
+    key, events, actions = _ask(service, data, read)
+    typer.echo(f"{key.subject} of {key.topic}: {key.kind}, {key.problem}, tried {key.tries} times")
+    for event in events:
+        headers = dict(event.headers)
+        typer.echo(
+            f"  {event.seq}  {headers.get('ce_type')}  {headers.get('ce_id')}"
+            f"  {headers.get('ce_time')}  by {headers.get('ce_actor')}"
+            f"  at {event.partition}/{event.offset}  {event.bytes} bytes"
+            f" of {', '.join(event.members) or 'what is not JSON'}"
+        )
+    for action in actions:
+        typer.echo(
+            f"  {action.asked_at:%Y-%m-%d %H:%M:%S}Z  {action.verb} by {action.who}:"
+            f" {action.why} -> {action.outcome or 'not done yet'}"
+        )
+
+
+@app.command()
+def retry(subject: Subject, service: In, why: Why, who: Who = "", data: Data = None) -> None:
+    """Apply a key's events again, in order, as far as they go."""
+    _do(subject, service, "retry", who, why, data)
+
+
+@app.command()
+def skip(subject: Subject, service: In, why: Why, who: Who = "", data: Data = None) -> None:
+    """Give up a key's first event (or the one that never came) and apply the rest."""
+    _do(subject, service, "skip", who, why, data)
+
+
+@unreadable.command("list")
+def list_unreadable_command(service: Of = None, data: Data = None) -> None:
+    """List the records that were set aside with their bytes."""
+    found = 0
+    for name in _chosen(service):
+        for each in _ask(name, data, parked.list_unreadable):
+            found += 1
+            typer.echo(
+                f"{name}  {each.topic}/{each.partition} at {each.offset}  {each.reason}"
+                f"  {each.bytes} bytes  {each.recorded_at:%Y-%m-%d %H:%M:%S}Z  on {each.bus_id}"
+            )
+    typer.echo("Nothing is unreadable." if not found else f"{found} unreadable.")
+
+
+def _do(
+    subject: str, service: str, verb: parked.Verb, who: str, why: str, data: Path | None
+) -> None:
+    async def ask_and_wait(raw: asyncpg.Connection) -> str | None:
+        key = await parked.find(raw, subject)
+        action_id = await parked.ask(raw, key, verb, who=who or getpass.getuser(), why=why)
+        until = time.monotonic() + PATIENCE_S
+        while time.monotonic() < until:
+            done = await parked.outcome(raw, key.network_id, action_id)
+            if done is not None:
+                return done
+            await asyncio.sleep(POLL_S)
+        return None
+
+    done = _ask(service, data, ask_and_wait)
+    if done is None:
+        raise CannotRun(f"It is recorded; {service} does it when its worker runs.")
+    typer.echo(f"{subject}: {done}.")
+    if "fails" in done:
+        raise typer.Exit(1)
+
+
+def _chosen(service: str | None) -> tuple[str, ...]:
+    return SERVICES if service is None else (_known(service),)
+
+
+def _known(service: str) -> str:
+    if service not in SERVICES:
+        raise CannotRun(f"There is no service {service}: choose from {', '.join(SERVICES)}.")
+    return service
+
+
+def _ask(
+    service: str, data: Path | None, question: Callable[[asyncpg.Connection], Awaitable[T]]
+) -> T:
+    name = f"CLINICBUS_{_known(service).upper()}_WORKER_URL"
+    url = os.environ.get(name) or environment.of_operator(layout.choose(data))[name]
+
+    async def connected() -> T:
+        connection = await asyncpg.connect(url, timeout=5)
+        try:
+            return await question(connection)
+        finally:
+            await connection.close()
+
+    try:
+        return asyncio.run(connected())
+    except DomainError as error:
+        raise CannotRun(error.title) from None
+    except (OSError, asyncpg.PostgresError) as error:
+        raise CannotRun(
+            f"The database of {service} does not answer ({type(error).__name__}):"
+            " `clinicbus status` says what runs."
+        ) from None

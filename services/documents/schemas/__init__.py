@@ -1,0 +1,1 @@
+"""Request and response models; never a table."""

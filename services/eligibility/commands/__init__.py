@@ -1,0 +1,1 @@
+"""What eligibility does: one verb, one function, in a transaction it neither begins nor ends."""

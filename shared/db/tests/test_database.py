@@ -1,0 +1,169 @@
+"""Who commits, what is locked, and that nothing is acknowledged that is not kept."""
+
+import asyncio
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from shared.db.actor import Actor
+from shared.db.database import CommitFailed, Database, become_app, take_locks
+from shared.db.locks import LOCKS_MAX, advisory_numbers, lock_key
+from shared.db.tests.conftest import Thing
+from shared.db.work import Context, match_version
+from shared.values.clock import FixedClock
+from shared.values.errors import Conflict, Stale, VersionMissing
+from shared.values.ids import new_id
+
+
+def context(network_id: UUID, clock: FixedClock) -> Context:
+    return Context(network_id, Actor("person", "test"), clock.now())
+
+
+@pytest.fixture
+def at(network_id: UUID, clock: FixedClock) -> Context:
+    return context(network_id, clock)
+
+
+async def test_what_is_staged_goes_in_one_statement_and_is_read_back(
+    gamma: Database, at: Context
+) -> None:
+    thing = Thing(id=new_id(), network_id=at.network_id, size=3)
+    async with gamma.work(at) as work:
+        work.add(thing)
+        work.audit("make_thing", "/things")
+    async with gamma.work(at) as work:
+        found = await work.load(Thing, thing.id)
+        assert found is not None
+        found.size = 4
+        work.save(found)
+        await work.flush()
+        assert found.version == 2
+        assert await work.raw.fetchval("SELECT size FROM thing WHERE id = $1", thing.id) == 4
+
+
+async def test_a_row_that_moved_on_refuses_the_change(gamma: Database, at: Context) -> None:
+    thing = Thing(id=new_id(), network_id=at.network_id)
+    async with gamma.work(at) as work:
+        work.add(thing)
+    with pytest.raises(Conflict):
+        async with gamma.work(at) as first:
+            mine = await first.load(Thing, thing.id)
+            assert mine is not None
+            async with gamma.work(at) as second:
+                theirs = await second.load(Thing, thing.id)
+                assert theirs is not None
+                theirs.size = 1
+                second.save(theirs)
+            mine.size = 2
+            first.save(mine)
+    async with gamma.work(at) as work:
+        found = await work.load(Thing, thing.id)
+        assert found is not None
+        assert (found.size, found.version) == (1, 2)
+
+
+async def test_an_error_keeps_nothing(gamma: Database, at: Context) -> None:
+    thing = Thing(id=new_id(), network_id=at.network_id)
+    with pytest.raises(RuntimeError):
+        async with gamma.work(at) as work:
+            work.add(thing)
+            await work.flush()
+            raise RuntimeError
+    async with gamma.work(at) as work:
+        assert await work.load(Thing, thing.id) is None
+
+
+async def test_a_swallowed_error_is_not_acknowledged(gamma: Database, at: Context) -> None:
+    with pytest.raises(CommitFailed):
+        async with gamma.work(at) as work:
+            with pytest.raises(asyncpg.PostgresError):
+                await work.raw.execute("SELECT 1/0")
+
+
+async def test_a_cancelled_wait_leaves_no_lock_behind(
+    gamma: Database, at: Context, watcher: asyncpg.Connection
+) -> None:
+    key = lock_key("thing", new_id())
+    entered, leave = asyncio.Event(), asyncio.Event()
+
+    async def hold() -> None:
+        async with gamma.work(at, [key]):
+            entered.set()
+            await leave.wait()
+
+    async def want() -> None:
+        async with gamma.work(at, [key]):
+            raise AssertionError("the lock was free")
+
+    holder = asyncio.create_task(hold())
+    await entered.wait()
+    waiters = [asyncio.create_task(want()) for _ in range(2)]
+    (number,) = advisory_numbers(at.network_id, [key])
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    async with asyncio.timeout(10):
+        while await watcher.fetchval(waiting) < 2:
+            await asyncio.sleep(0)
+    for task in waiters:
+        task.cancel()
+    await asyncio.gather(*waiters, return_exceptions=True)
+    leave.set()
+    await holder
+    held = (
+        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
+        " AND ((classid::bigint << 32) | objid::bigint) = $1::bigint"
+    )
+    async with asyncio.timeout(10):
+        while await watcher.fetchval(held, number):
+            await asyncio.sleep(0)
+    async with gamma.work(at, [key]) as work:
+        assert await work.raw.fetchval("SELECT 1") == 1
+
+
+async def test_locks_come_before_a_transaction_id(gamma: Database, at: Context) -> None:
+    async with gamma.work(at, [lock_key("thing", "a"), lock_key("thing", "b")]) as work:
+        await take_locks(work, [lock_key("thing", "c")])
+        found = await work.raw.fetchval("SELECT pg_current_xact_id_if_assigned()::text")
+        assert found is None
+
+
+async def test_a_pass_has_a_limit(at: Context) -> None:
+    with pytest.raises(ValueError, match="256 at most"):
+        advisory_numbers(at.network_id, [lock_key("x", n) for n in range(LOCKS_MAX + 1)])
+
+
+async def test_a_worker_writes_a_services_rows_only_as_app(
+    gamma: Database, at: Context
+) -> None:
+    thing = Thing(id=new_id(), network_id=at.network_id)
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        async with gamma.work(at, role="worker") as work:
+            work.add(thing)
+    async with gamma.work(at, role="worker") as work:
+        await become_app(work)
+        work.add(thing)
+    async with gamma.work(at) as work:
+        assert await work.load(Thing, thing.id) is not None
+
+
+async def test_another_network_neither_sees_nor_writes(
+    gamma: Database, at: Context, clock: FixedClock
+) -> None:
+    thing = Thing(id=new_id(), network_id=at.network_id)
+    async with gamma.work(at) as work:
+        work.add(thing)
+    other = context(new_id(), clock)
+    async with gamma.work(other) as work:
+        assert await work.raw.fetchval("SELECT count(*) FROM thing") == 0
+        assert await work.raw.fetchval("UPDATE thing SET size = 9 RETURNING 1") is None
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        async with gamma.work(other) as work:
+            work.add(Thing(id=new_id(), network_id=at.network_id))
+
+
+def test_versions_are_matched() -> None:
+    match_version(3, 3)
+    with pytest.raises(Stale):
+        match_version(2, 3)
+    with pytest.raises(VersionMissing):
+        match_version(None, 3)

@@ -1,0 +1,221 @@
+"""Timers fire once; errands settle once, whatever dies in between."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from shared.db import failpoints
+from shared.db.actor import Actor
+from shared.db.database import Database
+from shared.db.errands import Errand, Intent, TryLater, claim, run_one
+from shared.db.locks import LockKey, lock_key
+from shared.db.tests.conftest import Thing
+from shared.db.timers import DueTimer, Timers, fire_due
+from shared.db.work import Context, Work
+from shared.values.clock import FixedClock
+from shared.values.errors import Conflict
+from shared.values.ids import new_id
+
+
+@pytest.fixture
+def at(network_id: UUID, clock: FixedClock) -> Context:
+    return Context(network_id, Actor("person", "test"), clock.now())
+
+
+def locks(due: DueTimer) -> Sequence[LockKey]:
+    return [lock_key("thing", due.subject_id)]
+
+
+async def grow(work: Work, due: DueTimer) -> None:
+    thing = await work.load(Thing, due.subject_id)
+    assert thing is not None
+    thing.size += 1
+    work.save(thing)
+
+
+async def size(database: Database, at: Context, thing_id: UUID) -> int:
+    async with database.work(at) as work:
+        found = await work.load(Thing, thing_id)
+        assert found is not None
+        return found.size
+
+
+async def thing_with_timer(database: Database, at: Context, after: timedelta) -> UUID:
+    thing = Thing(id=new_id(), network_id=at.network_id)
+    async with database.work(at) as work:
+        work.add(thing)
+        work.timer("grow", thing.id, at.now + after)
+    return thing.id
+
+
+async def test_a_timer_fires_when_the_clock_says_and_once(
+    gamma: Database, at: Context, clock: FixedClock
+) -> None:
+    thing_id = await thing_with_timer(gamma, at, timedelta(minutes=30))
+    timers = Timers({"grow": grow}, locks)
+    await fire_due(gamma, timers, clock)
+    assert await size(gamma, at, thing_id) == 0
+    clock.move(timedelta(minutes=31))
+    await fire_due(gamma, timers, clock)
+    await fire_due(gamma, timers, clock)
+    assert await size(gamma, at, thing_id) == 1
+
+
+async def test_a_cancelled_timer_stays_silent_and_a_moved_one_waits(
+    gamma: Database, at: Context, clock: FixedClock
+) -> None:
+    first = await thing_with_timer(gamma, at, timedelta(minutes=1))
+    second = await thing_with_timer(gamma, at, timedelta(minutes=1))
+    async with gamma.work(at) as work:
+        work.cancel_timer("grow", first)
+        work.timer("grow", second, at.now + timedelta(hours=1))
+    timers = Timers({"grow": grow}, locks)
+    clock.move(timedelta(minutes=5))
+    await fire_due(gamma, timers, clock)
+    assert (await size(gamma, at, first), await size(gamma, at, second)) == (0, 0)
+    clock.move(timedelta(hours=1))
+    await fire_due(gamma, timers, clock)
+    assert (await size(gamma, at, first), await size(gamma, at, second)) == (0, 1)
+
+
+async def test_a_timer_that_fails_keeps_its_reason_and_is_tried_again(
+    gamma: Database, at: Context, clock: FixedClock
+) -> None:
+    thing_id = await thing_with_timer(gamma, at, timedelta(0))
+
+    async def refuse(work: Work, due: DueTimer) -> None:
+        if due.network_id == at.network_id:
+            raise Conflict("thing.not_now", "Not now.")
+
+    assert await fire_due(gamma, Timers({"grow": refuse}, locks), clock) == 0
+    async with gamma.work(at) as work:
+        row = await work.raw.fetchrow(
+            "SELECT attempts, problem, ended_at FROM timer WHERE subject_id = $1", thing_id
+        )
+    assert tuple(row) == (1, "thing.not_now", None)
+    await fire_due(gamma, Timers({"grow": grow}, locks), clock)
+    assert await size(gamma, at, thing_id) == 1
+
+
+@dataclass(slots=True)
+class Outside:
+    """The far side: remembers what it was asked for, and answers the same for the same id."""
+
+    network_id: UUID
+    done: dict[UUID, int] = field(default_factory=dict)
+    asked: int = 0
+    away: int = 0
+
+    async def call(self, intent: Intent) -> Any:
+        self.asked += 1
+        if self.away:
+            self.away -= 1
+            raise TryLater("outside.away", 0.0)
+        self.done.setdefault(intent.id, len(self.done) + 1)
+        return self.done[intent.id]
+
+    async def settle(self, work: Work, intent: Intent, outcome: Any) -> None:
+        thing = await work.load(Thing, intent.subject_id)
+        assert thing is not None
+        thing.size += outcome
+        work.save(thing)
+
+    async def give_up(self, work: Work, intent: Intent, reason: str) -> None:
+        thing = await work.load(Thing, intent.subject_id)
+        assert thing is not None
+        thing.size = -1
+        work.save(thing)
+
+    def errand(self) -> Errand:
+        return Errand(
+            self.call,
+            self.settle,
+            self.give_up,
+            lambda intent: [lock_key("thing", intent.subject_id)],
+            attempts_max=3,
+        )
+
+
+async def intend(database: Database, at: Context) -> tuple[UUID, Outside]:
+    thing = Thing(id=new_id(), network_id=at.network_id)
+    async with database.work(at) as work:
+        work.add(thing)
+        work.intent("tell", thing.id, {"a": 1})
+    return thing.id, Outside(at.network_id)
+
+
+async def mine(database: Database, at: Context) -> list[Intent]:
+    """This network's claimed intents; other tests' are let go by their lease."""
+    return [i for i in await claim(database, 100) if i.network_id == at.network_id]
+
+
+async def lease_over(database: Database, at: Context) -> None:
+    async with database.raw("worker") as raw:
+        await raw.execute(
+            "UPDATE intent SET next_try_at = now() - interval '1 second' WHERE network_id = $1",
+            at.network_id,
+        )
+
+
+async def test_an_intent_is_called_and_settled_once(
+    gamma: Database, at: Context, clock: FixedClock
+) -> None:
+    thing_id, outside = await intend(gamma, at)
+    (intent,) = await mine(gamma, at)
+    assert intent.body == {"a": 1}
+    await run_one(gamma, {"tell": outside.errand()}, clock, intent)
+    await lease_over(gamma, at)
+    assert await mine(gamma, at) == []
+    assert await size(gamma, at, thing_id) == 1
+
+
+async def test_a_death_between_call_and_settling_has_one_effect(
+    gamma: Database, at: Context, clock: FixedClock
+) -> None:
+    thing_id, outside = await intend(gamma, at)
+    (intent,) = await mine(gamma, at)
+    failpoints.arm("errand.tell.after_call:raise:1")
+    with pytest.raises(failpoints.FailpointHit):
+        await run_one(gamma, {"tell": outside.errand()}, clock, intent)
+    failpoints.arm("")
+    await lease_over(gamma, at)
+    (again,) = await mine(gamma, at)
+    assert (again.id, again.attempts) == (intent.id, 2)
+    await run_one(gamma, {"tell": outside.errand()}, clock, again)
+    assert outside.asked == 2
+    assert await size(gamma, at, thing_id) == 1
+
+
+async def test_the_slower_of_two_that_hold_one_intent_settles_nothing(
+    gamma: Database, at: Context, clock: FixedClock
+) -> None:
+    thing_id, outside = await intend(gamma, at)
+    (slow,) = await mine(gamma, at)
+    await lease_over(gamma, at)
+    (fast,) = await mine(gamma, at)
+    errands = {"tell": outside.errand()}
+    await run_one(gamma, errands, clock, fast)
+    await run_one(gamma, errands, clock, slow)
+    assert await size(gamma, at, thing_id) == 1
+
+
+async def test_what_stays_away_is_given_up_with_its_reason(
+    gamma: Database, at: Context, clock: FixedClock
+) -> None:
+    thing_id, outside = await intend(gamma, at)
+    outside.away = 99
+    errands = {"tell": outside.errand()}
+    for _ in range(3):
+        await lease_over(gamma, at)
+        for intent in await mine(gamma, at):
+            await run_one(gamma, errands, clock, intent)
+    assert (outside.asked, await size(gamma, at, thing_id)) == (3, -1)
+    async with gamma.work(at) as work:
+        row = await work.raw.fetchrow(
+            "SELECT state, problem FROM intent WHERE subject_id = $1", thing_id
+        )
+    assert tuple(row) == ("given_up", "outside.away")
