@@ -1,88 +1,111 @@
-"""A load driver that costs little: HTTP/1.1 on plain sockets, requests made ahead of time.
+"""A load driver that costs little: HTTP/1.1 on plain sockets, one request at a time a client.
 
-It runs in a process of its own. What it can do at most is measured against `/livez`, so that a
-figure is known to be the service's and not the driver's.
+It runs in the process of the bench, never in that of a service. What it can do at most is measured
+against `/livez`, so that a figure is known to be the service's and not the driver's.
 """
 
 import asyncio
+import math
+import resource
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+BROKEN = (ConnectionError, asyncio.IncompleteReadError)
+NextRequest = Callable[[int, int], bytes | None]
+"""(client, number) to the bytes to send; None stops that client."""
+
 
 @dataclass(slots=True)
 class Result:
-    """Statuses and latencies in seconds, in the order of arrival, and the whole time taken."""
+    """What came back. latencies: seconds, in the order of arrival.
 
-    statuses: list[int] = field(default_factory=list)
+    answered: (client, number) with its status. broken: clients whose connection ended.
+    cpu_share: of one core, that the driver itself used.
+    """
+
+    answered: dict[tuple[int, int], int] = field(default_factory=dict)
     latencies: list[float] = field(default_factory=list)
     seconds: float = 0.0
+    broken: int = 0
+    cpu_share: float = 0.0
+
+    def count(self, status: int) -> int:
+        """Answers with a status."""
+        return sum(found == status for found in self.answered.values())
 
     def rate(self, status: int) -> float:
         """Answers with a status per second."""
-        return self.statuses.count(status) / self.seconds
+        return self.count(status) / self.seconds
 
-    def percentile(self, share: float) -> float:
-        """A percentile of all latencies, in milliseconds."""
-        ordered = sorted(self.latencies)
-        return 1000 * ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+    def statuses(self) -> dict[str, int]:
+        """How often each status came; JSON takes no numbers for keys."""
+        return {str(s): self.count(s) for s in sorted(set(self.answered.values()))}
+
+    def milliseconds(self, share: float) -> float:
+        """A percentile of all latencies."""
+        return 1000 * percentile(self.latencies, share)
 
 
-def request(
-    method: str, path: str, headers: dict[str, str], body: bytes, host: str = "bench"
-) -> bytes:
+def percentile(values: Sequence[float], share: float) -> float:
+    """The smallest value that at least `share` of all do not exceed. Raises where there is none."""
+    if not values:
+        raise ValueError("there is nothing to take a percentile of")
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
+
+
+def request(method: str, path: str, headers: dict[str, str], body: bytes = b"") -> bytes:
     """The bytes of a request."""
-    lines = [f"{method} {path} HTTP/1.1", f"Host: {host}", f"Content-Length: {len(body)}"]
+    lines = [f"{method} {path} HTTP/1.1", "Host: bench", f"Content-Length: {len(body)}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     return ("\r\n".join(lines) + "\r\n\r\n").encode() + body
 
 
-async def _answer(reader: asyncio.StreamReader) -> int:
-    head = await reader.readuntil(b"\r\n\r\n")
-    status = int(head[9:12])
-    lowered = head.lower()
-    at = lowered.find(b"content-length:")
+async def _status(reader: asyncio.StreamReader) -> int:
+    """Read one answer to its end."""
+    head = (await reader.readuntil(b"\r\n\r\n")).lower()
+    at = head.find(b"content-length:")
     if at >= 0:
-        length = int(lowered[at + 15 : lowered.find(b"\r\n", at)])
-        if length:
-            await reader.readexactly(length)
-    return status
+        await reader.readexactly(int(head[at + 15 : head.find(b"\r\n", at)]))
+    return int(head[9:12])
 
 
-async def drive(
-    port: int, clients: int, next_request: Callable[[int, int], bytes | None], seconds: float
-) -> Result:
+async def drive(port: int, clients: int, next_request: NextRequest, seconds: float) -> Result:
     """Let `clients` connections send one request after the other until time or requests run out.
 
-    next_request(client, number) gives the bytes to send, or None to stop that client.
+    A connection that the service ends stops its client and is counted.
     """
     result = Result()
     until = time.perf_counter() + seconds
 
     async def one(client: int) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
         number = 0
-        while (now := time.perf_counter()) < until:
-            sent = next_request(client, number)
-            if sent is None:
-                break
-            writer.write(sent)
-            await writer.drain()
-            status = await _answer(reader)
-            result.statuses.append(status)
-            result.latencies.append(time.perf_counter() - now)
-            number += 1
-        writer.close()
+        writer = None
+        try:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            while (sent := time.perf_counter()) < until:
+                given = next_request(client, number)
+                if given is None:
+                    break
+                writer.write(given)
+                status = await _status(reader)
+                result.latencies.append(time.perf_counter() - sent)
+                result.answered[client, number] = status
+                number += 1
+        except BROKEN:
+            result.broken += 1
+        finally:
+            if writer is not None:
+                writer.close()
 
-    started = time.perf_counter()
+    before, started = _cpu_seconds(), time.perf_counter()
     await asyncio.gather(*(one(client) for client in range(clients)))
     result.seconds = time.perf_counter() - started
+    result.cpu_share = (_cpu_seconds() - before) / result.seconds
     return result
 
 
-def summary(values: Sequence[float]) -> dict[str, float]:
-    """p50, p95, p99 and the greatest."""
-    ordered = sorted(values)
-    pick = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
-    found = {n: ordered[min(len(ordered) - 1, int(s * len(ordered)))] for n, s in pick.items()}
-    return {**found, "max": ordered[-1]}
+def _cpu_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime

@@ -164,6 +164,16 @@ def schema_of(event: type[Event]) -> dict[str, Any]:
     return found
 
 
+class _Table:
+    """Puts a table between the marks of a block."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __call__(self, found: re.Match[str]) -> str:
+        return found[1] + self._text + found[2]
+
+
 def _json(value: Any) -> str:
     return json.dumps(value, indent=2, sort_keys=True, default=str) + "\n"
 
@@ -188,7 +198,7 @@ def outputs() -> dict[Path, str]:
         text = readme.read_text() if readme.exists() else ""
         if BLOCK.search(text):
             table = says_and_hears(service, heard)
-            found[readme] = BLOCK.sub(lambda m, t=table: m[1] + t + m[2], text)
+            found[readme] = BLOCK.sub(_Table(table), text)
     return found
 
 

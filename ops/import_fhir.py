@@ -131,9 +131,13 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def import_fhir(
-    files: Annotated[list[Path], typer.Argument(help="FHIR R4 JSON: Patient, Practitioner, Bundle")],
+    files: Annotated[
+        list[Path], typer.Argument(help="FHIR R4 JSON: Patient, Practitioner, Bundle")
+    ],
     network: Annotated[UUID | None, typer.Option(help="Else the demo network.")] = None,
-    data: Annotated[Path | None, typer.Option(help="The data folder; else .clinicbus here.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="The data folder; else .clinicbus here.")
+    ] = None,
 ) -> None:
     """Enter the people of FHIR files as patients and providers, through the running services."""
     chosen = layout.choose(data)

@@ -18,6 +18,9 @@ from typing import IO
 LAUNCHER = Path(__file__).with_name("launch.py")
 POLL_S = 0.02  # between looks at a process that is not our child; only while one is ending
 
+# Children that run, so that one whose starter keeps its mark alone is still reaped.
+_running: "list[subprocess.Popen[bytes]]" = []
+
 
 @dataclass(frozen=True, slots=True)
 class Mark:
@@ -128,6 +131,8 @@ def start(
     if process.stdin is not None:
         with process.stdin as pipe:
             pipe.write(given or b"")
+    _running[:] = [known for known in _running if known.poll() is None]
+    _running.append(process)
     return process
 
 

@@ -1,5 +1,7 @@
 """What a person sees of a running system: progress, one screen, and what happens later."""
 
+import os
+import sys
 import time
 from pathlib import Path
 from typing import TextIO
@@ -20,11 +22,22 @@ NEXT = """\
 [bold]Stop[/]       Ctrl-C here, or `make stop` elsewhere; `make reset` forgets the data"""
 
 
+class SteadyConsole(Console):
+    """A console whose reader may go away (`make run | head`) while the system runs on."""
+
+    def on_broken_pipe(self) -> None:
+        """Fall silent; rich would end the program."""
+        self.quiet = True
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
 class Screen:
     """Writes to a terminal, or plain lines to anything else."""
 
     def __init__(self, file: TextIO | None = None) -> None:
-        self.console = Console(file=file)
+        self.console = SteadyConsole(file=file)
         self._begun = time.monotonic()
         self._spinner: Status | None = None
         self._is_ready = False
@@ -88,11 +101,7 @@ class Screen:
 
     def line(self, text: str) -> None:
         """One line; markup in square brackets is rich's."""
-        try:
-            self.console.print(text, highlight=False, soft_wrap=True)
-        except BrokenPipeError:
-            # Whoever read this is gone; the system runs on.
-            self.console.quiet = True
+        self.console.print(text, highlight=False, soft_wrap=True)
 
     def _elapsed(self) -> float:
         return time.monotonic() - self._begun

@@ -24,8 +24,8 @@ PROVIDERS = (
 TYPES = (
     {
         "name": "Office visit",
-        "minutes_new": 40,
-        "minutes_known": 20,
+        "minutes_new": 20,
+        "minutes_known": 15,
         "buffer_after_minutes": 5,
         "needs_room": True,
         "service_code_new": "V-NEW",
@@ -111,9 +111,8 @@ async def _clinic(caller: Caller, number: int) -> dict[str, Any]:
     for code, cents in FEES.items():
         body = {
             "clinic_id": clinic_id,
-            "service_code": code,
+            "code": code,
             "amount_cents": cents,
-            "currency": "USD",
             "effective_from": "2020-01-01",
         }
         await caller.post("biller", "payments", "/v1/fees", body)
@@ -141,4 +140,13 @@ async def _provider(caller: Caller, clinic_id: str, names: tuple[str, str, str |
 
 
 async def _payer(caller: Caller) -> dict[str, Any]:
-    raise NotImplementedError
+    body = {
+        "name": "Evergreen Health Plan",
+        "payer_id": "EVG01",
+        "sender_id": "CLINICBUS",
+        "receiver_id": "EVG01",
+        "provider_name": "Northside Clinics",
+        "provider_npi": "1000000012",
+        "service_types": ["30"],
+    }
+    return await caller.post("biller", "eligibility", "/v1/payers", body)

@@ -8,8 +8,8 @@ from ops import processes, state
 from ops.errors import CannotRun
 from ops.layout import Layout
 from ops.local_system import LocalSystem
-from ops.options import Options
 from ops.locks import Lock
+from ops.options import Options
 from ops.ports import Ports
 from ops.programs import Plan
 from ops.screen import Screen

@@ -188,6 +188,21 @@ def test_a_run_shows_one_screen_and_stops_cleanly(tmp_path: Path) -> None:
     assert not supervisor.stop(layout)
 
 
+async def test_a_run_goes_on_when_nobody_reads_its_screen(tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "d")
+    run = python("-c", RUN, str(layout.root))
+    assert run.stdout
+    read_until(run, "Starting the services")
+    run.stdout.close()
+    code = 1
+    async with asyncio.timeout(20):
+        while code:  # each asks every process, so this is no idle waiting
+            code, _, _ = await clinicbus("status", "--data", str(layout.root))
+    assert run.poll() is None
+    assert supervisor.stop(layout)
+    assert run.wait(30) == 0
+
+
 def test_a_stop_while_starting_leaves_nothing(tmp_path: Path) -> None:
     layout = Layout(tmp_path / "d")
     run = python("-c", RUN, str(layout.root))

@@ -140,8 +140,7 @@ class FolderStore:
     """Objects as files below one folder: ``<network>/<two digits>/<hash>``, readable by us alone.
 
     A file comes to its place by one rename, after it and before its folder are on the disk: a
-    reader, or a machine that lost power, finds all of it or none. The folder is made when the first
-    file comes.
+    reader, or a machine that lost power, finds all of it or none.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -40,6 +40,7 @@ class HttpPayer:
 
     url: https, or http on loopback. No redirect is followed, for the request names a person. No
     compression is asked for, so that the limit on size is one on what is read.
+    transport: another way to the gateway than a socket.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class HttpPayer:
         *,
         deadline_seconds: float = DEADLINE_SECONDS,
         bytes_max: int = ANSWER_BYTES_MAX,
+        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         target = httpx.URL(url)
         if target.scheme != "https" and (target.scheme != "http" or target.host not in _LOOPBACK):
@@ -58,6 +60,7 @@ class HttpPayer:
         self._client = httpx.AsyncClient(
             follow_redirects=False,
             trust_env=False,
+            transport=transport,
             timeout=httpx.Timeout(deadline_seconds, connect=CONNECT_SECONDS),
         )
 

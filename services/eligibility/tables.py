@@ -75,7 +75,7 @@ class Coverage(Base, table=True):
 
 
 class SelfPayMark(Base, table=True):
-    """What the patient said about paying themselves, for one visit or for all. The latest counts."""
+    """What the patient said about paying themselves, for a visit or for all. The latest counts."""
 
     __tablename__ = "self_pay_marks"
 

@@ -35,6 +35,9 @@ _ASK = """
 INSERT INTO operator_action (network_id, id, topic, subject, verb, who, why)
 VALUES ($1, $2, $3, $4, $5, $6, $7)
 """
+_OUTCOME = """
+SELECT outcome FROM operator_action WHERE network_id = $1 AND id = $2 AND done_at IS NOT NULL
+"""
 _UNREADABLE = """
 SELECT bus_id, topic, partition, "offset", reason, octet_length(value) AS bytes, recorded_at
 FROM unreadable ORDER BY recorded_at DESC LIMIT $1
@@ -130,8 +133,7 @@ async def ask(raw: asyncpg.Connection, key: ParkedKey, verb: Verb, *, who: str, 
 
 async def outcome(raw: asyncpg.Connection, network_id: UUID, action_id: UUID) -> str | None:
     """What became of an action; None while no worker has done it."""
-    text = "SELECT outcome FROM operator_action WHERE network_id = $1 AND id = $2"
-    found: str | None = await raw.fetchval(text, network_id, action_id)
+    found: str | None = await raw.fetchval(_OUTCOME, network_id, action_id)
     return found
 
 

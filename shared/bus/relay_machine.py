@@ -264,8 +264,9 @@ class RelayMachine:
                 self._appended = True
 
     def _troubled(self, now: float) -> None:
-        # What was appended is not known: read again from the cursor. The lease may still be ours.
-        self._batch, self._appended = (), False
+        # What was appended is not known: read again from the cursor, on whatever day its rows are.
+        # The lease may still be ours.
+        self._batch, self._appended, self._since = (), False, None
         self._renew_at = 0.0
         self._troubles += 1
         longest = TROUBLE_FIRST_SECONDS * 2 ** min(self._troubles, 10)

@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 HOLE_ALARM_SECONDS = 30
 
 _ASKED = """
-SELECT network_id, id, topic, subject, verb FROM operator_action
+SELECT network_id, id, topic, subject, verb, outcome FROM operator_action
 WHERE done_at IS NULL ORDER BY asked_at LIMIT 100
 """
 _HEALED = """
@@ -56,6 +56,9 @@ DELETE FROM parked_key k WHERE network_id = $1 AND topic = $2 AND subject = $3 A
 _DONE = """
 UPDATE operator_action SET done_at = clock_timestamp(), outcome = $3
 WHERE network_id = $1 AND id = $2 AND done_at IS NULL
+"""
+_SKIPPED = """
+UPDATE operator_action SET outcome = 'skipped' WHERE network_id = $1 AND id = $2
 """
 
 
@@ -91,8 +94,9 @@ class Settler:
 
     async def _do(self, asked: Any) -> None:
         network_id, key = asked["network_id"], (asked["topic"], asked["subject"])
-        outcome = "nothing_parked"
-        if asked["verb"] == "skip":
+        # After a crash in between, what was skipped already is not skipped a second time.
+        outcome = asked["outcome"] or "nothing_parked"
+        if asked["verb"] == "skip" and asked["outcome"] is None:
             outcome = await self._skip(network_id, key, asked["id"])
         if asked["verb"] == "retry" or outcome == "skipped":
             after = await self.replay(network_id, key)
@@ -177,7 +181,7 @@ class Settler:
                 await work.raw.execute(_DROP, network_id, *key, head["seq"])
                 await work.raw.execute(_LET_GO, network_id, *key)
             await write_applied(work.raw, network_id, {key: past})
-            await work.raw.execute(_DONE, network_id, action_id, "skipped")
+            await work.raw.execute(_SKIPPED, network_id, action_id)
             return "skipped"
 
     def _work(self, network_id: UUID, locks: "tuple[LockKey, ...] | list[LockKey]") -> Any:

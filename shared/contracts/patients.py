@@ -47,7 +47,7 @@ class PatientUpdated(PatientEvent):
             "examples": [
                 {
                     "patient_id": _PATIENT,
-                    "changed": ["address", "phones"],
+                    "changed": ["addresses", "phones"],
                     "updated_at": "2026-11-23T15:00:00Z",
                 }
             ]

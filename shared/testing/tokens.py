@@ -49,7 +49,7 @@ class TestIssuer:
                 UUID(wish["network"]),
                 "service",
                 sub=wish["client_id"],
-                act={"sub": wish.get("actor", "unknown")},
+                act={"sub": wish.get("act", "unknown")},
                 purpose=wish.get("purpose", "none"),
             )
             return httpx.Response(200, json={"access_token": token, "expires_in": 3600})

@@ -127,7 +127,7 @@ def _header(name: str, meaning: str) -> dict[str, Any]:
 
 
 def _multipart(model: type[BaseModel]) -> dict[str, Any]:
-    schema = model.model_json_schema()
+    schema = model.model_json_schema(ref_template=_REF)
     properties = {"file": {"type": "string", "format": "binary"}, **schema.get("properties", {})}
     required = ["file", *schema.get("required", [])]
     whole = {"type": "object", "properties": properties, "required": required}
@@ -143,12 +143,14 @@ def document(app: FastAPI, service: "Service") -> None:
             return app.openapi_schema
         found = own()
         models: list[type[BaseModel]] = [
-            route.given
+            model
             for route in service.every_route
-            if route.given is not None and route.method != "GET"
+            for model in (route.given, route.upload)
+            if model is not None and route.method != "GET"
         ]
+        models = [*dict.fromkeys(models), Problem]
         every: list[tuple[type[BaseModel], Literal["validation"]]] = [
-            (model, "validation") for model in [*dict.fromkeys(models), Problem]
+            (model, "validation") for model in models
         ]
         _, schemas = models_json_schema(every, ref_template=_REF)
         components = found.setdefault("components", {})

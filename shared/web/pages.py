@@ -1,7 +1,6 @@
 """Cursor pages: `items` and `next`, a signed position in a fixed order. At most 200 items."""
 
 import base64
-import binascii
 import hmac
 from hashlib import sha256
 from typing import Annotated
@@ -26,23 +25,18 @@ class PageQuery(BaseModel):
 def sign_cursor(secret: bytes, position: str) -> str:
     """The cursor for the position after an item: opaque, and useless when altered."""
     body = base64.urlsafe_b64encode(position.encode()).rstrip(b"=")
-    tag = base64.urlsafe_b64encode(_tag(secret, body)).rstrip(b"=")
-    return (body + b"." + tag).decode()
+    return (body + b"." + _tag(secret, body)).decode()
 
 
 def read_cursor(secret: bytes, cursor: str) -> str:
     """The position in a cursor of ours. Raises Malformed for any other text."""
     body, _, tag = cursor.encode("utf-8", "replace").partition(b".")
-    try:
-        given = base64.urlsafe_b64decode(tag + b"=" * (-len(tag) % 4))
-        if not hmac.compare_digest(given, _tag(secret, body)):
-            raise Malformed("cursor.invalid", "The cursor is not one that was handed out here.")
-        return base64.urlsafe_b64decode(body + b"=" * (-len(body) % 4)).decode()
-    except (binascii.Error, ValueError):
-        raise Malformed(
-            "cursor.invalid", "The cursor is not one that was handed out here."
-        ) from None
+    # Text against text: the last letter of unpadded base64 has bits that decoding ignores.
+    if not hmac.compare_digest(tag, _tag(secret, body)):
+        raise Malformed("cursor.invalid", "The cursor is not one that was handed out here.")
+    return base64.urlsafe_b64decode(body + b"=" * (-len(body) % 4)).decode()
 
 
 def _tag(secret: bytes, body: bytes) -> bytes:
-    return hmac.new(secret, body, sha256).digest()[:16]
+    digest = hmac.new(secret, body, sha256).digest()[:16]
+    return base64.urlsafe_b64encode(digest).rstrip(b"=")

@@ -83,7 +83,7 @@ class ServiceCalls:
             "client_id": self._ports.service,
             "client_secret": self._ports.chassis.service_secret,
             "network": str(network_id),
-            "actor": actor,
+            "act": actor,
             "purpose": purpose,
             "event": str(event) if event else "",
         }

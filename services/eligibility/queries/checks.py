@@ -1,5 +1,8 @@
 """Reading checks, as rows and as the rules know them."""
 
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
 from uuid import UUID
 
 from services.eligibility.domain.answers import (
@@ -16,8 +19,6 @@ from shared.db.work import Work
 from shared.values.errors import NotFound
 from shared.x12 import parse
 
-OPEN = frozenset({"queued", "sent"})
-
 
 async def check(work: Work, check_id: UUID) -> Check:
     """A check of the network. Raises NotFound."""
@@ -27,8 +28,13 @@ async def check(work: Work, check_id: UUID) -> Check:
     return row
 
 
+def is_open(row: Check) -> bool:
+    """Whether its answer is still waited for."""
+    return row.state in {"queued", "sent"}
+
+
 def benefits_of(row: Check) -> Benefits:
-    """What the kept answer of a verified check says."""
+    """What the kept answer of a verified check says. Raises LookupError for any other check."""
     if row.state != "verified" or row.response is None:
         raise LookupError("only a verified answer is read again")
     return read_271(parse(row.response))
@@ -36,16 +42,35 @@ def benefits_of(row: Check) -> Benefits:
 
 def outcome_of(row: Check) -> Outcome | None:
     """What came of a check; None while it is open."""
-    match row.state:
-        case "verified":
-            benefits, told = benefits_of(row), row.benefits or {}
-            return Verified(benefits=benefits, **_facts(told))
-        case "rejected":
-            told = row.refusal or {}
-            return Rejected(**told, reason=row.reason or "", retry=False)  # type: ignore[arg-type]
-        case "bad_response":
-            return BadResponse(row.fault or "")
-        case "no_answer":
-            return NoAnswer(row.fault or "")
-        case _:
-            return None
+    if row.state == "verified":
+        return _verified(row.benefits or {}, benefits_of(row))
+    if row.state == "rejected":
+        told: Mapping[str, Any] = row.refusal or {}
+        return Rejected(
+            level=told["level"],
+            code=told["code"],
+            follow_up=told["follow_up"],
+            reason=row.reason or "",
+            action=told["action"],
+            retry=False,
+        )
+    if row.state == "bad_response":
+        return BadResponse(row.fault or "")
+    return NoAnswer(row.fault or "") if row.state == "no_answer" else None
+
+
+def _verified(told: Mapping[str, Any], benefits: Benefits) -> Verified:
+    """As it was decided when the answer came: what the rules say today does not change it."""
+    return Verified(
+        status=told["status"],
+        plan=told["plan"],
+        starts_on=_day(told["starts_on"]),
+        ends_on=_day(told["ends_on"]),
+        copay_in_cents=told["copay_in_cents"],
+        copay_out_cents=told["copay_out_cents"],
+        benefits=benefits,
+    )
+
+
+def _day(text: str | None) -> date | None:
+    return None if text is None else date.fromisoformat(text)

@@ -35,7 +35,7 @@ async def coverage(work: Work, coverage_id: UUID) -> Coverage:
 
 async def coverages_of(work: Work, patient_id: UUID) -> list[Coverage]:
     """The coverages of a patient, those that ended too, from the first to pay to the last."""
-    where = "patient_id = $2 ORDER BY array_position('{primary,secondary,tertiary}', place)"
+    where = "patient_id = $2 ORDER BY array_position('{primary,secondary,tertiary}'::text[], place)"
     return await work.load_where(Coverage, f"{where}, effective_from, id", patient_id)
 
 

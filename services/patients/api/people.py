@@ -8,7 +8,7 @@ from services.patients.api.routes import ROUTES
 from services.patients.commands import people as commands
 from services.patients.domain.demographics import Demographics, checked
 from services.patients.queries import people as queries
-from services.patients.queries.visits import visits_of
+from services.patients.queries.visits import Visits, visits_of
 from services.patients.schemas.people import AmendPatient, PatientView, RegisterPatient
 from services.patients.tables import Patient
 from shared.contracts.permissions import Permission as May
@@ -57,7 +57,7 @@ async def register_patient(work: Work, call: Call[RegisterPatient]) -> Reply:
         call.detail["refused"] = conflict.code
         return refused(conflict)
     call.concerns(row.id)
-    view = await _view(work, row, _sent(call))
+    view = PatientView.of(row, _sent(call), Visits(None, None))
     return created(view, f"/v1/patients/{row.id}")
 
 

@@ -41,14 +41,19 @@ async def search(work: Work, wanted: Wanted, after: UUID | None, limit: int) -> 
     The order never changes, so a page neither repeats nor skips somebody whose name is amended
     meanwhile. Raises Invalid ``search.empty`` where nothing is known.
     """
+    text, arguments = search_statement(wanted, after, limit)
+    return await work.load_where(Patient, text, *arguments)
+
+
+def search_statement(wanted: Wanted, after: UUID | None, limit: int) -> tuple[str, list[object]]:
+    """What follows `WHERE network_id = $1 AND` in a search, and its arguments from `$2` on."""
     conditions, arguments = _conditions(wanted)
     if not conditions:
         raise Invalid("search.empty", "Say at least one thing about the person.")
     if after is not None:
         arguments.append(after)
         conditions.append(f"id > ${len(arguments) + 1}")
-    where = " AND ".join(conditions)
-    return await work.load_where(Patient, f"{where} ORDER BY id LIMIT {limit:d}", *arguments)
+    return f"{' AND '.join(conditions)} ORDER BY id LIMIT {limit:d}", arguments
 
 
 async def lookup(work: Work, patient_ids: list[UUID]) -> list[Patient]:

@@ -15,7 +15,7 @@ from shared.db.work import Work
 COMPARED_MAX = 500
 
 # Who shares most keys comes first: a namesake alone must not crowd out who shares two things.
-_SHARING = """
+SHARING = """
 SELECT patient_id FROM match_keys WHERE network_id = $1 AND key = ANY($2) AND active
 GROUP BY patient_id ORDER BY count(*) DESC, patient_id LIMIT $3
 """
@@ -26,7 +26,7 @@ async def alike(
 ) -> tuple[Candidate, ...]:
     """At most ten people of the network who are like this one, the likeliest first."""
     keys = sorted(blocking_keys(person))
-    found = await work.raw.fetch(_SHARING, work.network_id, keys, COMPARED_MAX)
+    found = await work.raw.fetch(SHARING, work.network_id, keys, COMPARED_MAX)
     if not found:
         return ()
     rows = await people(work, [record["patient_id"] for record in found])

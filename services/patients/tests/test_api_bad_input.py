@@ -93,9 +93,7 @@ async def test_text_that_nobody_can_read_is_refused(at: Scene, family: str, code
     [
         pytest.param({"birth_date": "2026-11-03"}, "/birth_date", "birth_date.future", id="P29"),
         pytest.param({"birth_date": "1879-12-31"}, "/birth_date", "birth_date.too_early", id="P30"),
-        pytest.param(
-            {"birth_date": "2027-02-29"}, "/birth_date", "date_from_datetime_parsing", id="P31"
-        ),
+        pytest.param({"birth_date": "2027-02-29"}, "/birth_date", "date_parsing", id="P31"),
         pytest.param({"birth_date": 0}, "/birth_date", "date_type", id="epoch"),
         pytest.param(
             {"death_date": "1984-02-28"}, "/death_date", "death_date.before_birth", id="P32"
@@ -167,7 +165,7 @@ async def test_an_address_that_mail_cannot_reach_is_refused(
         pytest.param("<script>alert(1)</script>", "Ana", "<script>", id="P23"),
         pytest.param("'; DROP TABLE patients; --", "Ana", "'; drop", id="P24"),
         pytest.param("{{7*7}}", "Ana", "{{7*7}}", id="P25"),
-        pytest.param("${jndi:ldap://x}", "Ana", "jndi", id="P26"),
+        pytest.param("${jndi:ldap://x}", "Ana", "${jn", id="P26"),
         pytest.param("=cmd()", "Ana", "=cmd()", id="P28"),
     ],
 )

@@ -248,10 +248,17 @@ async def no_charge(
         without_card_data(note, pointer="/note")
     row = await no_charge_of(work, appointment_id)
     if row is None:
-        row = NoCharge(network_id=work.network_id, appointment_id=appointment_id)
+        row = NoCharge(
+            network_id=work.network_id,
+            appointment_id=appointment_id,
+            reason=reason.value,
+            note=note,
+            noted_at=work.now,
+            noted_by=str(work.actor),
+        )
         work.add(row)
     else:
+        row.reason, row.note = reason.value, note
+        row.noted_at, row.noted_by = work.now, str(work.actor)
         work.save(row)
-    row.reason, row.note = reason.value, note
-    row.noted_at, row.noted_by = work.now, str(work.actor)
     return visit, row

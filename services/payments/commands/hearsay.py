@@ -28,9 +28,7 @@ async def note_clinic(work: Work, clinic_id: UUID, time_zone: str, currency: str
 async def note_patient(work: Work, patient_id: UUID, at: datetime) -> None:
     """A person became a patient; the first news counts."""
     if not await work.load_where(KnownPatient, "patient_id = $2", patient_id):
-        work.add(
-            KnownPatient(network_id=work.network_id, patient_id=patient_id, registered_at=at)
-        )
+        work.add(KnownPatient(network_id=work.network_id, patient_id=patient_id, registered_at=at))
 
 
 async def note_booking(

@@ -1,6 +1,6 @@
 """Taking money: cash and checks at once, cards by an errand."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -45,6 +45,17 @@ from shared.values.errors import Invalid
 from shared.values.money import Money
 
 CHARGE_CARD = "charge_card"
+NEEDED: Mapping[Method, str] = {
+    Method.CASH: "drawer_id",
+    Method.CHECK: "check_number",
+    Method.CARD: "card_token",
+}
+TAKEN: Mapping[Method, tuple[str, ...]] = {
+    Method.CASH: ("tendered_cents",),
+    Method.CHECK: ("drawer_id",),
+    Method.CARD: (),
+}
+"""What a payment of each method must name, and what it may name besides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,17 +147,11 @@ def _amount(wish: PaymentWish, books: Books) -> Money:
 
 def _check_means(wish: PaymentWish, money: Money) -> None:
     """Each method needs what belongs to it, and takes nothing that belongs to another."""
-    needed = {Method.CASH: {"drawer_id"}, Method.CHECK: {"check_number"}, Method.CARD: {"card_token"}}
-    allowed = {
-        Method.CASH: {"drawer_id", "tendered_cents"},
-        Method.CHECK: {"check_number", "drawer_id"},
-        Method.CARD: {"card_token"},
-    }
     for name in ("drawer_id", "check_number", "card_token", "tendered_cents"):
         given = getattr(wish, name) is not None
-        if not given and name in needed[wish.method]:
+        if not given and name == NEEDED[wish.method]:
             raise Invalid("payment.means_missing", "This method needs it.", pointer=f"/{name}")
-        if given and name not in allowed[wish.method]:
+        if given and name not in (NEEDED[wish.method], *TAKEN[wish.method]):
             title = "This method does not take it."
             raise Invalid("payment.means_foreign", title, pointer=f"/{name}")
     for name in ("check_number", "card_token", "note"):
@@ -191,9 +196,7 @@ async def post_payment(
     open_copay = 0
     if row.appointment_id is not None:
         open_copay = (await copay_of(work, row.patient_id, row.appointment_id)).open_cents
-    parts = allocate(
-        money.cents, dues, visit_id=row.appointment_id, copay_open_cents=open_copay
-    )
+    parts = allocate(money.cents, dues, visit_id=row.appointment_id, copay_open_cents=open_copay)
     entry = postings.payment_posted(
         Method(row.method),
         row.patient_id,

@@ -120,4 +120,3 @@ def allocate_rows(
                 entry_id=entry.id,
             )
         )
-

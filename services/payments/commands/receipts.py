@@ -172,9 +172,7 @@ async def keep_pdf(work: Work, receipt_id: UUID, pdf: bytes) -> None:
     row.pdf_state = "rendered"
     work.save(row)
     work.add(
-        ReceiptPdf(
-            network_id=work.network_id, receipt_id=receipt_id, pdf=pdf, rendered_at=work.now
-        )
+        ReceiptPdf(network_id=work.network_id, receipt_id=receipt_id, pdf=pdf, rendered_at=work.now)
     )
 
 

@@ -132,7 +132,18 @@ async def statement(
     mine = None if clinics is None else list(clinics)
     rows = await work.raw.fetch(_STATEMENT, work.network_id, patient_id, moment, key, mine, limit)
     return [
-        StatementItem(*tuple(row)[:7], int(row["receivable"]), int(row["credit"])) for row in rows
+        StatementItem(
+            entry_id=row["id"],
+            kind=row["kind"],
+            source_id=row["source_id"],
+            clinic_id=row["clinic_id"],
+            business_date=row["business_date"],
+            posted_at=row["posted_at"],
+            currency=row["currency"],
+            receivable_cents=int(row["receivable"]),
+            credit_cents=int(row["credit"]),
+        )
+        for row in rows
     ]
 
 

@@ -51,9 +51,7 @@ async def day_of(work: Work, books: Books, business_date: date) -> Day:
     )
 
 
-async def _money(
-    work: Work, table: str, clinic_id: UUID, business_date: date
-) -> list[PaymentFact]:
+async def _money(work: Work, table: str, clinic_id: UUID, business_date: date) -> list[PaymentFact]:
     text = _MONEY.format(table=table)
     rows = await work.raw.fetch(text, work.network_id, clinic_id, business_date)
     return [

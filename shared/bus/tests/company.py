@@ -85,7 +85,7 @@ CREATE TABLE effect (network_id uuid NOT NULL, id bigint GENERATED ALWAYS AS IDE
 LATE_CHECK = """
 CREATE FUNCTION no_thirteen() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  IF NEW.value = 13 THEN
+  IF NEW.value = 1313 THEN
     RAISE EXCEPTION 'thirteen' USING ERRCODE = '23514';
   END IF;
   RETURN NULL;

@@ -116,7 +116,7 @@ async def test_followers_that_arrive_during_a_retry_do_not_slip_through(company:
 
         async def arrive() -> None:
             for seq in range(5, 15):
-                await company.append(said(network_id, thing_id, seq, seq))
+                await company.append(said(network_id, thing_id, seq, seq + 100))
                 await asyncio.sleep(0)
 
         await asyncio.gather(ask(company, thing_id, "retry"), arrive())
@@ -125,7 +125,7 @@ async def test_followers_that_arrive_during_a_retry_do_not_slip_through(company:
             return await company.applied(thing_id) == 14
 
         await until(whole)
-    assert await company.values(thing_id) == [1, 666, 3, 4, *range(5, 15)]
+    assert await company.values(thing_id) == [1, 666, 3, 4, *range(105, 115)]
     assert await company.parked() == {}
 
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from uuid import UUID
 
 import asyncpg
@@ -150,7 +151,7 @@ async def test_a_commit_wakes_the_relay(company: Company) -> None:
                 await put(raw, network_id, new_id())
                 await raw.execute("COMMIT")
                 await raw.execute("NOTIFY outbox")
-            await until(lambda n=n: _sent(company, n + 1))
+            await until(partial(_sent, company, n + 1))
             assert loop.time() - started < 0.3
 
 

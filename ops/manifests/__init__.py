@@ -1,0 +1,1 @@
+"""The manifests of deploy/k8s: rendered and judged without a cluster."""

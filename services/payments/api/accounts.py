@@ -1,0 +1,85 @@
+"""Routes of patient accounts and of the ledger."""
+
+from collections import defaultdict
+from datetime import datetime
+from uuid import UUID
+
+from services.payments.api.routes import ROUTES
+from services.payments.queries.accounts import StatementItem, account_of, statement, trial_balance
+from services.payments.queries.books import require_patient
+from services.payments.schemas.accounts import (
+    AccountView,
+    ReadAccount,
+    StatementItemView,
+    TotalView,
+    TrialBalanceView,
+    TrialLineView,
+)
+from shared.contracts.permissions import Permission as May
+from shared.db.work import Work
+from shared.web.calls import Call, Reply
+from shared.web.pages import read_cursor, sign_cursor
+
+
+@ROUTES.get("/v1/accounts/{patient_id}", may=May.PAYMENT_READ, query=ReadAccount, reply=AccountView)
+async def read_account(work: Work, call: Call[ReadAccount]) -> Reply:
+    """What a patient owes, and a page of what moved it, oldest first."""
+    patient_id, given = call.id("patient_id"), call.given
+    call.concerns(patient_id)
+    await require_patient(work, patient_id)
+    row = await account_of(work, patient_id)
+    after = _position(read_cursor(call.cursor_secret, given.cursor)) if given.cursor else None
+    items = await statement(work, patient_id, after, given.limit + 1)
+    page = items[: given.limit]
+    last = page[-1] if len(items) > given.limit else None
+    position = f"{last.posted_at.isoformat()}|{last.entry_id}" if last else None
+    view = AccountView(
+        patient_id=patient_id,
+        balance_cents=row.balance_cents if row else 0,
+        currency=row.currency if row else None,
+        items=[_item(each) for each in page],
+        next=sign_cursor(call.cursor_secret, position) if position else None,
+    )
+    return Reply(view, version=row.version if row else None)
+
+
+def _item(item: StatementItem) -> StatementItemView:
+    return StatementItemView(
+        entry_id=item.entry_id,
+        kind=item.kind,
+        source_id=item.source_id,
+        clinic_id=item.clinic_id,
+        business_date=item.business_date,
+        posted_at=item.posted_at,
+        currency=item.currency,
+        cents=item.receivable_cents + item.credit_cents,
+        receivable_cents=item.receivable_cents,
+        credit_cents=item.credit_cents,
+    )
+
+
+def _position(text: str) -> tuple[datetime, UUID]:
+    moment, _, key = text.partition("|")
+    return datetime.fromisoformat(moment), UUID(key)
+
+
+@ROUTES.get("/v1/ledger/trial-balance", may=May.LEDGER_READ, reply=TrialBalanceView)
+async def read_trial_balance(work: Work, call: Call[None]) -> Reply:
+    """Every account with its balance; the sum is zero in each currency.
+
+    A caller who is bound to clinics sees the entries of these.
+    """
+    lines = await trial_balance(work)
+    totals: defaultdict[str, int] = defaultdict(int)
+    for line in lines:
+        totals[line.currency] += line.cents
+    call.detail["accounts"] = len(lines)
+    view = TrialBalanceView(
+        accounts=[
+            TrialLineView(**{n: getattr(line, n) for n in TrialLineView.model_fields})
+            for line in lines
+        ],
+        totals=[TotalView(currency=c, cents=cents) for c, cents in sorted(totals.items())],
+        balanced=not any(totals.values()),
+    )
+    return Reply(view)

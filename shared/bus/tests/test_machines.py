@@ -1,0 +1,264 @@
+"""The two state machines, action by action: pure."""
+
+from collections.abc import Sequence
+from datetime import date
+from uuid import UUID
+
+import pytest
+
+from shared.bus import consumer_machine as c
+from shared.bus import relay_machine as r
+from shared.bus.port import Message
+from shared.bus.tests.company import TOPIC, ThingChanged, record, said
+
+TODAY = date(2026, 11, 2)
+NETWORK = UUID(int=1)
+
+
+def row(xid: int, number: int) -> r.OutboxRow:
+    return r.OutboxRow(r.Cursor(xid, number), Message("t", "k", 0, (), b""))
+
+
+def leading(now: float = 0.0) -> r.RelayMachine:
+    """A relay that holds the lease, has told the bus, and is about to read."""
+    machine = r.RelayMachine(lambda: 0.0)
+    for expected, fact in (
+        (r.MakeDays, r.Done()),
+        (r.Acquire, r.Granted(3, r.Cursor(0, 0), TODAY)),
+        (r.Fence, r.Done()),
+    ):
+        assert isinstance(machine.decide(now), expected)
+        machine.heard(fact, now)
+    return machine
+
+
+def test_a_batch_goes_to_the_bus_before_the_cursor_moves() -> None:
+    """Read, append, save, and on from there."""
+    machine = leading()
+    rows = (row(5, 1), row(5, 2))
+    assert machine.decide(0.01) == r.Read(r.Cursor(0, 0), None, TODAY)
+    machine.heard(r.Rows(rows), 0.01)
+    assert machine.decide(0.02) == r.Append(3, rows)
+    machine.heard(r.Done(), 0.02)
+    assert machine.decide(0.03) == r.Save(3, r.Cursor(5, 2))
+    machine.heard(r.Renewed(TODAY), 0.03)
+    assert machine.decide(0.04) == r.Read(r.Cursor(5, 2), TODAY, TODAY)
+
+
+def test_trouble_with_the_bus_sends_the_batch_again_and_keeps_the_lease() -> None:
+    """The cursor stays; the lease is renewed before the next try."""
+    machine = leading()
+    machine.decide(0.01)
+    machine.heard(r.Rows((row(5, 1),)), 0.01)
+    machine.decide(0.02)
+    machine.heard(r.Trouble(), 0.02)
+    wait = machine.decide(0.02)
+    assert isinstance(wait, r.Wait)
+    assert not wait.wakeable
+    later = 0.02 + wait.seconds
+    assert machine.decide(later) == r.Renew(3)
+    machine.heard(r.Renewed(TODAY), later)
+    assert machine.decide(later) == r.Read(r.Cursor(0, 0), None, TODAY)
+
+
+def test_pauses_after_trouble_grow_and_stay_below_a_second() -> None:
+    """And begin anew once something worked."""
+    machine = leading()
+    now, pauses = 0.01, []
+    for _ in range(9):
+        machine.decide(now)
+        machine.heard(r.Trouble(), now)
+        wait = machine.decide(now)
+        assert isinstance(wait, r.Wait)
+        pauses.append(wait.seconds)
+        now += wait.seconds
+    assert pauses == pytest.approx(sorted(pauses))
+    assert pauses[0] < 0.1 < pauses[-1] <= r.TROUBLE_LAST_SECONDS
+
+
+def test_paused_past_its_lease_it_asks_before_it_does_anything() -> None:
+    """Whatever it had in hand."""
+    machine = leading()
+    machine.decide(0.01)
+    machine.heard(r.Rows((row(5, 1),)), 0.01)
+    assert machine.decide(60.0) == r.Renew(3)
+    machine.heard(r.Lost(), 60.0)
+    assert isinstance(machine.decide(60.0), r.Wait)
+    assert machine.decide(60.0 + r.STANDBY_SECONDS) == r.Acquire()
+
+
+def test_an_idle_relay_looks_less_and_less_often_until_somebody_commits() -> None:
+    """Each look after a wake follows within twice the time waited; a commit starts over."""
+    machine = leading()
+    now, waits = 0.0, []
+    while now < 5:
+        action = machine.decide(now)
+        if isinstance(action, r.Wait):
+            waits.append(action.seconds)
+            now += action.seconds
+            machine.heard(r.Done(), now)
+        else:
+            fact = r.Rows(()) if isinstance(action, r.Read) else r.Renewed(TODAY)
+            machine.heard(fact, now)
+    assert waits[:6] == pytest.approx([0.002 * 2**n for n in range(6)])
+    assert len(waits) < 20
+    machine.decide(now)
+    machine.heard(r.Woken(), now)
+    assert isinstance(machine.decide(now), r.Read | r.Renew)
+
+
+def test_all_days_are_read_at_first_and_once_an_hour() -> None:
+    """In between only those since the outbox was last drained."""
+    machine = leading()
+    reads: list[date | None] = []
+    now = 0.0
+    while now < 2 * r.FULL_SECONDS + 10:
+        action = machine.decide(now)
+        match action:
+            case r.Wait():
+                now += max(action.seconds, 30.0)  # nobody looks between
+                machine.heard(r.Done(), now)
+            case r.Read():
+                reads.append(action.since)
+                machine.heard(r.Rows(()), now)
+            case r.Renew():
+                machine.heard(r.Renewed(TODAY), now)
+            case _:
+                machine.heard(r.Done(), now)
+    assert reads[0] is None
+    assert reads.count(None) == 3
+
+
+def consumer(positions: dict[tuple[str, int], int]) -> c.ConsumerMachine:
+    machine = c.ConsumerMachine(
+        {ThingChanged.wire_type(): ThingChanged}, lambda _event: (), lambda: 0.0
+    )
+    machine.assigned(positions)
+    assert isinstance(machine.decide(0.0), c.Settle)
+    machine.heard(c.Done(), 0.0)
+    return machine
+
+
+def polled(machine: c.ConsumerMachine, messages: Sequence[Message], now: float = 0.0) -> None:
+    assert isinstance(machine.decide(now), c.Poll)
+    machine.heard(c.Records([record(m, n) for n, m in enumerate(messages)]), now)
+
+
+def owned_by(messages: Sequence[Message]) -> dict[tuple[str, int], int]:
+    return {(m.topic, m.partition): 0 for m in messages}
+
+
+def test_only_the_last_step_of_a_batch_moves_the_offsets() -> None:
+    """Two networks are two transactions."""
+    messages = [said(UUID(int=n), UUID(int=n), 1, 1) for n in (1, 2)]
+    machine = consumer(owned_by(messages))
+    polled(machine, messages)
+    first = machine.decide(0.1)
+    assert isinstance(first, c.Apply)
+    assert first.moves is None
+    machine.heard(c.Done(), 0.1)
+    second = machine.decide(0.2)
+    assert isinstance(second, c.Apply)
+    assert second.moves is not None
+    machine.heard(c.Done(), 0.2)
+    assert machine.positions == {(m.topic, m.partition): n + 1 for n, m in enumerate(messages)}
+    assert isinstance(machine.decide(1.5), c.Commit)
+
+
+def test_a_group_that_fails_for_good_is_taken_apart_and_its_culprit_parked() -> None:
+    """One transaction each, the culprit's key parked, the offsets last."""
+    messages = [said(NETWORK, UUID(int=n), 1, 1) for n in (1, 2, 3)]
+    machine = consumer(owned_by(messages))
+    polled(machine, messages)
+    machine.decide(0.1)
+    machine.heard(c.Failed("permanent", "x"), 0.1)
+    done: list[str] = []
+    for _ in range(5):
+        action = machine.decide(0.1)
+        if isinstance(action, c.Apply):
+            assert action.moves is None
+            assert len(action.group.deliveries) == 1
+            culprit = action.group.deliveries[0].envelope.subject == messages[1].headers[4][1]
+            done.append("fails" if culprit else "applied")
+            machine.heard(c.Failed("permanent", "y") if culprit else c.Done(), 0.1)
+        elif isinstance(action, c.Park):
+            assert action.problem == "y"
+            done.append("parked")
+            machine.heard(c.Done(), 0.1)
+        else:
+            assert isinstance(action, c.Move)
+            done.append("moved")
+            machine.heard(c.Done(), 0.1)
+    assert done == ["applied", "fails", "parked", "applied", "moved"]
+
+
+def test_what_is_transient_is_tried_again_for_ever_and_what_is_slow_three_times() -> None:
+    """With growing pauses; the batch stays whole."""
+    messages = [said(NETWORK, UUID(int=1), 1, 1)]
+    machine = consumer(owned_by(messages))
+    polled(machine, messages)
+    now = 0.0
+    for _ in range(20):
+        action = machine.decide(now)
+        assert isinstance(action, c.Apply)
+        machine.heard(c.Failed("transient", "40001"), now)
+        wait = machine.decide(now)
+        assert isinstance(wait, c.Wait)
+        assert wait.seconds <= c.RETRY_LAST_SECONDS
+        now += wait.seconds
+        machine.heard(c.Done(), now)
+    for _ in range(c.SLOW_TRIES):
+        assert isinstance(machine.decide(now), c.Apply)
+        machine.heard(c.Failed("slow", "TimeoutError"), now)
+        now += 10
+    assert isinstance(machine.decide(now), c.Park)
+
+
+def test_a_key_that_cannot_be_parked_stops_everything() -> None:
+    """Rather than lose it."""
+    messages = [said(NETWORK, UUID(int=1), 1, 1)]
+    machine = consumer(owned_by(messages))
+    polled(machine, messages)
+    machine.decide(0.0)
+    machine.heard(c.Failed("permanent", "x"), 0.0)
+    for now in (10.0, 20.0, 30.0):
+        assert isinstance(machine.decide(now), c.Park)
+        machine.heard(c.Failed("permanent", "y"), now)
+
+
+def test_a_revocation_drops_what_is_left_of_the_batch_and_reads_the_rest_again() -> None:
+    """From the stored offsets."""
+    messages = [said(NETWORK, UUID(int=n), 1, 1) for n in range(1, 30)]
+    keys = sorted(owned_by(messages))
+    machine = consumer(owned_by(messages))
+    polled(machine, messages)
+    assert isinstance(machine.decide(0.0), c.Apply)
+    machine.revoked(frozenset(keys[:1]))
+    machine.heard(c.Done(), 0.0)
+    assert isinstance(machine.decide(0.0), c.Resync)
+    machine.assigned({("other", 0): 5})
+    machine.heard(c.Stands(dict.fromkeys(keys, 7)), 0.0)
+    assert machine.positions == dict.fromkeys(keys[1:], 7) | {("other", 0): 5}
+
+
+def test_records_of_partitions_that_are_not_owned_are_left_alone() -> None:
+    """Nor those below where a partition stands."""
+    mine = [said(NETWORK, UUID(int=1), seq, seq) for seq in (1, 2, 3)]
+    others = [said(NETWORK, UUID(int=n), 1, 1) for n in range(2, 30)]
+    first = (TOPIC, mine[0].partition)
+    machine = consumer({first: 1})
+    polled(machine, [*mine, *(m for m in others if m.partition != first[1])])
+    action = machine.decide(0.0)
+    assert isinstance(action, c.Apply)
+    assert [d.record.offset for d in action.group.deliveries] == [1, 2]
+    assert action.moves == c.Moves(((first, 1, 3),))
+
+
+def test_a_filled_hole_is_settled_at_once() -> None:
+    """Not at the next round."""
+    messages = [said(NETWORK, UUID(int=1), 1, 1)]
+    machine = consumer(owned_by(messages))
+    polled(machine, messages)
+    machine.decide(0.1)
+    machine.heard(c.Done(healed=True), 0.1)
+    assert isinstance(machine.decide(0.1), c.Settle)
