@@ -8,8 +8,8 @@ and 1.
 import json
 import re
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import kubernetes_validate
@@ -78,23 +78,27 @@ def facts(root: Path = ROOT) -> Facts:
 
 def faults_of(documents: list[Document], known: Facts, *, data: bool) -> list[str]:
     """What is wrong with the rendered documents of one folder, schema and rules."""
-    found = [fault for each in documents for fault in _against_schema(each)]
+    found = [fault for text in _sorted(documents) for fault in _against_schema(text)]
     if found:
         return found  # the rules read what the schema requires to be there
     applied = rules.FOR_DATA if data else rules.FOR_SERVICES
     return [fault for rule in applied for fault in rule(documents, known)]
 
 
-def _against_schema(document: Document) -> Iterator[str]:
+@cache
+def _against_schema(text: str) -> tuple[str, ...]:
+    # By its text: most documents of an overlay are those of its base, and a look at one takes long.
+    document: Document = json.loads(text)
     if has_no_schema(document):
-        return
+        return ()
     try:
         kubernetes_validate.validate(document, KUBERNETES, strict=True)
     except kubernetes_validate.ValidationError as error:
         at = ".".join(str(part) for part in error.path) or "its top"
-        yield f"{named(document)}: at {at}: {error.message}."
+        return (f"{named(document)}: at {at}: {error.message}.",)
     except kubernetes_validate.SchemaNotFoundError:
-        yield f"{named(document)}: Kubernetes {KUBERNETES} has no {document['apiVersion']}."
+        return (f"{named(document)}: Kubernetes {KUBERNETES} has no {document['apiVersion']}.",)
+    return ()
 
 
 def has_no_schema(document: Document) -> bool:

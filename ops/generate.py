@@ -71,7 +71,7 @@ def events_page(heard: Mapping[type[Event], list[tuple[str, str]]]) -> str:
         "# Events",
         "",
         "Generated from the contracts and the services' subscriptions; `make docs` writes it.",
-        "Topics have 12 partitions; the key is the id of the subject, so a subject keeps its order.",
+        "A topic has 12 partitions; the key is the subject's id, so a subject keeps its order.",
         "",
     ]
     for producer, events in PRODUCERS.items():

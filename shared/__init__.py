@@ -1,1 +1,1 @@
-"""Mechanism that every service uses the same way. No clinic word lives here, save in `contracts`."""
+"""Mechanism that every service uses the same way. Clinic words live in `contracts` alone."""

@@ -191,18 +191,6 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
         except (KafkaError, TimeoutError, OSError):
             return  # the session times out by itself
 
-    async def abandon(self) -> None:
-        """Break off as a killed process does: the group learns of it by the session's timeout."""
-        self._positions = {}
-        self._consumer._coordinator.reset_generation()  # nothing to leave
-        for task in (
-            self._consumer._coordinator._coordination_task,
-            self._consumer._coordinator._heartbeat_task,
-        ):
-            if task is not None:
-                task.cancel()
-        await self._consumer._client.close()
-
 
 def _ours(partitions: Collection[KafkaPartition]) -> frozenset[TopicPartition]:
     return frozenset((at.topic, at.partition) for at in partitions)

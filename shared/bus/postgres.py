@@ -186,11 +186,6 @@ class PostgresSubscription:
         await self._membership.leave()
         await self._line.close()
 
-    def abandon(self) -> None:
-        """Break off as a killed process does: nothing is given up and nobody is told."""
-        self._membership.stop()
-        self._line.drop()
-
 
 class PostgresBus:
     """See `shared.bus.port.Bus`. `url` is the worker role's in the bus's database."""

@@ -4,7 +4,6 @@ A command never begins or commits; `shared.db.database` does. What a command wri
 goes to the server in one statement when the work ends, or earlier at `flush`.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,50 +15,17 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import SQLModel
 
-from shared.contracts.envelope import VALUE_BYTES_MAX, Envelope, Event, headers_of
-from shared.contracts.partition import partition_of
+from shared.contracts.envelope import Envelope, Event
 from shared.db.actor import Actor, parse_actor
+from shared.db.context import Context, match_version
+from shared.db.mechanism_writes import audit_row, event_row, intent_row, timer_off, timer_row
 from shared.db.staged import Write, insert, joined, shape_of, update
-from shared.values.errors import Conflict, Stale, VersionMissing
+from shared.values.errors import Conflict
 from shared.values.ids import derived_id, new_id
 
+__all__ = ["Context", "Work", "match_version"]
+
 Model = TypeVar("Model", bound=SQLModel)
-
-_OUTBOX = (
-    "INSERT INTO outbox (network_id, event_id, type, subject, subject_seq, clinic_id,"
-    " correlation_id, occurred_at, topic, partition, key, headers, value)"
-    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) RETURNING 1"
-)
-_AUDIT = (
-    "INSERT INTO audit (network_id, id, at, actor, roles, on_behalf_of, action, resource,"
-    " patient_ids, outcome, correlation_id, detail)"
-    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING 1"
-)
-_TIMER = (
-    "INSERT INTO timer (network_id, kind, subject_id, due_at) VALUES ($1, $2, $3, $4)"
-    " ON CONFLICT (network_id, kind, subject_id) DO UPDATE"
-    " SET due_at = excluded.due_at, ended_at = NULL, attempts = 0 RETURNING 1"
-)
-_TIMER_OFF = (
-    "UPDATE timer SET ended_at = $4"
-    " WHERE network_id = $1 AND kind = $2 AND subject_id = $3 AND ended_at IS NULL RETURNING 1"
-)
-_INTENT = (
-    "INSERT INTO intent (network_id, id, kind, subject_id, body, actor, correlation_id,"
-    " causation_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING 1"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """For whom, by whom and why a transaction runs, and the instant it takes for now."""
-
-    network_id: UUID
-    actor: Actor
-    now: datetime
-    correlation_id: UUID = field(default_factory=new_id)
-    causation_id: UUID | None = None
-    traceparent: str | None = None
 
 
 @dataclass(slots=True)
@@ -194,31 +160,8 @@ class Work:
             clinic_id=getattr(event, "clinic_id", None),
             traceparent=self.context.traceparent,
         )
-        self._stage_event(envelope, event)
+        self.stage(event_row(envelope, event))
         self.signals.add("outbox")
-
-    def _stage_event(self, envelope: Envelope, event: Event) -> None:
-        value = event.model_dump_json().encode()
-        if len(value) > VALUE_BYTES_MAX:
-            raise ValueError(f"{event.name} is over {VALUE_BYTES_MAX} bytes")
-        key = str(event.subject_id)
-        flat = [text for pair in headers_of(envelope, event) for text in pair]
-        arguments = (
-            envelope.network_id,
-            envelope.id,
-            envelope.type,
-            envelope.subject,
-            envelope.subject_seq,
-            envelope.clinic_id,
-            envelope.correlation_id,
-            envelope.time,
-            event.topic(),
-            partition_of(key),
-            key,
-            flat,
-            value,
-        )
-        self.stage(Write(_OUTBOX, arguments, 1, "outbox"))
 
     def audit(
         self,
@@ -230,50 +173,24 @@ class Work:
         detail: Mapping[str, Any] | None = None,
     ) -> None:
         """Record who did what to whom, in this transaction. `detail` holds codes and counts."""
-        actor = self.actor
-        arguments = (
-            self.network_id,
-            new_id(),
-            self.now,
-            str(actor),
-            list(actor.roles),
-            actor.on_behalf_of,
-            action,
-            resource,
-            list(patients),
-            outcome,
-            self.context.correlation_id,
-            json.dumps(dict(detail or {})),
-        )
-        self.stage(Write(_AUDIT, arguments, 1, "audit"))
+        self.stage(audit_row(self.context, action, resource, patients, outcome, detail or {}))
 
     def timer(self, kind: str, subject_id: UUID, due_at: datetime) -> None:
         """Set the one timer of a kind for a subject; setting it again moves it."""
         if not self.silent:
-            self.stage(Write(_TIMER, (self.network_id, kind, subject_id, due_at), 1, "timer"))
+            self.stage(timer_row(self.context, kind, subject_id, due_at))
             self.signals.add("timer")
 
     def cancel_timer(self, kind: str, subject_id: UUID) -> None:
         """End a timer that has not fired; nothing where there is none."""
         if not self.silent:
-            arguments = (self.network_id, kind, subject_id, self.now)
-            self.stage(Write(_TIMER_OFF, arguments, None, "timer"))
+            self.stage(timer_off(self.context, kind, subject_id))
 
     def intent(self, kind: str, subject_id: UUID, body: Mapping[str, Any] | None = None) -> UUID:
         """Commit to a call outside, which an errand makes after this transaction. Its id."""
         key = self.new_id(f"intent/{kind}/{subject_id}")
         if not self.silent:
-            arguments = (
-                self.network_id,
-                key,
-                kind,
-                subject_id,
-                json.dumps(dict(body or {})),
-                str(self.actor),
-                self.context.correlation_id,
-                self.context.causation_id,
-            )
-            self.stage(Write(_INTENT, arguments, 1, "intent"))
+            self.stage(intent_row(self.context, key, kind, subject_id, body or {}))
             self.signals.add("intent")
         return key
 
@@ -315,14 +232,3 @@ class Work:
             values = {name: getattr(row, name) for name in shape_of(type(row)).columns}
             self._loaded[id(row)] = (row, values)
         return writes
-
-
-def match_version(given: int | None, current: int) -> None:
-    """Raise VersionMissing (428) or Stale (412) unless the caller's version is the current one.
-
-    RFC 9110, section 13.1.1 (If-Match), and RFC 6585, section 3 (428).
-    """
-    if given is None:
-        raise VersionMissing("version.missing", "This change needs an If-Match header.")
-    if given != current:
-        raise Stale("version.stale", "It has changed since; read it again.")

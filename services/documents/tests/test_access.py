@@ -21,6 +21,16 @@ async def test_the_desk_files_and_sees_no_clinical_paper(at: Scene) -> None:
         hidden = await at.desk.get(desk_path)
         assert (hidden.status_code, hidden.json()["code"]) == (403, "document.class_forbidden")
         assert (await at.who("nurse").get(desk_path)).status_code == 200
+    denied = await at.rows(
+        "SELECT action, patient_ids, detail->>'code' AS code FROM audit"
+        " WHERE network_id = $1 AND outcome = 'denied' ORDER BY recorded_at"
+    )
+    assert {row["code"] for row in denied} == {"document.class_forbidden"}
+    assert [(row["action"], row["patient_ids"]) for row in denied] == [
+        ("receive_document", []),
+        ("read_document", [patient]),
+        ("read_content", [patient]),
+    ]
     assert await walked(at.desk, "/v1/documents", patient_id=str(patient)) == []
     assert len(await walked(at.who("nurse"), "/v1/documents", patient_id=str(patient))) == 1
     body = {"document_class": "referral", "reason": "x"}

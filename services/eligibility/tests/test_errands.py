@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-import httpx
 import pytest
 
-from services.eligibility.clients import FakePayer, HttpPayer, PayerGateway
+from services.eligibility.clients import FakePayer, PayerGateway
 from services.eligibility.domain.answers import NoAnswer
 from services.eligibility.errands import errands
 from services.eligibility.tests.builders import CHILD, VISIT_ON, Scene, open_scene, simulated_payer
@@ -118,9 +117,7 @@ async def test_an_active_answer_is_told_in_a_sentence_and_an_estimate(at: Scene)
 
 
 async def test_a_deductible_and_coinsurance_are_estimated_to_the_cent(at: Scene) -> None:
-    await at.hear(
-        at.fee_priced(fee_id=at.clinic_id, amount_cents=30_001, effective_from=VISIT_ON)
-    )
+    await at.hear(at.fee_priced(fee_id=at.clinic_id, amount_cents=30_001, effective_from=VISIT_ON))
     patient = await at.patient()
     await at.coverage(patient, "DED100200")
     visit = await at.visit(patient)
@@ -329,18 +326,3 @@ async def test_no_identifier_is_logged_audited_said_or_left_in_an_intent(
         assert "77777" not in text
         assert "sampleson" not in text.lower()
         assert "1984" not in text
-
-
-async def test_the_simulator_was_asked_with_our_key(at: Scene) -> None:
-    keys: list[str | None] = []
-
-    async def answer(request: httpx.Request) -> httpx.Response:
-        keys.append(request.headers.get("idempotency-key"))
-        return httpx.Response(200, content=b"")
-
-    patient = await at.patient()
-    await at.coverage(patient)
-    await at.visit(patient)
-    (row,) = await at.rows("SELECT id FROM checks")
-    await at.ask(HttpPayer("http://127.0.0.1/x12", transport=httpx.MockTransport(answer)))
-    assert keys == [str(row["id"])]

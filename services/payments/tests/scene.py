@@ -43,6 +43,7 @@ from shared.web.settings import Chassis, Urls
 ZONE = "America/Denver"
 TODAY = date(2026, 11, 2)
 URLS = {"patients": "http://patients.test", "appointments": "http://appointments.test"}
+ROLES = ("admin", "front_desk", "biller", "auditor")
 PERSON = "Ana Łukasiewicz"
 
 

@@ -1,4 +1,4 @@
-"""Taking money through the API, on a real database: what is done, and lists M1 to M16, M33 to M49."""
+"""Taking money through the API, on a real database: the deed, and lists M1 to M16, M33 to M49."""
 
 import asyncio
 from datetime import timedelta

@@ -251,5 +251,5 @@ def record(message: Message, offset: int = 0) -> Record:
 async def until(true: Callable[[], Awaitable[bool]]) -> None:
     """Wait for something that other tasks do; fails after PATIENCE_SECONDS."""
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while not await true():  # noqa: ASYNC110 - it lies in a database, which tells nobody
+        while not await true():
             await asyncio.sleep(0.005)

@@ -87,7 +87,8 @@ class PostgresHarness:
 
     async def kill(self, subscription: Subscription) -> None:
         assert isinstance(subscription, PostgresSubscription)
-        subscription.abandon()
+        subscription._membership.stop()
+        subscription._line.drop()
 
     async def trim(self, topic: str, partition: int, before: int) -> None:
         await trim(self.owner_url, topic, partition, before)
@@ -124,7 +125,16 @@ class KafkaHarness:
 
     async def kill(self, subscription: Subscription) -> None:
         assert isinstance(subscription, KafkaSubscription)
-        await subscription.abandon()
+        consumer = subscription._consumer
+        subscription._positions = {}
+        consumer._coordinator.reset_generation()  # so that it does not leave the group properly
+        for task in (
+            consumer._coordinator._coordination_task,
+            consumer._coordinator._heartbeat_task,
+        ):
+            if task is not None:
+                task.cancel()
+        await consumer._client.close()
 
     async def trim(self, topic: str, partition: int, before: int) -> None:
         from aiokafka import TopicPartition

@@ -132,9 +132,7 @@ async def test_a_pass_has_a_limit(at: Context) -> None:
         advisory_numbers(at.network_id, [lock_key("x", n) for n in range(LOCKS_MAX + 1)])
 
 
-async def test_a_worker_writes_a_services_rows_only_as_app(
-    gamma: Database, at: Context
-) -> None:
+async def test_a_worker_writes_a_services_rows_only_as_app(gamma: Database, at: Context) -> None:
     thing = Thing(id=new_id(), network_id=at.network_id)
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         async with gamma.work(at, role="worker") as work:

@@ -1,0 +1,116 @@
+"""The writes of the mechanism: events, audit, timers and intents, as members of one statement."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from shared.contracts.envelope import VALUE_BYTES_MAX, Envelope, Event, headers_of
+from shared.contracts.partition import partition_of
+from shared.db.context import Context
+from shared.db.staged import Write
+from shared.values.ids import new_id
+
+_OUTBOX = (
+    "INSERT INTO outbox (network_id, event_id, type, subject, subject_seq, clinic_id,"
+    " correlation_id, occurred_at, topic, partition, key, headers, value)"
+    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) RETURNING 1"
+)
+_AUDIT = (
+    "INSERT INTO audit (network_id, id, at, actor, roles, on_behalf_of, action, resource,"
+    " patient_ids, outcome, correlation_id, detail)"
+    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING 1"
+)
+_TIMER = (
+    "INSERT INTO timer (network_id, kind, subject_id, due_at) VALUES ($1, $2, $3, $4)"
+    " ON CONFLICT (network_id, kind, subject_id) DO UPDATE"
+    " SET due_at = excluded.due_at, ended_at = NULL, attempts = 0 RETURNING 1"
+)
+_TIMER_OFF = (
+    "UPDATE timer SET ended_at = $4"
+    " WHERE network_id = $1 AND kind = $2 AND subject_id = $3 AND ended_at IS NULL RETURNING 1"
+)
+_INTENT = (
+    "INSERT INTO intent (network_id, id, kind, subject_id, body, actor, correlation_id,"
+    " causation_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING 1"
+)
+
+
+def event_row(envelope: Envelope, event: Event) -> Write:
+    """An outbox row, ready for the wire. Raises ValueError for an event over the size limit."""
+    value = event.model_dump_json().encode()
+    if len(value) > VALUE_BYTES_MAX:
+        raise ValueError(f"{event.name} is over {VALUE_BYTES_MAX} bytes")
+    key = str(event.subject_id)
+    flat = [text for pair in headers_of(envelope, event) for text in pair]
+    arguments = (
+        envelope.network_id,
+        envelope.id,
+        envelope.type,
+        envelope.subject,
+        envelope.subject_seq,
+        envelope.clinic_id,
+        envelope.correlation_id,
+        envelope.time,
+        event.topic(),
+        partition_of(key),
+        key,
+        flat,
+        value,
+    )
+    return Write(_OUTBOX, arguments, 1, "outbox")
+
+
+def audit_row(
+    context: Context,
+    action: str,
+    resource: str,
+    patients: Sequence[UUID],
+    outcome: str,
+    detail: Mapping[str, Any],
+) -> Write:
+    """An audit row."""
+    actor = context.actor
+    arguments = (
+        context.network_id,
+        new_id(),
+        context.now,
+        str(actor),
+        list(actor.roles),
+        actor.on_behalf_of,
+        action,
+        resource,
+        list(patients),
+        outcome,
+        context.correlation_id,
+        json.dumps(dict(detail)),
+    )
+    return Write(_AUDIT, arguments, 1, "audit")
+
+
+def timer_row(context: Context, kind: str, subject_id: UUID, due_at: datetime) -> Write:
+    """The one timer of a kind for a subject; writing it again moves it."""
+    return Write(_TIMER, (context.network_id, kind, subject_id, due_at), 1, "timer")
+
+
+def timer_off(context: Context, kind: str, subject_id: UUID) -> Write:
+    """The end of a timer that has not fired; no row where there is none."""
+    return Write(_TIMER_OFF, (context.network_id, kind, subject_id, context.now), None, "timer")
+
+
+def intent_row(
+    context: Context, key: UUID, kind: str, subject_id: UUID, body: Mapping[str, Any]
+) -> Write:
+    """An intent, for an errand to take up."""
+    arguments = (
+        context.network_id,
+        key,
+        kind,
+        subject_id,
+        json.dumps(dict(body)),
+        str(context.actor),
+        context.correlation_id,
+        context.causation_id,
+    )
+    return Write(_INTENT, arguments, 1, "intent")
