@@ -338,7 +338,7 @@ def test_a_fault_of_a_topic_is_said(name: str) -> None:
     assert check_manifests.faults_of(documents, FACTS, data=True) == []
     change, sentence = TOPIC_FAULTS[name]
     change(documents, one(documents, "KafkaTopic", TOPIC))
-    assert check_manifests.faults_of(documents, FACTS, data=True) == [sentence]
+    assert sentence in check_manifests.faults_of(documents, FACTS, data=True)
 
 
 # Rendering.

@@ -33,6 +33,7 @@ from shared.values.zones import day_bounds, zone
 from shared.web.calls import Call, Reply, created
 from shared.web.pages import read_cursor, sign_cursor
 
+WINDOW = timedelta(days=14)
 REFUSALS = (
     "slot.taken", "slot.outside_schedule", "patient.overlap", "overbook.quota_used",
     "appointment.in_past", "appointment.too_far", "provider.inactive", "time.naive",
@@ -151,8 +152,9 @@ async def find_slots(work: Work, call: Call[FindSlots]) -> Reply:
         call.concerns(given.patient_id)
         patient = await visits.one_known_patient(work, given.patient_id)
     known = given.known_patient
+    since = given.since or work.now
     question = Question(
-        window=Interval(given.since, given.until),
+        window=Interval(since, given.until or since + WINDOW),
         type=await availability.load_type(work, given.appointment_type_id),
         known_patient=(patient is not None and patient.visits > 0) if known is None else known,
         grid=timedelta(minutes=int(given.grid_minutes)),

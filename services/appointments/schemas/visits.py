@@ -182,15 +182,18 @@ class ListAppointments(PageQuery):
 
 
 class FindSlots(BaseModel):
-    """What is looked for: a slot that starts in a window of at most 93 days."""
+    """What is looked for: a slot that starts in a window of at most 93 days.
+
+    Without `since` it begins now, without `until` it is two weeks long.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     appointment_type_id: UUID
     clinic_id: UUID
     provider_id: Annotated[list[UUID], Field(max_length=50)] = []
-    since: datetime
-    until: datetime
+    since: datetime | None = None
+    until: datetime | None = None
     patient_id: UUID | None = None
     known_patient: bool | None = None
     grid_minutes: Literal["5", "10", "15", "20", "30", "60"] = "15"

@@ -9,17 +9,15 @@ from services.eligibility.commands.asking import patient_lock
 from services.eligibility.queries import coverages as queries
 from services.eligibility.schemas.coverages import (
     AddCoverage,
-    AddPayer,
     ChangeCoverage,
     CoverageList,
     CoverageView,
     ListCoverages,
     MarkSelfPay,
-    PayerList,
-    PayerView,
     SelfPayView,
     TerminateCoverage,
 )
+from services.eligibility.schemas.payers import AddPayer, PayerList, PayerView
 from shared.contracts.permissions import Permission as May
 from shared.db.locks import LockKey
 from shared.db.work import Work

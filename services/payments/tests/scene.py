@@ -223,9 +223,9 @@ class Scene:
         found: dict[str, Any] = answer.json()
         return found
 
-    async def read(self, path: str) -> dict[str, Any]:
+    async def read(self, path: str, **query: Any) -> dict[str, Any]:
         """What the biller reads at a path."""
-        answer = await self.biller.get(path)
+        answer = await self.biller.get(path, **query)
         assert answer.status_code == 200, answer.text
         found: dict[str, Any] = answer.json()
         return found
@@ -233,6 +233,11 @@ class Scene:
     async def balance(self, patient_id: UUID) -> int:
         """What a patient owes."""
         return int((await self.read(f"/v1/accounts/{patient_id}"))["balance_cents"])
+
+    async def day(self, day: date = TODAY) -> dict[str, Any]:
+        """The report of the clinic's day."""
+        path = f"/v1/clinics/{self.clinic_id}/day-report"
+        return await self.read(path, business_date=day.isoformat())
 
     async def close_day(self, day: date = TODAY) -> httpx.Response:
         """Try to close the clinic's day."""
