@@ -51,6 +51,7 @@ check: install-dev  ## format, lint, types, import rules, generated files
 	$(PY) -m mypy $(CODE)
 	$(VENV)/bin/lint-imports
 	$(PY) -m ops.generate --check
+	$(PY) -m ops.check_manifests
 
 docs: install-dev  ## write what is generated from the code
 	$(PY) -m ops.generate

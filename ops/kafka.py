@@ -51,6 +51,10 @@ SETTINGS = {
 }
 
 
+# Children of this process, by id: kept so that they can be waited for.
+_children: dict[int, "subprocess.Popen[bytes]"] = {}
+
+
 @dataclass(frozen=True, slots=True)
 class Broker:
     """A running broker. `pid` and `started` are set where this machine's Java runs it."""
@@ -111,7 +115,11 @@ def stop(folder: Path) -> bool:
     broker = Broker(**json.loads(state.read_text()))
     if broker.how == "compose":
         return _compose("down", port=_port_of(broker.bootstrap)).returncode == 0
-    return processes.is_running(broker.mark) and processes.end(broker.mark, STOP_STEPS)
+    ended = processes.is_running(broker.mark) and processes.end(broker.mark, STOP_STEPS)
+    child = _children.pop(broker.pid, None)
+    if child is not None:
+        child.wait()
+    return ended
 
 
 def forget(folder: Path) -> None:
@@ -136,6 +144,7 @@ def _java_up(folder: Path, port: int | None, advertised: int | None, stays: bool
     log = folder / "broker.log"
     with log.open("wb") as output:
         process = processes.start(tied, output=output, folder=folder)
+    _children[process.pid] = process
     found = processes.mark_of(process.pid)
     broker = Broker(
         f"127.0.0.1:{own}", "java", process.pid, found.started if found else "", controller

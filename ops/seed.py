@@ -1,6 +1,7 @@
 """The demonstration network: what a clinic network enters on its first day, through the APIs."""
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -44,6 +45,9 @@ FEES = {"V-NEW": 24000, "V-EST": 15000, "V-PHY": 30000}
 ROOMS_A_CLINIC = 4
 
 
+FIRST_NEWS_SECONDS = 60.0
+
+
 class SeedFailed(Exception):
     """An API refused what the demonstration needs."""
 
@@ -60,19 +64,23 @@ class Caller:
     async def post(
         self, role: str, service: str, path: str, body: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """POST and give the body of the answer. Raises SeedFailed for anything but success."""
-        answer = await self.http.post(
-            self.urls[service] + path,
-            json=body,
-            headers={
-                "Authorization": f"Bearer {self.token(role, self.network)}",
-                "Idempotency-Key": str(new_id()),
-            },
-        )
-        if answer.status_code >= 300:
-            raise SeedFailed(f"{service} {path}: {answer.status_code} {answer.text}")
-        found: dict[str, Any] = answer.json()
-        return found
+        """POST and give the body of the answer. Raises SeedFailed for anything but success.
+
+        A 404 is asked again for a while: a bus that has just started takes a moment to tell one
+        service of what another has entered.
+        """
+        headers = {
+            "Authorization": f"Bearer {self.token(role, self.network)}",
+            "Idempotency-Key": str(new_id()),
+        }
+        until = time.monotonic() + FIRST_NEWS_SECONDS
+        while True:
+            answer = await self.http.post(self.urls[service] + path, json=body, headers=headers)
+            if answer.status_code < 300:
+                found: dict[str, Any] = answer.json()
+                return found
+            if answer.status_code != 404 or time.monotonic() > until:
+                raise SeedFailed(f"{service} {path}: {answer.status_code} {answer.text}")
 
 
 async def seed(

@@ -12,7 +12,7 @@ import typer
 
 from ops import seed as seeding
 from ops.day import checks, eve, floor, money, report
-from ops.day.desk import Desk
+from ops.day.desk import DayFailed, Desk
 from ops.day.plan import planned
 from ops.day.story import ZONES, Place, Played, Story, local
 from ops.errors import CannotRun
@@ -40,7 +40,10 @@ def day(
     kind: Any = bus
     tell = (lambda _: None) if as_json else print
     with tempfile.TemporaryDirectory(prefix="clinicbus-day-") as folder:
-        outcome = asyncio.run(_run(Path(folder), visits, seed, kind, tell))
+        try:
+            outcome = asyncio.run(_run(Path(folder), visits, seed, kind, tell))
+        except (DayFailed, seeding.SeedFailed, httpx.HTTPError) as error:
+            raise CannotRun(f"The day could not be played to its end: {error}.") from error
     print(json.dumps(outcome, default=str) if as_json else report.table(outcome))
     raise typer.Exit(0 if outcome["ok"] else 1)
 

@@ -165,13 +165,16 @@ def by_kubectl(
     program = find("kubectl")
     if program is None:
         return None
-    done = subprocess.run(
-        [program, "kustomize", str(folder)],
-        capture_output=True,
-        text=True,
-        timeout=KUBECTL_SECONDS,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            [program, "kustomize", str(folder)],
+            capture_output=True,
+            text=True,
+            timeout=KUBECTL_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise CannotRender(f"{folder}: kubectl does not answer: {type(error).__name__}") from None
     if done.returncode != 0:
         raise CannotRender(f"{folder}: kubectl refuses it: {' '.join(done.stderr.split())}")
     return [each for each in yaml.safe_load_all(done.stdout) if each is not None]

@@ -127,14 +127,14 @@ class Printer:
             actor=str(intent.actor),
             purpose="receipt",
             event=intent.causation_id,
-            body={"patient_ids": [intent.body["patient_id"]]},
+            body={"ids": [intent.body["patient_id"]]},
         )
         if answer.status_code != 200:
             raise TryLater(f"patients.answered_{answer.status_code}", 2.0)
         people: list[dict[str, Any]] = answer.json()["items"]
         if not people:
             return None, None
-        return people[0].get("display_name"), people[0].get("mrn")
+        return people[0]["name"]["display"], people[0]["mrn"]
 
 
 async def _settle_charge(work: Work, intent: Intent, outcome: Answer | Fault) -> None:

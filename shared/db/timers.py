@@ -94,8 +94,10 @@ async def _fire_one(database: Database, timers: Timers, clock: Clock, due: DueTi
         return 0
 
 
-async def run_timers(database: Database, timers: Timers, clock: Clock) -> None:
-    """Fire timers until cancelled: woken by a commit that set one, and once a second."""
+async def run_timers(
+    database: Database, timers: Timers, clock: Clock, *, idle_seconds: float = IDLE_SECONDS
+) -> None:
+    """Fire timers until cancelled: woken by a commit that set one, and every `idle_seconds`."""
     wake = database.signals["timer"]
     while True:
         wake.clear()
@@ -104,6 +106,6 @@ async def run_timers(database: Database, timers: Timers, clock: Clock) -> None:
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             log.warning("timers.unavailable", reason=type(error).__name__)
         try:
-            await asyncio.wait_for(wake.wait(), IDLE_SECONDS)
+            await asyncio.wait_for(wake.wait(), idle_seconds)
         except TimeoutError:
             continue

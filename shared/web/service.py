@@ -13,12 +13,13 @@ from fastapi.middleware.cors import CORSMiddleware
 from sqlalchemy import MetaData
 from starlette.requests import Request
 
+from shared.bus.bell import Bell
 from shared.bus.port import Bus
 from shared.bus.process import BusProcess, Subscriptions
 from shared.db import failpoints
 from shared.db.database import Database
 from shared.db.errands import Errands, run_errands
-from shared.db.timers import Timers, run_timers
+from shared.db.timers import IDLE_SECONDS, Timers, run_timers
 from shared.values.clock import Clock
 from shared.web import trace
 from shared.web.adapter import Adapter
@@ -35,6 +36,7 @@ from shared.web.transactions import Constraints
 log = structlog.get_logger(__name__)
 
 RoleName = Literal["api", "worker", "all"]
+SET_CLOCK_IDLE_SECONDS = 0.1
 
 
 class UnsafeSettings(Exception):
@@ -105,6 +107,8 @@ def app_of(service: Service, role: RoleName = "all") -> FastAPI:
     database = Database.connect(
         service.name, service.urls.app_url, service.urls.worker_url if worker else None
     )
+    if not worker:
+        database.after_commit.append(Bell(database).ring)
     http = service.http or httpx.AsyncClient(timeout=10, follow_redirects=False)
     running = Running(service, role, database)
 
@@ -190,7 +194,10 @@ async def _background(running: Running, http: httpx.AsyncClient) -> AsyncIterato
     tasks = running.tasks
     tasks["bus"] = asyncio.create_task(bus.run(database, clock, service.subscriptions))
     if service.timers is not None:
-        tasks["timers"] = asyncio.create_task(run_timers(database, service.timers, clock))
+        # A clock that somebody sets jumps: look often, so that what is due is soon seen.
+        idle = SET_CLOCK_IDLE_SECONDS if service.chassis.clock_file else IDLE_SECONDS
+        timers = run_timers(database, service.timers, clock, idle_seconds=idle)
+        tasks["timers"] = asyncio.create_task(timers)
     if service.errands is not None:
         ports = Ports(http, service.chassis, clock, service.name)
         errands = service.errands(ports)

@@ -115,7 +115,8 @@ async def _tried(
                 return stored
             raise
         except _LocksMoved:
-            continue
+            if attempt == TRIES - 1:
+                raise Conflict("row.changed", "It keeps changing; try again.") from None
         except CommitFailed:
             raise Unavailable("database.unavailable", "The data could not be kept.") from None
         except (TimeoutError, sqlalchemy.exc.TimeoutError):

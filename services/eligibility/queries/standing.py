@@ -1,6 +1,7 @@
 """All that the verdicts and estimates of a patient's visits rest on, read at once."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID
@@ -111,37 +112,47 @@ async def facts_of(work: Work, patient_id: UUID, around: date | None) -> Facts:
     """
     visits = await _visits(work, patient_id, around)
     ids = [visit.row.appointment_id for visit in visits]
-    days = sorted({visit.on for visit in visits})
-    types = {visit.row.appointment_type_id for visit in visits}
-    clinics = {visit.row.clinic_id for visit in visits}
-    where = "patient_id = $2 AND service_date = ANY($3) ORDER BY number"
-    fees: defaultdict[tuple[UUID, str], list[KnownFee]] = defaultdict(list)
-    for fee in await work.load_where(KnownFee, "clinic_id = ANY($2)", list(clinics)):
-        fees[fee.clinic_id, fee.service_code].append(fee)
-    of_visits = "appointment_id = ANY($2)"
+    coverages = await coverages_of(work, patient_id)
+    estimates = await work.load_where(Estimate, "appointment_id = ANY($2)", ids)
     return Facts(
         visits=visits,
-        coverages={row.id: row for row in await coverages_of(work, patient_id)},
+        coverages={row.id: row for row in coverages},
         marks=await self_pay_marks(work, patient_id),
-        checks=await work.load_where(Check, where, patient_id, days),
+        checks=await _checks(work, patient_id, visits) if coverages else [],
         covers={
-            row.appointment_id: row for row in await work.load_where(VisitCover, of_visits, ids)
-        },
-        estimates={
-            row.appointment_id: row for row in await work.load_where(Estimate, of_visits, ids)
-        },
-        revisions={
             row.appointment_id: row
-            for row in await work.load_where(EstimateRevision, _REVISIONS, ids)
+            for row in await work.load_where(VisitCover, "appointment_id = ANY($2)", ids)
         },
-        types={
-            row.appointment_type_id: row
-            for row in await work.load_where(
-                KnownType, "appointment_type_id = ANY($2)", list(types)
-            )
-        },
-        fees=fees,
+        estimates={row.appointment_id: row for row in estimates},
+        revisions=await _revisions(work, estimates) if estimates else {},
+        types=await _types(work, visits),
+        fees=await _fees(work, visits),
     )
+
+
+async def _checks(work: Work, patient_id: UUID, visits: Sequence[OpenVisit]) -> list[Check]:
+    where = "patient_id = $2 AND service_date = ANY($3) ORDER BY number"
+    return await work.load_where(Check, where, patient_id, list({v.on for v in visits}))
+
+
+async def _revisions(work: Work, estimates: Sequence[Estimate]) -> dict[UUID, EstimateRevision]:
+    ids = [row.appointment_id for row in estimates]
+    rows = await work.load_where(EstimateRevision, _REVISIONS, ids)
+    return {row.appointment_id: row for row in rows}
+
+
+async def _types(work: Work, visits: Sequence[OpenVisit]) -> dict[UUID, KnownType]:
+    ids = {visit.row.appointment_type_id for visit in visits}
+    rows = await work.load_where(KnownType, "appointment_type_id = ANY($2)", list(ids))
+    return {row.appointment_type_id: row for row in rows}
+
+
+async def _fees(work: Work, visits: Sequence[OpenVisit]) -> dict[tuple[UUID, str], list[KnownFee]]:
+    ids = {visit.row.clinic_id for visit in visits}
+    found: defaultdict[tuple[UUID, str], list[KnownFee]] = defaultdict(list)
+    for row in await work.load_where(KnownFee, "clinic_id = ANY($2)", list(ids)):
+        found[row.clinic_id, row.service_code].append(row)
+    return found
 
 
 async def _visits(work: Work, patient_id: UUID, around: date | None) -> list[OpenVisit]:

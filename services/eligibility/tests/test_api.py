@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import pytest
 
 from services.eligibility.tests.builders import (
@@ -126,8 +127,6 @@ async def test_two_at_once_for_one_order_leave_one(at: Scene) -> None:
 
 
 async def test_the_constraint_is_the_proof_that_an_order_is_held_once(at: Scene) -> None:
-    import asyncpg
-
     patient = await at.patient()
     made = await at.coverage(patient)
     again = (

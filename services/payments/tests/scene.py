@@ -43,7 +43,6 @@ from shared.web.settings import Chassis, Urls
 ZONE = "America/Denver"
 TODAY = date(2026, 11, 2)
 URLS = {"patients": "http://patients.test", "appointments": "http://appointments.test"}
-ROLES = ("admin", "front_desk", "biller", "auditor")
 PERSON = "Ana Łukasiewicz"
 
 
@@ -92,19 +91,20 @@ class Scene:
         for event in events:
             context = Context(self.network_id, Actor("service", "bus"), self.clock.now())
             locks = SUBSCRIPTIONS.locks(event)
-            envelope = self._envelope(event, at or self.clock.now())
+            envelope = self.envelope(event, at)
             async with self.database.work(context, locks, role="worker") as work:
                 await become_app(work)
                 work.caused_by(envelope)
                 await SUBSCRIPTIONS.handlers[type(event)](work, envelope, event)
 
-    def _envelope(self, event: Event, at: datetime) -> Envelope:
+    def envelope(self, event: Event, at: datetime | None = None) -> Envelope:
+        """The envelope of an event that somebody's deed caused."""
         return Envelope(
             id=new_id(),
             type=event.wire_type(),
             source=f"/clinicbus/{event.producer}",
             subject=event.subject,
-            time=at,
+            time=at or self.clock.now(),
             subject_seq=1,
             network_id=self.network_id,
             actor="person/somebody",
@@ -301,10 +301,21 @@ class Scene:
             " coalesce((SELECT sum(l.cents) FROM ledger_lines l WHERE l.owner_id = a.patient_id"
             "  AND l.account_kind = 'patient_credit'), 0) AS credit,"
             " coalesce((SELECT sum(x.cents) FROM allocations x WHERE x.patient_id = a.patient_id"
-            "  AND x.charge_id IS NULL), 0) AS unmet FROM accounts a"
+            "  AND x.charge_id IS NULL), 0) AS unmet,"
+            " (SELECT coalesce(sum(c.amount_cents), 0) FROM charges c"
+            "  WHERE c.patient_id = a.patient_id) - (SELECT coalesce(sum(x.cents), 0)"
+            "  FROM allocations x WHERE x.patient_id = a.patient_id AND x.charge_id IS NOT NULL)"
+            " AS open FROM accounts a"
         )
         assert [row for row in accounts if row["balance_cents"] != row["ledger"]] == []
         assert [row for row in accounts if row["unmet"] != -row["credit"]] == []
+        assert [row for row in accounts if row["open"] != row["ledger"] - row["credit"]] == []
+        over = await self.rows(
+            "SELECT charge_id FROM allocations a JOIN charges c ON c.id = a.charge_id"
+            " GROUP BY charge_id, c.amount_cents"
+            " HAVING sum(cents) < 0 OR sum(cents) > c.amount_cents"
+        )
+        assert list(over) == []
 
 
 def _visit(booked: AppointmentBooked) -> dict[str, Any]:
@@ -319,8 +330,8 @@ def neighbours(office: Office, clinic_id: UUID) -> None:
     """Answer for the services that a receipt's names are asked of."""
 
     def patients(request: httpx.Request) -> httpx.Response:
-        wanted = json.loads(request.content)["patient_ids"]
-        people = [{"id": key, "display_name": PERSON, "mrn": "MRN-1042"} for key in wanted]
+        wanted = json.loads(request.content)["ids"]
+        people = [{"id": key, "name": {"display": PERSON}, "mrn": "MRN-1042"} for key in wanted]
         return httpx.Response(200, json={"items": people})
 
     def appointments(request: httpx.Request) -> httpx.Response:

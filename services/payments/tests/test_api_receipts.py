@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import httpx
-import pypdfium2 as pdfium  # type: ignore[import-untyped]
+import pypdfium2 as pdfium
 import pytest
 
 from services.payments.tests.scene import PERSON, URLS, Scene, broken_at, scene

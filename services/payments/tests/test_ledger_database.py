@@ -7,7 +7,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from services.payments.tables import LedgerEntry, LedgerLine
+from services.payments.tables import BusinessDay, LedgerEntry, LedgerLine
 from shared.db.actor import Actor
 from shared.db.database import Database, become_app
 from shared.db.work import Context, Work
@@ -157,7 +157,7 @@ async def test_a_batch_of_two_networks_keeps_the_whole_one_and_not_the_other(
 async def test_a_transaction_that_changes_its_network_keeps_nothing(
     database: Database, network_id: UUID, clock: FixedClock, role: str
 ) -> None:
-    """The judge at its end would see no rows of the first network: it refuses what it cannot see."""
+    """At its end the rows of the first network are not seen: what is not seen is refused."""
     given, other = context(network_id, clock), new_id()
 
     async def mixed(work: Work, lines: int) -> None:
@@ -264,8 +264,6 @@ async def test_nothing_is_posted_into_a_closed_day(
     database: Database, network_id: UUID, clock: FixedClock
 ) -> None:
     """M22, held by Postgres too."""
-    from services.payments.tables import BusinessDay
-
     given, clinic_id = context(network_id, clock), new_id()
     async with database.work(given) as work:
         work.add(

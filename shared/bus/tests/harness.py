@@ -125,16 +125,15 @@ class KafkaHarness:
 
     async def kill(self, subscription: Subscription) -> None:
         assert isinstance(subscription, KafkaSubscription)
-        consumer = subscription._consumer
+        consumer, group = subscription._consumer, subscription._consumer._coordinator
         subscription._positions = {}
-        consumer._coordinator.reset_generation()  # so that it does not leave the group properly
-        for task in (
-            consumer._coordinator._coordination_task,
-            consumer._coordinator._heartbeat_task,
-        ):
-            if task is not None:
-                task.cancel()
+        tasks = (group._coordination_task, group._heartbeat_task, group._commit_refresh_task)
+        for task in filter(None, tasks):
+            task.cancel()
+            await asyncio.wait([task])
+        await consumer._fetcher.close()
         await consumer._client.close()
+        consumer._closed = True  # nothing left the group
 
     async def trim(self, topic: str, partition: int, before: int) -> None:
         from aiokafka import TopicPartition

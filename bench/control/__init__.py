@@ -1,0 +1,1 @@
+"""The control: appointments as a tutorial would build them. It is measured, never used."""
