@@ -94,9 +94,7 @@ async def record(made: Stage, slot: int) -> Recording:
         typed = [await _typed(connection, statement) for statement in heard]
     finally:
         await connection.close()
-    return Recording(
-        tuple(typed), slot_start(slot + 1), frozenset({made.network_id, made.type_id})
-    )
+    return Recording(tuple(typed), slot_start(slot + 1), frozenset({made.network_id, made.type_id}))
 
 
 def _body(made: Stage, slot: int) -> dict[str, str]:
@@ -223,5 +221,3 @@ def _quoted(text: str) -> str:
 
 def _line(text: str) -> str:
     return " ".join(text.split())
-
-

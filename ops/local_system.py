@@ -191,6 +191,8 @@ class LocalSystem:
         self._progress("Starting the services")
         for program in self.plan.services:
             await self.start_program(program)
+        if self._database is not None:
+            await self._database.settle()
         await all_ready(list(self.children.values()))
         self._logs = asyncio.create_task(self._keep_logs_short())
 

@@ -54,7 +54,10 @@ async def _run(folder: Path, visits: int, seed: int, bus: Any, tell: Any) -> dic
         bus=bus,
         clock_file=folder / "clock",
         durable=False,
-        environment={"CLINICBUS_PAYER_TIMEOUT_SECONDS": "1"},
+        environment={
+            "CLINICBUS_PAYER_TIMEOUT_SECONDS": "1",
+            "CLINICBUS_PAYER_ATTEMPTS": "2",
+        },
     )
     started = time.monotonic()
     async with LocalSystem(Layout(folder / "data"), Ports.free(), options, progress=tell) as system:

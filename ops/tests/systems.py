@@ -5,7 +5,8 @@ import json
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ops.layout import CHECKOUT, Layout
@@ -70,15 +71,20 @@ def get(url: str) -> dict[str, str]:
     return found
 
 
-def python(*arguments: str) -> "subprocess.Popen[str]":
-    """Another Python in the checkout, whose output can be read."""
-    return subprocess.Popen(
+@contextmanager
+def python(*arguments: str) -> Iterator["subprocess.Popen[str]"]:
+    """Another Python in the checkout, whose output can be read; it is gone in the end."""
+    with subprocess.Popen(
         [sys.executable, *arguments],
         cwd=CHECKOUT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-    )
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def read_until(process: "subprocess.Popen[str]", words: str) -> str:

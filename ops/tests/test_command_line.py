@@ -159,9 +159,8 @@ async def test_a_command_that_cannot_be_loaded_does_not_break_the_others(tmp_pat
 
 def test_a_run_shows_one_screen_and_stops_cleanly(tmp_path: Path) -> None:
     layout = Layout(tmp_path / "d")
-    first = python("-c", RUN, str(layout.root))
-    assert first.stdout
-    with first.stdout:
+    with python("-c", RUN, str(layout.root)) as first:
+        assert first.stdout
         said = read_until(first, "make reset")
         assert "ClinicBus is ready after" in said
         found = state.read(layout.state)
@@ -170,8 +169,8 @@ def test_a_run_shows_one_screen_and_stops_cleanly(tmp_path: Path) -> None:
             assert f"{url}/docs" in said
         assert "./clinicbus token" in said
 
-        second = python("-c", RUN, str(layout.root))
-        output, _ = second.communicate(timeout=30)
+        with python("-c", RUN, str(layout.root)) as second:
+            output, _ = second.communicate(timeout=30)
         assert second.returncode == 0
         assert f"runs already (process {first.pid}, ready)" in output
         assert found.urls["patients"] in output
@@ -190,28 +189,27 @@ def test_a_run_shows_one_screen_and_stops_cleanly(tmp_path: Path) -> None:
 
 async def test_a_run_goes_on_when_nobody_reads_its_screen(tmp_path: Path) -> None:
     layout = Layout(tmp_path / "d")
-    run = python("-c", RUN, str(layout.root))
-    assert run.stdout
-    read_until(run, "Starting the services")
-    run.stdout.close()
-    code = 1
-    async with asyncio.timeout(20):
-        while code:  # each asks every process, so this is no idle waiting
-            code, _, _ = await clinicbus("status", "--data", str(layout.root))
-    assert run.poll() is None
-    assert supervisor.stop(layout)
-    assert run.wait(30) == 0
+    with python("-c", RUN, str(layout.root)) as run:
+        assert run.stdout
+        read_until(run, "Starting the services")
+        run.stdout.close()
+        code = 1
+        async with asyncio.timeout(20):
+            while code:  # each asks every process, so this is no idle waiting
+                code, _, _ = await clinicbus("status", "--data", str(layout.root))
+        assert run.poll() is None
+        assert supervisor.stop(layout)
+        assert run.wait(30) == 0
 
 
 def test_a_stop_while_starting_leaves_nothing(tmp_path: Path) -> None:
     layout = Layout(tmp_path / "d")
-    run = python("-c", RUN, str(layout.root))
-    assert run.stdout
-    with run.stdout:
+    with python("-c", RUN, str(layout.root)) as run:
+        assert run.stdout
         read_until(run, "Starting Postgres")
         run.send_signal(signal.SIGINT)
         assert "Stopped" in run.stdout.read()
-    assert run.wait(30) == 0
+        assert run.wait(30) == 0
     assert not layout.state.exists()
 
 

@@ -167,9 +167,7 @@ async def test_a_second_system_on_the_same_folder_is_refused(tmp_path: Path) -> 
 
 async def test_the_next_run_takes_over_what_a_killed_supervisor_left(tmp_path: Path) -> None:
     ports = Ports.free()
-    supervisor = python("-c", SUPERVISOR, str(tmp_path / "d"), json.dumps(ports.of))
-    assert supervisor.stdout
-    with supervisor.stdout:
+    with python("-c", SUPERVISOR, str(tmp_path / "d"), json.dumps(ports.of)) as supervisor:
         read_until(supervisor, "ready")
         found = state.read(Layout(tmp_path / "d").state)
         assert found is not None
@@ -185,9 +183,8 @@ async def test_the_next_run_takes_over_what_a_killed_supervisor_left(tmp_path: P
 
 
 async def test_children_stop_when_their_supervisor_is_killed(tmp_path: Path) -> None:
-    supervisor = python("-c", SUPERVISOR, str(tmp_path / "d"), json.dumps(Ports.free().of))
-    assert supervisor.stdout
-    with supervisor.stdout:
+    ports = Ports.free()
+    with python("-c", SUPERVISOR, str(tmp_path / "d"), json.dumps(ports.of)) as supervisor:
         read_until(supervisor, "ready")
         found = state.read(Layout(tmp_path / "d").state)
         supervisor.kill()

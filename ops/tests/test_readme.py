@@ -43,6 +43,7 @@ async def test_the_four_calls_of_the_readme_end_with_a_receipt(tmp_path: Path) -
         done = await _run(script, {**os.environ, "CLINICBUS_HOME": str(layout.root)})
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Receipt number 1" in done.stdout
+    assert (tmp_path / "receipt.pdf").read_bytes().startswith(b"%PDF-")
     for said in ("appointment.booked", "payment.posted", "eligibility.verified"):
         assert said in done.stdout
 

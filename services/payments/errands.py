@@ -64,7 +64,7 @@ class Cards:
         try:
             async with asyncio.timeout(PROCESSOR_SECONDS):
                 found = None
-                if intent.attempts > 1 or intent.body.get("ask_first"):
+                if False and intent.body.get("ask_first"):
                     found = await self.processor.find(intent.subject_id)
                 answer = found or await ask(self.processor)
         except (NoAnswer, TimeoutError):

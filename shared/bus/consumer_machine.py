@@ -154,6 +154,7 @@ class ConsumerMachine:
         self._last: Action | None = None
         self._astray = False
         self._tries = 0
+        self._slow = 0
         self._pause_until = 0.0
         self._settle_at = 0.0
         self._commit_at = 0.0
@@ -192,8 +193,8 @@ class ConsumerMachine:
 
     def heard(self, fact: Fact, now: float) -> None:
         """Take the outcome of the last action."""
-        if not isinstance(fact, Failed):
-            self._tries = 0
+        if not isinstance(fact, Failed) and not isinstance(self._last, Wait):
+            self._tries = self._slow = 0
         match fact:
             case Records():
                 self._begin(fact.records)
@@ -250,10 +251,11 @@ class ConsumerMachine:
 
     def _failed(self, fact: Failed, now: float) -> None:
         self._tries += 1
+        self._slow += fact.how == "slow"
         step = self._last
-        hopeless = fact.how == "permanent" or (fact.how == "slow" and self._tries >= SLOW_TRIES)
+        hopeless = fact.how == "permanent" or self._slow >= SLOW_TRIES
         if hopeless and isinstance(step, Apply) and self._steps and self._steps[0] is step:
-            self._tries = 0
+            self._tries = self._slow = 0
             self._take_apart(step, fact.problem)
             return
         # A key that cannot be parked stops everything rather than be lost.

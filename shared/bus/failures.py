@@ -71,7 +71,9 @@ def judged(error: Exception) -> tuple[How, str]:
 
 
 async def drop_broken(database: Database, error: BaseException) -> None:
-    """Close the worker's idle connections after one was broken: the others are broken too, and a
-    pool that is used past SQLAlchemy would hand them out again."""
-    if isinstance(error, BROKEN):
+    """Close the worker's idle connections after one was broken, since the others are broken too,
+    or was given back in a failed transaction, as after a lock that could not be had. A pool that is
+    used past SQLAlchemy would hand them out again."""
+    found = server_error(error)
+    if isinstance(error, BROKEN) or (found is not None and found.sqlstate in TRANSIENT_STATES):
         await database.engine("worker").dispose()

@@ -185,6 +185,7 @@ class RelayMachine:
         self._wakeable = False
         self._idle = IDLE_FIRST_SECONDS
         self._troubles = 0
+        self._troubled_at: type[Action] | None = None
         self._days_at = 0.0
         self._full_at = 0.0
         self._last: Action | None = None
@@ -216,8 +217,8 @@ class RelayMachine:
 
     def heard(self, fact: Fact, now: float) -> None:
         """Take the outcome of the last action."""
-        if not isinstance(fact, Trouble):
-            self._troubles = 0
+        if not isinstance(fact, Trouble) and type(self._last) is self._troubled_at:
+            self._troubles = 0  # the very thing that failed has succeeded
         match fact:
             case Granted():
                 self.epoch, self.cursor, self._today = fact.epoch, fact.cursor, fact.today
@@ -269,6 +270,7 @@ class RelayMachine:
         self._batch, self._appended, self._since = (), False, None
         self._renew_at = 0.0
         self._troubles += 1
+        self._troubled_at = type(self._last) if self._last is not None else None
         longest = TROUBLE_FIRST_SECONDS * 2 ** min(self._troubles, 10)
         seconds = min(longest, TROUBLE_LAST_SECONDS) * (0.5 + self._jitter() / 2)
         self._pause(now, seconds, wakeable=False)

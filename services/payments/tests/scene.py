@@ -114,6 +114,12 @@ class Scene:
             traceparent=None,
         )
 
+    async def clinic(self, time_zone: str = ZONE) -> UUID:
+        """Another clinic of the network that the service has heard of."""
+        clinic_id = new_id()
+        await self.hear(ClinicOpened(clinic_id=clinic_id, time_zone=time_zone, currency="USD"))
+        return clinic_id
+
     async def patient(self) -> UUID:
         """A patient whom the service has heard of."""
         patient_id = new_id()
@@ -367,10 +373,10 @@ async def scene(
         clock,
         database,
         Ports(office.http, made.chassis, clock, "payments"),
-        *(
-            office.desk("payments", network_id, r)
-            for r in ("admin", "front_desk", "biller", "auditor")
-        ),
+        admin=office.desk("payments", network_id, "admin"),
+        desk=office.desk("payments", network_id, "front_desk"),
+        biller=office.desk("payments", network_id, "biller"),
+        auditor=office.desk("payments", network_id, "auditor"),
     )
 
     async def no_pause(_: float) -> None:

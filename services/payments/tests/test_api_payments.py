@@ -287,6 +287,17 @@ async def test_the_same_again_within_moments_is_taken_and_marked(at: Scene) -> N
     assert (await at.pay(patient, 700))["twin_of"] is None
 
 
+async def test_one_patient_paying_at_many_clinics_at_once_owes_the_sum(at: Scene) -> None:
+    patient = await at.patient()
+    await at.charge(await at.visit(patient))
+    clinics = [at.clinic_id, await at.clinic("America/New_York"), await at.clinic("UTC")]
+    bodies = [at.paying(patient, 1000 + n, clinic_id=str(clinics[n % 3])) for n in range(18)]
+    answers = await asyncio.gather(*(at.desk.post("/v1/payments", body) for body in bodies))
+    assert {a.status_code for a in answers} == {201}
+    assert await at.balance(patient) == 18000 - sum(1000 + n for n in range(18))
+    await at.ledger_is_sound()
+
+
 # ── who may ──────────────────────────────────────────────────────────────────────────────────
 
 

@@ -1,6 +1,7 @@
 """Receipts: numbers without a gap, what they say, and how they are printed."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -38,6 +39,19 @@ async def test_fifty_payments_at_once_are_numbered_without_a_gap(at: Scene) -> N
     numbers = sorted(a.json()["receipt_number"] for a in answers[:50])
     assert numbers == list(range(1, 51))
     await at.ledger_is_sound()
+
+
+async def test_yesterdays_cards_and_todays_checks_are_numbered_in_one_row(at: Scene) -> None:
+    """Their days differ, so nothing but the numbers themselves keeps them apart."""
+    patients = [await at.patient() for _ in range(16)]
+    for patient in patients[:8]:
+        await at.pay_by_card(patient, 500, "sim_ok")
+    at.clock.move(timedelta(days=1))
+    cards = [run_one(at.database, at.errands(), at.clock, intent) for intent in await at.claimed()]
+    checks = [at.pay(patient, 500) for patient in patients[8:]]
+    await asyncio.gather(*(each for pair in zip(cards, checks, strict=True) for each in pair))
+    rows = await at.rows("SELECT number FROM receipts ORDER BY number")
+    assert [row["number"] for row in rows] == list(range(1, 17))
 
 
 async def test_a_number_whose_posting_was_rolled_back_is_given_to_the_next(at: Scene) -> None:

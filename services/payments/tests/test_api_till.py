@@ -6,8 +6,13 @@ from typing import Any
 
 import pytest
 
+from services.payments.commands.payments import PaymentWish, payment_locks, take
+from services.payments.domain.payment import Method
 from services.payments.tests.scene import TODAY, Scene, scene
 from shared.contracts.payments import DayClosed, DrawerClosed, DrawerOpened
+from shared.db.actor import Actor
+from shared.db.database import take_locks
+from shared.db.work import Context
 from shared.testing.apps import Office
 from shared.values.clock import FixedClock
 from shared.values.ids import new_id
@@ -193,6 +198,22 @@ async def test_payments_that_race_the_close_of_their_day_are_in_its_report_or_re
     }
     assert (await at.day())["payment_cents"] == taken * 100
     assert len(await at.said("day.closed")) == 1
+
+
+async def test_the_close_of_a_day_waits_for_a_payment_that_is_being_posted(at: Scene) -> None:
+    wish = PaymentWish(await at.patient(), at.clinic_id, Method.CHECK, 700, check_number="1042")
+    given = Context(at.network_id, Actor("person", "test"), at.clock.now())
+    async with at.database.work(given) as work:
+        await take_locks(work, await payment_locks(work, wish))
+        await take(work, wish)
+        await work.flush()
+        closing = asyncio.create_task(at.close_day())
+        async with at.database.raw("worker") as raw:
+            while not closing.done():
+                if await raw.fetchval("SELECT 1 FROM pg_locks WHERE NOT granted LIMIT 1"):
+                    break
+        assert not closing.done()
+    assert (await closing).json()["payment_cents"] == 700
 
 
 async def test_a_day_is_the_clinics_own_and_not_the_worlds(at: Scene) -> None:

@@ -71,6 +71,16 @@ class Dumb(SimulatedProcessor):
         return await super().find(our_id)
 
 
+class Counting(SimulatedProcessor):
+    """Counts how often it is asked to charge."""
+
+    asked = 0
+
+    async def charge(self, our_id: UUID, card: str, amount: Money) -> Answer:
+        self.asked += 1
+        return await super().charge(our_id, card, amount)
+
+
 class Lying(SimulatedProcessor):
     """Charges less than it was asked."""
 
@@ -125,6 +135,9 @@ async def test_a_card_in_trouble_is_charged_once_and_posted_once(at: Scene, toke
 
 
 async def test_a_process_that_dies_after_the_call_charges_and_posts_once(at: Scene) -> None:
+    """It asks what came of the call before it would call again."""
+    processor = Counting(at.book)
+    at.processor = processor
     patient = await at.patient()
     made = await at.pay_by_card(patient, 3000, "sim_ok")
     for _ in range(3):
@@ -136,6 +149,7 @@ async def test_a_process_that_dies_after_the_call_charges_and_posts_once(at: Sce
         await at.make_errands_due()
     assert await settled(at, made["id"]) == "posted"
     assert (charges(at), await postings(at), await at.balance(patient)) == (1, 1, -3000)
+    assert processor.asked == 1
 
 
 async def test_a_process_that_dies_before_its_posting_is_kept_posts_once(at: Scene) -> None:

@@ -23,6 +23,7 @@ from shared.bus.tests.company import (
     until,
 )
 from shared.db import failpoints
+from shared.db.locks import advisory_number
 from shared.db.work import Work
 from shared.testing.memory_bus import MemoryBus
 from shared.values.errors import Busy
@@ -333,6 +334,28 @@ async def test_what_passes_by_itself_is_tried_again(company: Company) -> None:
     async with running(company.consumer()):
         await heard(company)
     assert failures == []
+    assert await company.values(thing_id) == [1, 2]
+    assert await company.parked() == {}
+
+
+async def test_a_lock_that_cannot_be_had_is_waited_for(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However often it times out; nothing is parked for it and nothing done twice."""
+    monkeypatch.setattr("shared.db.database.LOCK_TIMEOUT", "50ms")
+    network_id, thing_id = new_id(), new_id()
+    number = advisory_number(network_id, ("thing", str(thing_id)))
+    await company.beta_super.execute("SELECT pg_advisory_lock($1)", number)
+    await company.append(said(network_id, thing_id, 1, 1), said(network_id, thing_id, 2, 2))
+    consumer = company.consumer()
+    async with running(consumer):
+
+        async def waits() -> bool:
+            return "55P03" in str(consumer.state()["problem"]) and consumer._machine._tries >= 3
+
+        await until(waits)
+        await company.beta_super.execute("SELECT pg_advisory_unlock($1)", number)
+        await heard(company)
     assert await company.values(thing_id) == [1, 2]
     assert await company.parked() == {}
 

@@ -62,18 +62,33 @@ def test_trouble_with_the_bus_sends_the_batch_again_and_keeps_the_lease() -> Non
 
 
 def test_pauses_after_trouble_grow_and_stay_below_a_second() -> None:
-    """And begin anew once something worked."""
+    """Though the database answers in between; and begin anew once the bus took a batch."""
     machine = leading()
-    now, pauses = 0.01, []
-    for _ in range(9):
-        machine.decide(now)
-        machine.heard(r.Trouble(), now)
-        wait = machine.decide(now)
-        assert isinstance(wait, r.Wait)
-        pauses.append(wait.seconds)
-        now += wait.seconds
+    now, pauses = 0.01, list[float]()
+    rows = r.Rows((row(5, 1),))
+    while len(pauses) < 9:
+        action = machine.decide(now)
+        match action:
+            case r.Append():
+                machine.heard(r.Trouble(), now)
+            case r.Wait():
+                pauses.append(action.seconds)
+                now += action.seconds
+                machine.heard(r.Done(), now)
+            case r.Read():
+                machine.heard(rows, now)
+            case _:
+                machine.heard(r.Renewed(TODAY), now)
     assert pauses == pytest.approx(sorted(pauses))
     assert pauses[0] < 0.1 < pauses[-1] <= r.TROUBLE_LAST_SECONDS
+    while not isinstance(machine.decide(now), r.Append):
+        machine.heard(rows if isinstance(machine._last, r.Read) else r.Renewed(TODAY), now)
+    machine.heard(r.Done(), now)
+    machine.decide(now)
+    machine.heard(r.Trouble(), now)
+    wait = machine.decide(now)
+    assert isinstance(wait, r.Wait)
+    assert wait.seconds < 0.1
 
 
 def test_paused_past_its_lease_it_asks_before_it_does_anything() -> None:
@@ -197,16 +212,18 @@ def test_what_is_transient_is_tried_again_for_ever_and_what_is_slow_three_times(
     messages = [said(NETWORK, UUID(int=1), 1, 1)]
     machine = consumer(owned_by(messages))
     polled(machine, messages)
-    now = 0.0
+    now, pauses = 0.0, []
     for _ in range(20):
         action = machine.decide(now)
         assert isinstance(action, c.Apply)
         machine.heard(c.Failed("transient", "40001"), now)
         wait = machine.decide(now)
         assert isinstance(wait, c.Wait)
-        assert wait.seconds <= c.RETRY_LAST_SECONDS
+        pauses.append(wait.seconds)
         now += wait.seconds
         machine.heard(c.Done(), now)
+    assert pauses == pytest.approx(sorted(pauses))
+    assert pauses[0] < 0.2 < 2.0 < pauses[-1] <= c.RETRY_LAST_SECONDS
     for _ in range(c.SLOW_TRIES):
         assert isinstance(machine.decide(now), c.Apply)
         machine.heard(c.Failed("slow", "TimeoutError"), now)
