@@ -11,12 +11,13 @@ from uuid import UUID
 import pytest
 
 from ops import postgres, prepare
-from shared.bus import postgres_schema
 from shared.db import migrate
 from shared.db.provision import SERVICES, provision, roles_of, service_environment
 from shared.testing.apps import Office, office
 from shared.values.clock import FixedClock
 from shared.values.ids import new_id
+
+pytest_plugins = ["ops.kafka_fixture"]
 
 
 @pytest.fixture(scope="session")
@@ -37,13 +38,9 @@ def environment(postgres_superuser_url: str) -> dict[str, str]:
     passwords = {role: f"test-{role}" for role in roles_of()}
     asyncio.run(provision(postgres_superuser_url, passwords))
     found = service_environment(postgres_superuser_url, passwords)
-    ready = [s for s in SERVICES if (migrate.ROOT / "services" / s / "app.py").exists()]
-    for service in ready:
+    for service in SERVICES:
         migrate.upgrade(service, found[f"CLINICBUS_{service.upper()}_OWNER_URL"])
-    if ready == list(SERVICES):
-        asyncio.run(prepare.install_bus(found["CLINICBUS_BUS_OWNER_URL"]))
-    else:
-        asyncio.run(postgres_schema.install(found["CLINICBUS_BUS_OWNER_URL"]))
+    asyncio.run(prepare.install_bus(found["CLINICBUS_BUS_OWNER_URL"]))
     return found
 
 

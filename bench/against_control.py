@@ -8,11 +8,11 @@ from statistics import median
 
 import uvloop
 
-from bench.bookings import CLIENTS, Run, measure, own_lanes, run_api
-from bench.control_stage import CONTROL_TOPIC, OUR_TOPIC, Arena, control_booking, control_lanes
+from bench.bookings import CLIENTS, Run, measure, run_api
+from bench.control_stage import Arena, control_booking, control_lanes
 from bench.driver import drive
 from bench.race import CLIENTS as RACERS
-from bench.race import SLOTS
+from bench.race import SLOTS, rival_slot
 from bench.report import Figure, at_least
 from bench.stage import LANE, SLOTS_A_DAY
 
@@ -67,7 +67,7 @@ def control_race(found: Arena) -> list[Figure]:
         rounds += 1
 
         def ask(client: int, number: int, first: int = first) -> bytes | None:
-            return None if number else control_booking(LANE[0], first + client % SLOTS)
+            return None if number else control_booking(LANE[0], first + rival_slot(client, 0))
 
         with found.control() as control:
             result = uvloop.run(drive(control.port, RACERS, ask, 60))

@@ -28,7 +28,7 @@ BOUND = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run of the API. livez_per_second: what the driver reaches on a route that does nothing."""
+    """One run of an API. livez_per_second: the driver on a route that does nothing."""
 
     result: Result
     api_cpu_share: float

@@ -32,6 +32,11 @@ class Raced:
     patient_pairs: int
 
 
+def rival_slot(client: int, heat: int) -> int:
+    """Which of a heat's slots a client wants: neighbours want the same, and come at once."""
+    return (client * SLOTS // CLIENTS + heat) % SLOTS
+
+
 def race(made: Stage, tries: int) -> list[Figure]:
     """Run the race: heats in which every client tries once, each heat for 20 slots of its own."""
     started = time.perf_counter()
@@ -67,7 +72,7 @@ def run(made: Stage, tries: int) -> Raced:
     def ask(client: int, number: int) -> bytes | None:
         if number >= heats:
             return None
-        slot = first + number * SLOTS + (client + number) % SLOTS
+        slot = first + number * SLOTS + rival_slot(client, number)
         patient = LANE[client % len(LANE)].patient_id(client % PATIENTS_A_LANE)
         return made.booking(lane, slot, f"race-{first}-{client}-{number}", patient=patient)
 

@@ -163,7 +163,7 @@ def _own_lock(text: str) -> str:
 def _marks(recording: Recording) -> dict[str, str]:
     """Texts that differ from booking to booking, each with the SQL that makes it."""
     lane = LANE[0]
-    own = {i: (":lane", 3) for i in (lane.clinic_id, lane.provider_id, lane.room_id)}
+    own = dict.fromkeys((lane.clinic_id, lane.provider_id, lane.room_id), (":lane", 3))
     own |= {lane.patient_id(n): (":patient", 6) for n in range(PATIENTS_A_LANE)}
     marks = {str(i): f"'{str(i)[:-n]}' || {variable}::text" for i, (variable, n) in own.items()}
     texts = [str(a) for s in recording.statements for a in s.arguments]

@@ -79,5 +79,5 @@ def _wait(process: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
             if httpx.get(url, timeout=2).status_code == 200:
                 return
         except httpx.HTTPError:
-            time.sleep(processes.POLL_S)  # noqa: TID251 - it tells nobody when it listens
+            time.sleep(processes.POLL_S)
     raise CannotRun(f"{url} was not ready after {READY_SECONDS:.0f} s: {last_words(log)}")

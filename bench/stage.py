@@ -193,7 +193,7 @@ async def _fill(made: Stage) -> None:
             )
         )  # fmt: skip
         for lane in LANE:
-            place = {"network_id": n, "clinic_id": lane.clinic_id}
+            place: dict[str, Any] = {"network_id": n, "clinic_id": lane.clinic_id}
             work.add(
                 t.Clinic(
                     id=lane.clinic_id, network_id=n, name="C", time_zone="UTC", currency="USD"

@@ -26,8 +26,11 @@ if ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
         fail "Python 3.11 is needed and $python is not that: name one with PYTHON=/path/to/python3.11."
     "$python" -c 'import ensurepip, venv' 2>/dev/null ||
         fail "$python has no module venv: install it (Debian: apt install python3.11-venv)."
+    if [ -e "$venv" ] && [ ! -f "$venv/pyvenv.cfg" ]; then
+        fail "$venv is there and is no Python environment: move it away, or name another with VENV=."
+    fi
     echo "Making the environment $venv ..."
-    "$python" -m venv "$venv" ||
+    "$python" -m venv --clear "$venv" ||
         fail "The environment $venv cannot be made: make the folder writable and see that the disk has room, then run \`make install\` again."
 fi
 "$venv/bin/python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' ||

@@ -85,7 +85,7 @@ async def livez() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@app.post("/appointments", status_code=201, response_model=Appointment)
+@app.post("/appointments", status_code=201)
 async def create_appointment(
     given: AppointmentCreate, session: SessionDep, producer: ProducerDep
 ) -> Appointment:

@@ -213,22 +213,36 @@ def test_a_stop_while_starting_leaves_nothing(tmp_path: Path) -> None:
     assert not layout.state.exists()
 
 
-@pytest.mark.parametrize(
-    ("python_name", "expected"),
-    [("no-such-python", "is not there: install it"), ("/bin/false", "is not that")],
-)
-def test_install_says_what_is_missing(tmp_path: Path, python_name: str, expected: str) -> None:
+def install(venv: Path, python_name: str) -> tuple[int, str]:
+    """Exit code and error output of the script behind `make install`."""
     answer = subprocess.run(
-        ["sh", "ops/install.sh", str(tmp_path / "venv"), "requirements.lock"],
+        ["sh", "ops/install.sh", str(venv), "requirements.lock"],
         check=False,
         cwd=CHECKOUT,
         capture_output=True,
         text=True,
         env=os.environ | {"PYTHON": python_name},
     )
-    assert answer.returncode == 1
-    assert expected in answer.stderr
-    assert answer.stderr.count("\n") == 1
+    return answer.returncode, answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("python_name", "expected"),
+    [("no-such-python", "is not there: install it"), ("/bin/false", "is not that")],
+)
+def test_install_says_what_is_missing(tmp_path: Path, python_name: str, expected: str) -> None:
+    code, said = install(tmp_path / "venv", python_name)
+    assert code == 1
+    assert expected in said
+    assert said.count("\n") == 1
+
+
+def test_install_overwrites_no_folder_that_is_not_its_own(tmp_path: Path) -> None:
+    (tmp_path / "kept").write_text("")
+    code, said = install(tmp_path, sys.executable)
+    assert code == 1
+    assert "is no Python environment" in said
+    assert (tmp_path / "kept").exists()
 
 
 def test_free_ports_differ() -> None:

@@ -4,8 +4,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
+
+import httpx
+from pydantic import BaseModel, ValidationError
 
 from services.payments.clients import Answer, CardProcessor, IdReused, NoAnswer, Unreachable
 from services.payments.commands import cards, receipts
@@ -13,6 +16,8 @@ from services.payments.commands.payments import CHARGE_CARD, payment_lock
 from services.payments.commands.posting import account_lock, day_lock, receipts_lock
 from services.payments.commands.refunds import REFUND_CARD, refund_lock
 from services.payments.domain.receipt_text import Letterhead, content
+from services.payments.queries.money import receipt_of
+from services.payments.tables import ReceiptRow
 from shared.db.errands import Errand, Errands, Intent, TryLater
 from shared.db.locks import LockKey
 from shared.db.work import Work
@@ -24,6 +29,7 @@ from shared.web.service_calls import ServiceCalls
 PROCESSOR_SECONDS = 25.0
 """Longer is no answer: the processor is asked what came of it."""
 PRINT_TRIES = 10
+Read = TypeVar("Read", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +70,7 @@ class Cards:
         try:
             async with asyncio.timeout(PROCESSOR_SECONDS):
                 found = None
-                if False and intent.body.get("ask_first"):
+                if intent.attempts > 1 or intent.body.get("ask_first"):
                     found = await self.processor.find(intent.subject_id)
                 answer = found or await ask(self.processor)
         except (NoAnswer, TimeoutError):
@@ -93,48 +99,80 @@ class Printer:
     services: ServiceCalls
 
     async def print(self, intent: Intent) -> bytes | Fault:
-        """The PDF of a receipt. Raises TryLater where a service that is asked is away."""
-        letterhead = await self._letterhead(intent)
-        received_from, mrn = await self._person(intent)
-        receipt = receipts.printable(intent.body, letterhead, received_from, mrn)
-        source = template("services.payments", "receipt.typ")
+        """The PDF of a receipt. Raises TryLater where a name cannot be had now."""
+        row: ReceiptRow = intent.facts
+        letterhead = await self._letterhead(intent, row)
+        received_from, mrn = await self._person(intent, row)
+        receipt = receipts.printable(row, letterhead, received_from, mrn)
         try:
-            return await render(source, content(receipt))
+            return await render(template("services.payments", "receipt.typ"), content(receipt))
         except RenderError:
             return Fault("receipt.template")
 
-    async def _letterhead(self, intent: Intent) -> Letterhead:
-        answer = await self.services.get(
-            "appointments",
-            f"/v1/clinics/{intent.body['clinic_id']}",
-            network_id=intent.network_id,
-            actor=str(intent.actor),
-            purpose="receipt",
-            event=intent.causation_id,
+    async def _letterhead(self, intent: Intent, row: ReceiptRow) -> Letterhead:
+        path = f"/v1/clinics/{row.clinic_id}"
+        clinic = _read(await self.services.get("appointments", path, **_why(intent)), _Clinic)
+        address = clinic.address or {}
+        town = " ".join(address[k] for k in ("state", "postal_code") if address.get(k))
+        lines = (
+            address.get("line1"),
+            address.get("line2"),
+            ", ".join(part for part in (address.get("city"), town) if part),
+            clinic.phone,
         )
-        if answer.status_code != 200:
-            raise TryLater(f"appointments.answered_{answer.status_code}", 2.0)
-        clinic = answer.json()
-        address = clinic.get("address") or {}
-        lines = [*(str(line) for line in address.values()), clinic.get("phone")]
-        return Letterhead(clinic["name"], tuple(line for line in lines if line))
+        return Letterhead(clinic.name, tuple(line for line in lines if line))
 
-    async def _person(self, intent: Intent) -> tuple[str | None, str | None]:
-        answer = await self.services.post(
-            "patients",
-            "/v1/patients/lookup",
-            network_id=intent.network_id,
-            actor=str(intent.actor),
-            purpose="receipt",
-            event=intent.causation_id,
-            body={"ids": [intent.body["patient_id"]]},
-        )
-        if answer.status_code != 200:
-            raise TryLater(f"patients.answered_{answer.status_code}", 2.0)
-        people: list[dict[str, Any]] = answer.json()["items"]
-        if not people:
-            return None, None
-        return people[0]["name"]["display"], people[0]["mrn"]
+    async def _person(self, intent: Intent, row: ReceiptRow) -> tuple[str | None, str | None]:
+        path, body = "/v1/patients/lookup", {"ids": [str(row.patient_id)]}
+        answer = await self.services.post("patients", path, body=body, **_why(intent))
+        people = _read(answer, _People).items
+        return (people[0].name.display, people[0].mrn) if people else (None, None)
+
+
+class _Clinic(BaseModel):
+    """What a letterhead needs of appointments' clinic."""
+
+    name: str
+    phone: str | None = None
+    address: dict[str, str] | None = None
+
+
+class _Name(BaseModel):
+    display: str
+
+
+class _Person(BaseModel):
+    name: _Name
+    mrn: str
+
+
+class _People(BaseModel):
+    """What a receipt needs of whom patients has looked up."""
+
+    items: list[_Person]
+
+
+def _read(answer: httpx.Response, model: type[Read]) -> Read:
+    if answer.status_code != 200:
+        raise TryLater(f"names.refused:{answer.status_code}", 2.0)
+    try:
+        return model.model_validate_json(answer.content)
+    except ValidationError:
+        raise TryLater("names.unreadable", 2.0) from None
+
+
+def _why(intent: Intent) -> dict[str, Any]:
+    """For whom, what for and on whose account the owner is asked."""
+    return {
+        "network_id": intent.network_id,
+        "actor": str(intent.actor),
+        "purpose": "receipt",
+        "event": intent.causation_id,
+    }
+
+
+async def _receipt(work: Work, intent: Intent) -> ReceiptRow:
+    return await receipt_of(work, intent.subject_id)
 
 
 async def _settle_charge(work: Work, intent: Intent, outcome: Answer | Fault) -> None:
@@ -142,12 +180,12 @@ async def _settle_charge(work: Work, intent: Intent, outcome: Answer | Fault) ->
         await cards.charge_lost(work, intent.subject_id, ask_again=False)
     else:
         await cards.charge_answered(work, intent.subject_id, outcome)
-    _audit(work, intent, "payments", outcome)
+    _audit(work, intent, "payments", _patient(intent), outcome)
 
 
 async def _give_up_charge(work: Work, intent: Intent, reason: str) -> None:
     await cards.charge_lost(work, intent.subject_id, ask_again=True)
-    _audit(work, intent, "payments", Fault(reason))
+    _audit(work, intent, "payments", _patient(intent), Fault(reason))
 
 
 async def _settle_refund(work: Work, intent: Intent, outcome: Answer | Fault) -> None:
@@ -155,12 +193,12 @@ async def _settle_refund(work: Work, intent: Intent, outcome: Answer | Fault) ->
         await cards.refund_lost(work, intent.subject_id, ask_again=False)
     else:
         await cards.refund_answered(work, intent.subject_id, outcome)
-    _audit(work, intent, "refunds", outcome)
+    _audit(work, intent, "refunds", _patient(intent), outcome)
 
 
 async def _give_up_refund(work: Work, intent: Intent, reason: str) -> None:
     await cards.refund_lost(work, intent.subject_id, ask_again=True)
-    _audit(work, intent, "refunds", Fault(reason))
+    _audit(work, intent, "refunds", _patient(intent), Fault(reason))
 
 
 async def _settle_print(work: Work, intent: Intent, outcome: bytes | Fault) -> None:
@@ -168,15 +206,19 @@ async def _settle_print(work: Work, intent: Intent, outcome: bytes | Fault) -> N
         await receipts.note_not_printed(work, intent.subject_id)
     else:
         await receipts.keep_pdf(work, intent.subject_id, outcome)
-    _audit(work, intent, "receipts", outcome)
+    _audit(work, intent, "receipts", intent.facts.patient_id, outcome)
 
 
 async def _give_up_print(work: Work, intent: Intent, reason: str) -> None:
     await receipts.note_not_printed(work, intent.subject_id)
-    _audit(work, intent, "receipts", Fault(reason))
+    _audit(work, intent, "receipts", intent.facts.patient_id, Fault(reason))
 
 
-def _audit(work: Work, intent: Intent, kind: str, outcome: object) -> None:
+def _patient(intent: Intent) -> UUID:
+    return UUID(intent.body["patient_id"])
+
+
+def _audit(work: Work, intent: Intent, kind: str, patient_id: UUID, outcome: object) -> None:
     result = "ok"
     if isinstance(outcome, Fault):
         result = outcome.code
@@ -185,7 +227,7 @@ def _audit(work: Work, intent: Intent, kind: str, outcome: object) -> None:
     work.audit(
         intent.kind,
         f"/v1/{kind}/{intent.subject_id}",
-        patients=[UUID(intent.body["patient_id"])],
+        patients=[patient_id],
         outcome=result,
     )
 
@@ -217,6 +259,11 @@ def errands(ports: Ports, processor: CardProcessor | None) -> Errands:
         CHARGE_CARD: Errand(card.charge, _settle_charge, _give_up_charge, money_locks),
         REFUND_CARD: Errand(card.refund, _settle_refund, _give_up_refund, money_locks),
         receipts.RENDER: Errand(
-            printer.print, _settle_print, _give_up_print, print_locks, attempts_max=PRINT_TRIES
+            printer.print,
+            _settle_print,
+            _give_up_print,
+            print_locks,
+            attempts_max=PRINT_TRIES,
+            prepare=_receipt,
         ),
     }

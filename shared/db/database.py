@@ -22,6 +22,19 @@ RoleName = Literal["app", "worker"]
 LOCK_TIMEOUT = "5s"
 
 
+BROKEN = (
+    asyncio.CancelledError,
+    TimeoutError,
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+)
+"""After these a connection is closed for good: the server has ended it, or still holds its locks."""
+
+
 class CommitFailed(Exception):
     """The server answered COMMIT with ROLLBACK: nothing of the transaction is kept."""
 
@@ -109,10 +122,7 @@ class Database:
         connection = await self.engine(role).connect()
         try:
             yield connection
-        except (asyncio.CancelledError, TimeoutError):
-            await _discard(connection)
-            raise
-        except asyncpg.PostgresConnectionError:
+        except BROKEN:
             await _discard(connection)
             raise
         finally:
@@ -142,9 +152,9 @@ class Database:
         """
         async with self.connection(role) as connection:
             raw = await driver_connection(connection)
-            await raw.execute(_opening(context, locks, key))
             work = Work(self.name, context, connection, raw, silent=silent)
             try:
+                await raw.execute(_opening(context, locks, key))
                 yield work
                 await work.flush()
                 await hit("work.before_commit")

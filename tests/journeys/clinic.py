@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -48,6 +48,7 @@ class Clinic:
     provider_id: str = ""
     type_id: str = ""
     payer_id: str = ""
+    people: dict[str, Body] = field(default_factory=dict)
 
     def person(self, name: str, service: str, **claims: Any) -> Desk:
         """Somebody of the staff in front of a service; they are called what their token says."""
@@ -112,15 +113,16 @@ class Clinic:
     # ── patients and their cover ─────────────────────────────────────────────────────────────
 
     async def register(self, family: str, given: str = "Lupe", **more: Any) -> str:
-        """A stranger becomes a patient."""
+        """A stranger becomes a patient; no two are alike."""
+        number = len(self.people)
         person = {
             "name": {"family": family, "given": given},
-            "birth_date": "1984-02-29",
+            "birth_date": date(1984 - number, 2, 28 - number % 28).isoformat(),
             "gender": "female",
-            "phones": [{"number": f"303-555-{new_id().int % 10_000:04d}"}],
+            "phones": [{"number": f"303-555-{number:04d}"}],
             "addresses": [
                 {
-                    "lines": ["100 Main Street"],
+                    "lines": [f"{100 + 7 * number} Main Street"],
                     "city": "Denver",
                     "state": "CO",
                     "postal_code": "80202",
@@ -128,10 +130,13 @@ class Clinic:
             ],
             **more,
         }
-        return str((await self.does("dana", "patients", "/v1/patients", person))["id"])
+        made = await self.does("dana", "patients", "/v1/patients", person)
+        self.people[made["id"]] = person
+        return str(made["id"])
 
-    async def cover(self, patient_id: str, member_id: str, family: str = "Sampleson") -> str:
+    async def cover(self, patient_id: str, member_id: str) -> str:
         """The card of a payer is entered. What its member id begins with, the payer answers."""
+        person = self.people[patient_id]
         card = {
             "patient_id": patient_id,
             "payer_id": self.payer_id,
@@ -139,10 +144,10 @@ class Clinic:
             "member_id": member_id,
             "relationship": "self",
             "subscriber": {
-                "family_name": family,
-                "given_name": "Lupe",
-                "birth_date": "1984-02-29",
-                "gender": "female",
+                "family_name": person["name"]["family"],
+                "given_name": person["name"]["given"],
+                "birth_date": person["birth_date"],
+                "gender": person["gender"],
             },
             "effective_from": "2026-01-01",
         }
@@ -202,6 +207,15 @@ class Clinic:
         path = f"/v1/appointments/{appointment_id}/requirements"
         items = (await self.sees("dana", "appointments", path))["items"]
         return {item["code"] for item in items if item["state"] == "open"}
+
+    async def heard_states(self, appointment_id: str) -> dict[str, str]:
+        """Where each service that listens believes a visit to be."""
+        found = {}
+        for service in ("patients", "eligibility", "payments", "documents"):
+            where = f"appointment_id = '{appointment_id}'"
+            (row,) = await self.rows(service, "known_visits", where)
+            found[service] = row["status" if service == "patients" else "state"]
+        return found
 
     async def verdict(self, appointment_id: str) -> tuple[str, str]:
         """Whether a visit is covered, and why."""

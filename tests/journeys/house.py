@@ -27,6 +27,7 @@ from shared.web.service import Service, app_of
 
 PATIENCE_SECONDS = 15.0
 LOOK_SECONDS = 0.02
+PAYER = "http://127.0.0.1"
 PAYER_SECONDS = 0.5
 URLS = {name: f"http://{name}.test" for name in SERVICES}
 
@@ -58,13 +59,17 @@ class House:
     office: Office
     services: dict[str, Service]
     clock: FixedClock
-    simulator: PayerSimulator
     folder: Path
     eyes: dict[str, asyncpg.Connection]
 
     async def rows(self, service: str, statement: str, *arguments: Any) -> list[dict[str, Any]]:
         """Rows of a service's database, of every network."""
         return [dict(row) for row in await self.eyes[service].fetch(statement, *arguments)]
+
+    async def payer_answers(self, member_id: str, behaviour: Mapping[str, Any]) -> None:
+        """Let the payer answer about a member like this from now on."""
+        answer = await self.office.http.put(f"{PAYER}/behaviour/{member_id}", json=behaviour)
+        assert answer.status_code == 200, answer.text
 
     async def settled(self, network_id: UUID) -> None:
         """Wait until nothing of a network is on its way: every event heard, every errand run,
@@ -131,19 +136,18 @@ async def house_of(
     """Start the services on databases that are migrated; it is Monday, 2 November 2026, 8:00 in
     Denver, the day after a clock change."""
     clock = FixedClock(datetime(2026, 11, 2, 15, 0, tzinfo=UTC))
-    simulator = PayerSimulator()
-    payer = HttpPayer(
-        "http://127.0.0.1/x12",
-        deadline_seconds=PAYER_SECONDS,
-        transport=httpx.ASGITransport(app=simulator.app()),
-    )
+    simulator = httpx.ASGITransport(app=PayerSimulator().app())
+    payer = HttpPayer(f"{PAYER}/x12", deadline_seconds=PAYER_SECONDS, transport=simulator)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(payer.close)
-        eyes = {name: await stack.enter_async_context(opened(superuser_url, name)) for name in SERVICES}
+        eyes = {}
+        for name in SERVICES:
+            eyes[name] = await stack.enter_async_context(opened(superuser_url, name))
         found = await stack.enter_async_context(office())
+        found.switchboard.connect(PAYER, simulator)
         services = {}
         for made in _services(environment, folder, payer):
             made.clock, made.http = clock, found.http
             await found.start(made.name, app_of(made, "all"))
             services[made.name] = made
-        yield House(found, services, clock, simulator, folder, eyes)
+        yield House(found, services, clock, folder, eyes)

@@ -63,7 +63,7 @@ async def monday_on_the_phone(clinic: Clinic) -> tuple[str, str]:
     house.clock.at = denver(2, 9)
     patient = await clinic.register(NAME)
     await house.later(clinic.network_id)
-    await clinic.cover(patient, "ACT100200", NAME)
+    await clinic.cover(patient, "ACT100200")
     await house.later(clinic.network_id)
     assert start in await clinic.free(5)
     visit = await clinic.book(patient, start)

@@ -1,11 +1,10 @@
 """Issuing receipts, and keeping what was printed of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from services.payments.domain.payment import Method
 from services.payments.domain.receipt_text import (
@@ -23,6 +22,7 @@ from shared.db.locks import LockKey, lock_key
 from shared.db.work import Work
 from shared.values.errors import Conflict
 from shared.values.money import Money
+from shared.values.zones import zone
 
 RENDER = "render_receipt"
 WITHOUT_NAMES = Letterhead("")
@@ -87,7 +87,7 @@ async def issue(work: Work, books: Books, given: Issue) -> ReceiptRow:
         content=content(receipt),
     )
     work.add(row)
-    work.intent(RENDER, row.id, print_facts(row))
+    work.intent(RENDER, row.id)
     return row
 
 
@@ -116,49 +116,30 @@ def instrument_facts(instrument: Instrument) -> dict[str, Any]:
     }
 
 
-def print_facts(row: ReceiptRow) -> dict[str, Any]:
-    """What the errand that prints a receipt is told: no name, and all the rest."""
-    return {
-        "number": row.number,
-        "direction": row.direction,
-        "clinic_id": str(row.clinic_id),
-        "patient_id": str(row.patient_id),
-        "amount_cents": row.amount_cents,
-        "currency": row.currency,
-        "owed_after_cents": row.owed_after_cents,
-        "time_zone": row.time_zone,
-        "issued_at": row.issued_at.isoformat(),
-        "visit_on": row.visit_on.isoformat() if row.visit_on else None,
-        "instrument": row.instrument,
-        "items": [{"text": i["text"], "cents": i["cents"]} for i in row.content["items"]],
-    }
-
-
 def printable(
-    facts: Mapping[str, Any], letterhead: Letterhead, received_from: str | None, mrn: str | None
+    row: ReceiptRow, letterhead: Letterhead, received_from: str | None, mrn: str | None
 ) -> Receipt:
-    """The receipt that `print_facts` describe, with the names that belong on it."""
-    currency = facts["currency"]
-    paid_with = facts["instrument"]
+    """The receipt of a row, with the names that belong on it."""
+    paid_with = row.instrument
     tendered = paid_with["tendered_cents"]
     return Receipt(
-        number=facts["number"],
-        direction=Direction(facts["direction"]),
+        number=row.number,
+        direction=Direction(row.direction),
         letterhead=letterhead,
-        issued_at=datetime.fromisoformat(facts["issued_at"]),
-        zone=ZoneInfo(facts["time_zone"]),
+        issued_at=row.issued_at,
+        zone=zone(row.time_zone),
         instrument=Instrument(
             method=Method(paid_with["method"]),
             check_number=paid_with["check_number"],
             card_brand=paid_with["card_brand"],
             card_last4=paid_with["card_last4"],
             approval_code=paid_with["approval_code"],
-            tendered=None if tendered is None else Money(tendered, currency),
+            tendered=None if tendered is None else Money(tendered, row.currency),
         ),
-        items=[Item(i["text"], Money(i["cents"], currency)) for i in facts["items"]],
-        amount=Money(facts["amount_cents"], currency),
-        owed_after=Money(facts["owed_after_cents"], currency),
-        visit_on=date.fromisoformat(facts["visit_on"]) if facts["visit_on"] else None,
+        items=[Item(i["text"], Money(i["cents"], row.currency)) for i in row.content["items"]],
+        amount=Money(row.amount_cents, row.currency),
+        owed_after=Money(row.owed_after_cents, row.currency),
+        visit_on=row.visit_on,
         received_from=received_from,
         mrn=mrn,
     )
@@ -191,5 +172,5 @@ async def print_again(work: Work, receipt_id: UUID) -> ReceiptRow:
         raise Conflict("receipt.not_failed", "It is printed, or is being printed.")
     row.pdf_state = "waiting"
     work.save(row)
-    work.intent(RENDER, row.id, print_facts(row))
+    work.intent(RENDER, row.id)
     return row

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -46,10 +47,10 @@ URLS = {"patients": "http://patients.test", "appointments": "http://appointments
 PERSON = "Ana Łukasiewicz"
 
 
-def settings_from(environment: Mapping[str, str]) -> Settings:
-    """Settings for the test databases."""
+def settings_from(environment: Mapping[str, str], data: Path | None = None) -> Settings:
+    """Settings for the test databases; `data` is where the card processor keeps its book."""
     return Settings(
-        Chassis(issuer=ISSUER, urls=URLS),
+        Chassis(issuer=ISSUER, urls=URLS, data=data or Path("nowhere")),
         Urls(
             app_url=environment["CLINICBUS_PAYMENTS_APP_URL"],
             worker_url=environment["CLINICBUS_PAYMENTS_WORKER_URL"],
@@ -59,9 +60,11 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
     )
 
 
-def build(environment: Mapping[str, str], office: Office, clock: FixedClock) -> Service:
+def build(
+    environment: Mapping[str, str], office: Office, clock: FixedClock, data: Path | None = None
+) -> Service:
     """The service with a test clock and the office's switchboard."""
-    made = service(settings_from(environment))
+    made = service(settings_from(environment, data))
     made.clock = clock
     made.http = office.http
     return made
@@ -342,7 +345,8 @@ def neighbours(office: Office, clinic_id: UUID) -> None:
 
     def appointments(request: httpx.Request) -> httpx.Response:
         clinic = {"id": str(clinic_id), "name": "Cedar Street Family Clinic", "phone": None}
-        return httpx.Response(200, json={**clinic, "address": {"line1": "1200 Cedar Street"}})
+        address = {"city": "Denver", "line1": "1200 Cedar Street", "state": "CO"}
+        return httpx.Response(200, json={**clinic, "address": address})
 
     office.switchboard.connect(URLS["patients"], patients)
     office.switchboard.connect(URLS["appointments"], appointments)

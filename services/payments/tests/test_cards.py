@@ -58,8 +58,10 @@ class Dumb(SimulatedProcessor):
     """Takes every charge and never says anything again, until it is told to."""
 
     silent = True
+    asked = 0
 
     async def charge(self, our_id: UUID, card: str, amount: Money) -> Answer:
+        self.asked += 1
         answer = await super().charge(our_id, card, amount)
         if self.silent:
             raise NoAnswer
@@ -195,6 +197,7 @@ async def test_an_outcome_nobody_knows_stays_unknown_and_is_asked_for_until_it_i
     assert await at.fire_timers() == 1
     assert await settled(at, made["id"]) == "posted"
     assert (charges(at), await postings(at), await at.balance(patient)) == (1, 1, -3000)
+    assert processor.asked == 1
     assert (await at.close_day()).status_code == 200
 
 

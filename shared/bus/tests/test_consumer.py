@@ -234,6 +234,31 @@ async def test_killed_after_the_commit_the_effect_stands_once(company: Company) 
     assert await company.values(thing_id) == [1, 2, 3, 4]
 
 
+async def test_a_relay_killed_between_append_and_cursor_causes_one_effect(
+    company: Company,
+) -> None:
+    """The events are on the bus twice and take effect once."""
+    network_id, thing_id = new_id(), new_id()
+    await company.change(network_id, thing_id, 1, 2, 3)
+    failpoints.arm("relay.after_append:raise:1")
+    with pytest.raises(failpoints.FailpointHit):
+        await company.relay().run()
+    failpoints.arm("")
+    await company.alpha_super.execute("UPDATE relay_lease SET expires_at = now() - interval '1 s'")
+    relay = company.relay()
+    relaying = asyncio.create_task(relay.run())
+
+    async def twice() -> bool:
+        return sum((await company.bus.log_ends([TOPIC])).values()) == 6
+
+    await until(twice)
+    async with running(company.consumer()):
+        await heard(company)
+    relay.stop()
+    await relaying
+    assert await company.values(thing_id) == [1, 2, 3]
+
+
 async def test_a_zombie_is_refused_by_the_stored_offsets(company: Company) -> None:
     """A member that was paused with a batch in hand while another one went on."""
     network_id, thing_id = new_id(), new_id()

@@ -6,6 +6,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
+from shared.db import database as database_module
 from shared.db.actor import Actor
 from shared.db.database import CommitFailed, Database, become_app, take_locks
 from shared.db.locks import LOCKS_MAX, advisory_numbers, lock_key
@@ -165,3 +166,35 @@ def test_versions_are_matched() -> None:
         match_version(2, 3)
     with pytest.raises(VersionMissing):
         match_version(None, 3)
+
+
+async def test_a_lock_timeout_leaves_a_connection_that_can_be_used(
+    gamma_urls: dict[str, str], at: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_module, "LOCK_TIMEOUT", "50ms")
+    narrow = Database.connect("gamma", gamma_urls["CLINICBUS_GAMMA_APP_URL"], None, app_pool=2)
+    key = lock_key("thing", new_id())
+    async with narrow.work(at, [key]):
+        for _ in range(3):
+            with pytest.raises(asyncpg.LockNotAvailableError):
+                async with narrow.work(at, [key]):
+                    raise AssertionError("the lock was free")
+    for _ in range(3):
+        async with narrow.work(at, [key]) as work:
+            assert await work.raw.fetchval("SELECT 1") == 1
+    await narrow.close()
+
+
+async def test_a_connection_that_the_server_ended_is_not_handed_out_again(
+    gamma_urls: dict[str, str], at: Context, watcher: asyncpg.Connection
+) -> None:
+    narrow = Database.connect("gamma", gamma_urls["CLINICBUS_GAMMA_APP_URL"], None, app_pool=1)
+    async with narrow.work(at) as work:
+        pid = await work.raw.fetchval("SELECT pg_backend_pid()")
+    await watcher.fetchval("SELECT pg_terminate_backend($1, 5000)", pid)
+    with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
+        async with narrow.work(at) as work:
+            await work.raw.fetchval("SELECT 1")
+    async with narrow.work(at) as work:
+        assert await work.raw.fetchval("SELECT 1") == 1
+    await narrow.close()

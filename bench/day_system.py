@@ -1,0 +1,93 @@
+"""What the whole local system takes after a played day: memory, connections, and when it is idle.
+
+The tree of processes is everything that this process has started, and itself: it stands where the
+supervisor of `clinicbus run` does, and is the larger of the two. Kafka is not part of it.
+"""
+
+import asyncio
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from bench.footprint import connections, cpu_seconds, pss_bytes, tree
+from bench.report import Figure, at_most
+from ops.day import checks
+from ops.day.command import play
+from ops.layout import Layout
+from ops.local_system import LocalSystem
+from ops.options import Options
+from ops.ports import Ports
+from shared.web.clocks import SharedClock
+
+MEMORY_BOUND_MB = 1200
+CONNECTIONS_BOUND = 60
+IDLE_BOUND_PERCENT = 5
+IDLE_SECONDS = 20
+VISITS = 120
+SEED = 1
+
+
+@dataclass(slots=True)
+class Taken:
+    """What was measured. memory: PSS in bytes by program. idle: seconds of processor by program."""
+
+    memory: dict[str, int]
+    connections: dict[str, int]
+    idle: dict[str, float]
+
+
+def footprint() -> list[Figure]:
+    """Play a day on a system of its own and measure what it takes. Raises CannotRun."""
+    with tempfile.TemporaryDirectory(prefix="cb-bench-") as folder:
+        taken = asyncio.run(_measured(Path(folder)))
+    memory = sum(taken.memory.values()) / 1e6
+    idle = 100 * sum(taken.idle.values()) / IDLE_SECONDS
+    after = f"after a day of {VISITS} visits, Postgres included"
+    return [
+        at_most(
+            "memory of all processes", memory, MEMORY_BOUND_MB, "MB", f"sum of PSS {after}",
+            processes={n: round(b / 1e6) for n, b in taken.memory.items()},
+            supervisor="the bench itself, which is larger",
+        ),
+        at_most(
+            "server connections", sum(taken.connections.values()), CONNECTIONS_BOUND, "",
+            f"pg_stat_activity {after}", databases=taken.connections,
+        ),
+        at_most(
+            "idle processor share", idle, IDLE_BOUND_PERCENT, "% of one core",
+            f"over {IDLE_SECONDS} s {after}",
+            percent={n: round(100 * s / IDLE_SECONDS, 2) for n, s in taken.idle.items()},
+        ),
+    ]  # fmt: skip
+
+
+async def _measured(folder: Path) -> Taken:
+    clock = SharedClock(folder / "clock")
+    options = Options(clock_file=folder / "clock")
+    async with LocalSystem(Layout(folder / "data"), Ports.free(), options) as system:
+        async with httpx.AsyncClient(timeout=30) as http:
+            await play(system, http, clock, VISITS, SEED)
+        await checks.settled(system.superuser_url)
+        memory = {name: pss_bytes(pids) for name, pids in _programs(system).items()}
+        held = await connections(system.superuser_url)
+        before = _used(system)
+        await asyncio.sleep(IDLE_SECONDS)
+        after = _used(system)
+    return Taken(memory, held, {name: after[name] - before[name] for name in after})
+
+
+def _programs(system: LocalSystem) -> dict[str, list[int]]:
+    """The processes of each program, and the one that watches over them."""
+    found = {"supervisor": [os.getpid()]}
+    for process in system.state().processes:
+        if process.pid is not None:
+            found[process.name] = tree([process.pid])
+    return found
+
+
+def _used(system: LocalSystem) -> dict[str, Any]:
+    return {name: cpu_seconds(pids) for name, pids in _programs(system).items()}
