@@ -71,8 +71,10 @@ def write(figures: Sequence[Figure], path: Path = LATEST) -> None:
 
 
 def show(figures: Sequence[Figure]) -> None:
-    """Print the table, and below it why a figure could not be taken."""
-    table = Table("figure", "value", "bound", "holds", "compared with")
+    """Print the table, and below it what is behind each figure that does not hold."""
+    table = Table(box=None)
+    for title in ("figure", "value", "bound", "holds", "compared with"):
+        table.add_column(title, overflow="fold")
     for figure in figures:
         value = "-" if figure.value is None else f"{figure.value:g} {figure.unit}".strip()
         holds = "yes" if figure.holds else "NO"
@@ -80,5 +82,6 @@ def show(figures: Sequence[Figure]) -> None:
     console = Console()
     console.print(table)
     for figure in figures:
-        if "not_measured" in figure.detail:
-            console.print(f"{figure.name}: {figure.detail['not_measured']}", markup=False)
+        if not figure.holds:
+            found = orjson.dumps(figure.detail, option=orjson.OPT_INDENT_2).decode()
+            console.print(f"{figure.name}: {found}", markup=False)

@@ -32,7 +32,7 @@ BROKEN = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
 )
-"""After these a connection is closed for good: the server has ended it, or still holds its locks."""
+"""After these a connection is closed for good: the server ended it, or still holds its locks."""
 
 
 class CommitFailed(Exception):
