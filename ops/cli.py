@@ -21,7 +21,6 @@ from ops.errors import CannotRun
 ELSEWHERE = {
     "parked": "ops.parked",
     "kafka": "ops.kafka",
-    "bus": "ops.bus_admin",
     "read-271": "ops.read_271",
     "import-fhir": "ops.import_fhir",
     "day": "ops.day",

@@ -16,6 +16,7 @@ from tests.journeys.house import URLS, House
 from tests.journeys.played import PICTURE
 
 AT_ONCE = 8
+MULTIPART = "multipart/form-data"
 QUERY = {
     "business_date": "2026-11-05",
     "since": "2026-11-05T08:00:00-07:00",
@@ -56,7 +57,8 @@ class Operation:
 
     def named(self, ids: Mapping[str, str]) -> set[str]:
         """The ids that this operation is given: in its path, its query, its body."""
-        return {value for value in ids.values() if value in str(self.request(ids, "").__dict__)}
+        given = (self.path.format(**ids), self._query(ids), self._body(ids))
+        return {value for value in ids.values() if value in str(given)}
 
     def request(self, ids: Mapping[str, str], token: str | None) -> httpx.Request:
         """The request about the things of `ids`, which are named as paths name them."""
@@ -64,15 +66,22 @@ class Operation:
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
         given: dict[str, Any] = {}
-        if self.media == "multipart/form-data":
-            given["data"] = {"source": "scan", "patient_id": ids["patient_id"]}
+        if self.media == MULTIPART:
+            given["data"] = self._body(ids)
             given["files"] = {"file": ("card.png", PICTURE, "image/png")}
         elif self.media is not None:
             headers["Content-Type"] = self.media
-            given["content"] = orjson.dumps(_with(self.example, ids))
-        query = {name: value for name, value in {**QUERY, **ids}.items() if name in self.query}
+            given["content"] = orjson.dumps(self._body(ids))
         url = URLS[self.service] + self.path.format(**ids)
-        return httpx.Request(self.method, url, params=query, headers=headers, **given)
+        return httpx.Request(self.method, url, params=self._query(ids), headers=headers, **given)
+
+    def _query(self, ids: Mapping[str, str]) -> dict[str, str]:
+        return {name: value for name, value in {**QUERY, **ids}.items() if name in self.query}
+
+    def _body(self, ids: Mapping[str, str]) -> Any:
+        if self.media == MULTIPART:
+            return {"source": "scan", "patient_id": ids["patient_id"]}
+        return _with(self.example, ids)
 
 
 def _with(example: Any, ids: Mapping[str, str]) -> Any:
