@@ -11,8 +11,8 @@ import pytest
 from ops import seed
 from ops.layout import Layout
 from ops.local_system import LocalSystem
-from ops.ports import Ports
 from ops.options import Options
+from ops.ports import Ports
 from ops.seeding import seed_when_new
 
 ROOT = Path(__file__).resolve().parents[2]

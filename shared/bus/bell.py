@@ -1,4 +1,4 @@
-"""Wakes the relay of another process: one NOTIFY for many commits, after them, on its own.
+"""Wakes the worker of another process: one NOTIFY for many commits, after them, on its own.
 
 In the transaction itself a NOTIFY would take a lock that all commits of the server share; it was
 measured to cost two thirds of the throughput.
@@ -23,22 +23,20 @@ class Bell:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._task: asyncio.Task[None] | None = None
-        self._again = False
+        self._kinds: set[str] = set()
 
     def ring(self, kinds: Iterable[str]) -> None:
-        """An event was committed. Returns at once; rings made meanwhile become one."""
-        if "outbox" not in kinds:
-            return
-        self._again = True
+        """Such rows were committed. Returns at once; rings made meanwhile become one."""
+        self._kinds.update(kinds)
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._ringing())
 
     async def _ringing(self) -> None:
-        while self._again:
-            self._again = False
+        while self._kinds:
+            kinds, self._kinds = ",".join(sorted(self._kinds)), set()
             try:
                 async with self._database.raw("app") as raw:
-                    await raw.execute(f"NOTIFY {CHANNEL}")
+                    await raw.execute("SELECT pg_notify($1, $2)", CHANNEL, kinds)
             except (*BROKEN, asyncpg.PostgresError, sqlalchemy.exc.SQLAlchemyError):
-                return  # the relay looks by itself within a second
+                return  # the worker looks by itself within a second or two
             await asyncio.sleep(GAP_SECONDS)

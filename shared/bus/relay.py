@@ -129,8 +129,11 @@ class Relay:
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[asyncpg.Connection]:
-        def told(*_: object) -> None:
-            self._woken.set()
+        def told(_connection: object, _pid: int, _channel: str, kinds: object) -> None:
+            # Timers and errands of this process hear it here, too: one listener is enough.
+            for kind in str(kinds).split(","):
+                if kind in self._database.signals:
+                    self._database.signals[kind].set()
 
         async with self._database.raw("worker") as raw:
             try:

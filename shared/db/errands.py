@@ -70,7 +70,6 @@ class Errand:
     give_up: Callable[[Work, Intent, str], Awaitable[None]]
     locks: Callable[[Intent], Sequence[LockKey]]
     attempts_max: int = 5
-    lease_seconds: int = LEASE_SECONDS
     prepare: Callable[[Work, Intent], Awaitable[Any]] | None = None
 
 
@@ -164,6 +163,7 @@ async def _later(database: Database, intent: Intent, later: TryLater) -> None:
     async with database.raw("worker") as raw:
         arguments = (intent.network_id, intent.id, later.reason, min(pause, 300.0))
         await raw.execute(_LATER, *arguments, intent.attempts)
+    asyncio.get_running_loop().call_later(pause, database.signals["intent"].set)
 
 
 async def run_errands(database: Database, errands: Errands, clock: Clock) -> None:
@@ -209,3 +209,5 @@ async def _guarded(database: Database, errands: Errands, clock: Clock, intent: I
         # The lease runs out and the intent is taken up again.
         reason = getattr(error, "code", None) or type(error).__name__
         log.warning("errand.failed", kind=intent.kind, reason=reason)
+    except Exception:
+        log.exception("errand.fault", kind=intent.kind, attempts=intent.attempts)

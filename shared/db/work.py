@@ -212,13 +212,14 @@ class Work:
             shape = shape_of(type(row))
             now = {name: getattr(row, name) for name in shape.columns}
             guard: dict[str, Any] = {}
+            changed = [name for name in shape.columns if now[name] != before.get(name)]
+            if not changed:
+                continue
             if "version" in shape.columns:
                 guard["version"] = before["version"]
                 setattr(row, "version", before["version"] + 1)
                 now["version"] = before["version"] + 1
-            changed = [name for name in shape.columns if now[name] != before.get(name)]
-            if not changed:
-                continue
+                changed.append("version")
             writes.append(update(type(row), row, changed, guard))
             self._loaded[id(row)] = (row, now)
         return writes

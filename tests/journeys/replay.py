@@ -90,7 +90,7 @@ class Listener:
             batch = batch_of(left[:count], known, locks)
             assert batch.unread == ()
             for group in batch.groups:
-                await self.steps.apply(Apply(group, None))
+                await self.steps.apply(Apply(group))
             left = left[count:]
         held = "SELECT count(*) FROM parked_event WHERE network_id = $1"
         assert await self.eye.fetchval(held, network_id) == 0

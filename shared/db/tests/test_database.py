@@ -198,3 +198,17 @@ async def test_a_connection_that_the_server_ended_is_not_handed_out_again(
     async with narrow.work(at) as work:
         assert await work.raw.fetchval("SELECT 1") == 1
     await narrow.close()
+
+
+async def test_saving_what_did_not_change_writes_nothing(gamma: Database, at: Context) -> None:
+    thing = Thing(id=new_id(), network_id=at.network_id)
+    async with gamma.work(at) as work:
+        work.add(thing)
+    async with gamma.work(at) as work:
+        found = await work.load(Thing, thing.id)
+        assert found is not None
+        work.save(found)
+    async with gamma.work(at) as work:
+        again = await work.load(Thing, thing.id)
+        assert again is not None
+        assert again.version == 1

@@ -69,9 +69,7 @@ async def test_a_good_token_names_person_network_and_permissions(at: Fixture) ->
         {"clinics": ["x"]},
     ],
 )
-async def test_a_token_with_wrong_claims_is_refused(
-    at: Fixture, claims: dict[str, object]
-) -> None:
+async def test_a_token_with_wrong_claims_is_refused(at: Fixture, claims: dict[str, object]) -> None:
     with pytest.raises(BadToken):
         await at.verifier.verify(at.issuer.token(at.network_id, "front_desk", **claims))
 
