@@ -57,7 +57,7 @@ docs: install-dev  ## write what is generated from the code
 	$(PY) -m ops.generate
 
 test: install-dev  ## all tests [TESTS=shared/db]
-	$(PY) -m pytest -q -n 2 --dist loadfile $(TESTS)
+	$(PY) -m pytest -q -n 2 --dist loadfile --ignore=tests/faults $(TESTS)
 
 faults: install-dev  ## kill, freeze and cut, on both buses
 	$(PY) -m pytest -q tests/faults
