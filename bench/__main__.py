@@ -9,6 +9,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from asyncpg import PostgresError
+from httpx import HTTPError
+
 from bench import against_control, kills
 from bench.bookings import bookings
 from bench.control_stage import arena
@@ -17,9 +20,13 @@ from bench.latency import latency
 from bench.race import race
 from bench.report import LATEST, Figure, failed, show, write
 from bench.stage import stage
+from ops.day.desk import DayFailed
 from ops.errors import CannotRun
+from ops.seed import SeedFailed
 
 TRIES = 10_000
+BREAKS = (CannotRun, DayFailed, SeedFailed, HTTPError, PostgresError, OSError, RuntimeError)
+"""What ends a section and not the run: its figures do not hold, and say why."""
 
 
 def on_one_server(seconds: int, rounds: int) -> Iterator[Figure]:
@@ -90,7 +97,7 @@ def _taken(name: str, seconds: int, rounds: int) -> list[Figure]:
     try:
         for figure in SECTIONS[name](seconds, rounds):
             found.append(figure)
-    except (CannotRun, OSError, RuntimeError, TimeoutError) as error:
+    except BREAKS as error:
         found.append(failed(name, f"{type(error).__name__}: {error}"))
     return found
 

@@ -30,6 +30,8 @@ REST_SECONDS = 5
 IDLE_SECONDS = 20
 VISITS = 120
 SEED = 1
+PAYER = {"CLINICBUS_PAYER_TIMEOUT_SECONDS": "1", "CLINICBUS_PAYER_ATTEMPTS": "2"}
+"""As `clinicbus day` has it: a payer that does not answer is given up within the day."""
 
 
 @dataclass(slots=True)
@@ -68,7 +70,7 @@ def footprint() -> list[Figure]:
 
 async def _measured(folder: Path) -> Taken:
     layout, clock = Layout(folder / "data"), SharedClock(folder / "clock")
-    options = Options(clock_file=folder / "clock")
+    options = Options(clock_file=folder / "clock", environment=PAYER)
     async with LocalSystem(layout, Ports.free(), options) as system:
         async with httpx.AsyncClient(timeout=30) as http:
             await play(system, http, clock, VISITS, SEED)

@@ -24,6 +24,7 @@ JAVA_NEEDED = 17
 # Every setting that something here reads; another CLINICBUS_ name is likely a slip.
 SETTINGS = {
     *("BUS", "CLOCK_FILE", "DATA", "FAILPOINTS", "HOME", "ISSUER", "KAFKA", "LOG_LEVEL"),
+    *("PAYER_ATTEMPTS", "PAYER_TIMEOUT_SECONDS", "PAYMENTS_PROCESSOR"),
     *("PAYER_URL", "POSTGRES_URL", "PROFILE", "SERVICE_SECRET", "URLS", "BUS_OWNER_URL"),
     *(f"{s.upper()}_{part}_URL" for s in SERVICES for part in ("OWNER", "APP", "WORKER", "BUS")),
 }

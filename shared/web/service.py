@@ -43,6 +43,14 @@ class UnsafeSettings(Exception):
     """A production profile does not start like this; the message names each setting."""
 
 
+class UndeclaredRoute(Exception):
+    """A route that no `Routes` declared: nobody said who may call it."""
+
+
+OPEN_PATHS = frozenset({"/livez", "/readyz", "/metrics", "/openapi.json", "/docs", "/docs/{name}"})
+"""What needs no token: probes and documents, which hold nothing of anybody."""
+
+
 @dataclass(slots=True)
 class Ports:
     """What a service's errands reach the outside with, besides its own clients."""
@@ -113,7 +121,8 @@ def app_of(service: Service, role: RoleName = "all") -> FastAPI:
     running = Running(service, role, database)
 
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(starting: FastAPI) -> AsyncIterator[None]:
+        refuse_undeclared(starting, service)
         async with AsyncExitStack() as stack:
             stack.push_async_callback(database.close)
             if service.http is None:
@@ -137,6 +146,18 @@ def app_of(service: Service, role: RoleName = "all") -> FastAPI:
     if role != "worker":
         _add_routes(app, service, database, http)
     return app
+
+
+def refuse_undeclared(app: FastAPI, service: Service) -> None:
+    """Raise UndeclaredRoute for a route that says no permission: the app does not start."""
+    declared = {(route.method, route.path) for route in service.every_route}
+    for found in app.routes:
+        path = getattr(found, "path", None)
+        if path in OPEN_PATHS:
+            continue
+        methods = (getattr(found, "methods", None) or set()) - {"HEAD"}
+        if not methods or any((method, path) not in declared for method in methods):
+            raise UndeclaredRoute(f"{service.name}: {path} declares no permission")
 
 
 def _add_routes(

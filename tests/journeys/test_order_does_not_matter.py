@@ -108,7 +108,8 @@ async def busy_day(house: House) -> UUID:
     await house.settled(clinic.network_id)
     await clinic.cover(moved, "INA100200")
     visit = await clinic.book(moved, denver(6, 10))
-    body = {"starts_at": denver(6, 14).isoformat(), "reason": "clinic_request"}
+    # Less than a day ahead: from now on every change makes its packet due anew.
+    body = {"starts_at": denver(6, 9).isoformat(), "reason": "clinic_request"}
     path = f"/v1/appointments/{visit['id']}/reschedule"
     await house.later(clinic.network_id)
     await clinic.does("dana", "appointments", path, body, version=1)
