@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict
 from pydantic.json_schema import models_json_schema
 
+from shared.web.examples import complete
 from shared.web.problems import MEDIA_TYPE
 from shared.web.routes import Route
 
@@ -159,6 +160,7 @@ def document(app: FastAPI, service: "Service") -> None:
             kept.setdefault(name, schema)
         for name in ("HTTPValidationError", "ValidationError"):
             kept.pop(name, None)
+        complete(kept)
         components["schemas"] = dict(sorted(kept.items()))
         components["securitySchemes"] = {
             "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from sqlalchemy import MetaData
 from starlette.requests import Request
+from starlette.responses import Response
 
 from shared.bus.bell import Bell
 from shared.bus.port import Bus
@@ -183,6 +184,7 @@ def _add_routes(
             signed(route, answer),
             methods=[route.method],
             response_model=None,
+            response_class=Response,
             **describe(route, service.routes.tag),
         )
     document(app, service)
