@@ -24,6 +24,7 @@ CLIENTS = len(LANE)
 WARM_SECONDS = 1.5
 SCOUT_SECONDS = 3
 BOUND = 0.5
+WRITTEN = ("appointments", "occupancies", "timer", "outbox", "audit", "idempotency")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ def bookings(made: Stage, seconds: int, rounds: int) -> list[Figure]:
             pgbench_per_second=[round(rate) for rate in peers],
             pgbench_by_protocol={p: round(rate) for p, rate in scouted.items()},
             peer=fastest,
+            rows_a_booking=rows_a_booking(made),
             clients=CLIENTS,
             p50_ms=round(middle.result.milliseconds(0.5), 1),
             p99_ms=round(middle.result.milliseconds(0.99), 1),
@@ -97,6 +99,13 @@ def measure(api: Serving, ask: Callable[[int, int], bytes], seconds: float) -> R
 def own_lanes(made: Stage, first: int) -> Callable[[int, int], bytes]:
     """Requests of clients that each book in a lane of their own, slot after slot."""
     return lambda client, n: made.booking(LANE[client], first + n, f"run-{first}-{client}-{n}")
+
+
+def rows_a_booking(made: Stage) -> dict[str, float]:
+    """Rows of each table per booking of either side so far: the same where both do the same."""
+    counts = ", ".join(f"(SELECT count(*) FROM {table}) AS {table}" for table in WRITTEN)
+    (found,) = made.ask(f"SELECT {counts}")
+    return {table: round(found[table] / found["appointments"], 3) for table in WRITTEN}
 
 
 def run_pgbench(made: Stage, recording: Recording, protocol: Protocol, seconds: int) -> float:

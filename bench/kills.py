@@ -8,6 +8,7 @@ import asyncio
 import random
 from collections import Counter
 from dataclasses import dataclass
+from datetime import datetime
 
 import orjson
 import uvloop
@@ -15,8 +16,10 @@ import uvloop
 from bench.bookings import CLIENTS, own_lanes
 from bench.control_stage import CONTROL_TOPIC, OUR_TOPIC, Arena, control_lanes
 from bench.driver import NextRequest, Result, drive
+from bench.race import OVERLAPS
 from bench.report import Figure, at_least, at_most
 from bench.serving import Serving
+from bench.stage import slot_start
 
 KILLS_MOST = 10
 OUR_KILLS = 3
@@ -48,6 +51,7 @@ def kill_control(found: Arena) -> list[Figure]:
 class Losses:
     """What does not agree after the kills; each is 0 where nothing is lost."""
 
+    overlaps: int
     acknowledged_not_kept: int
     without_outbox_row: int
     not_on_topic: int
@@ -64,17 +68,18 @@ def kill_ours(found: Arena) -> list[Figure]:
     made = found.made
     moments = random.Random(SEED)
     acknowledged: set[str] = set()
+    since = slot_start(made.free_slot())
     for _ in range(OUR_KILLS):
         first = made.free_slot()
         with made.service("api") as api:
             result = _drive_and_kill(api, own_lanes(made, first), moments)
         keys = (f"run-{first}-{c}-{n}" for (c, n), s in result.answered.items() if s == 201)
         acknowledged.update(keys)
-    losses, events = _losses(found, acknowledged)
+    losses, events = _losses(found, acknowledged, since)
     return [
         at_most(
             "ours: lost by kill -9", losses.all(), 0, "",
-            "answers of 201, rows, outbox, topic",
+            "overlaps, answers of 201, rows, outbox, topic",
             kills=OUR_KILLS, seed=SEED, acknowledged=len(acknowledged), events=events,
             **{name: getattr(losses, name) for name in losses.__slots__},
         )
@@ -96,7 +101,7 @@ def _drive_and_kill(serving: Serving, ask: NextRequest, moments: random.Random) 
     return result
 
 
-def _losses(found: Arena, acknowledged: set[str]) -> tuple[Losses, int]:
+def _losses(found: Arena, acknowledged: set[str], since: datetime) -> tuple[Losses, int]:
     made = found.made
     keys = made.ask("SELECT key FROM idempotency WHERE network_id = $1", made.network_id)
     missing = acknowledged - {row["key"] for row in keys}
@@ -106,7 +111,9 @@ def _losses(found: Arena, acknowledged: set[str]) -> tuple[Losses, int]:
     )
     said = {str(row["event_id"]) for row in made.ask("SELECT event_id FROM outbox")}
     on_topic = _relayed(found, said)
+    pairs = made.ask(OVERLAPS.format(who="provider_id"), since)
     return Losses(
+        overlaps=pairs[0]["pairs"],
         acknowledged_not_kept=len(missing),
         without_outbox_row=bare[0]["n"],
         not_on_topic=len(said - on_topic.keys()),

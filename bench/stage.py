@@ -149,11 +149,11 @@ def slot_start(number: int) -> datetime:
 
 
 @contextmanager
-def stage() -> Iterator[Stage]:
-    """A durable server with the appointments database, a filled network, and the issuer."""
+def stage(*, durable: bool = True) -> Iterator[Stage]:
+    """A server with the appointments database, a filled network, and the issuer."""
     with tempfile.TemporaryDirectory(prefix="cb-bench-") as name:
         folder = Path(name)
-        server = postgres.start(folder / "pg", durable=True)
+        server = postgres.start(folder / "pg", durable=durable)
         try:
             passwords = {role: f"bench-{role}" for role in roles_of()}
             asyncio.run(provision(server.superuser_url, passwords))

@@ -6,6 +6,7 @@ Each check says what it counted and fails on zero: a check that saw nothing has 
 import asyncio
 import importlib
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,6 +43,11 @@ class Check:
             "unit": self.unit,
             "problems": self.problems[:10],
         }
+
+
+def exit_code(found: Sequence[Check]) -> int:
+    """0 where every check holds; 1 where one does not, or none was made."""
+    return 0 if found and all(check.ok for check in found) else 1
 
 
 async def all_of(superuser_url: str, story: Story, reports: list[dict[str, Any]]) -> list[Check]:

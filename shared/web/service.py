@@ -20,6 +20,7 @@ from shared.bus.process import BusProcess, Subscriptions
 from shared.db import failpoints
 from shared.db.database import Database
 from shared.db.errands import Errands, run_errands
+from shared.db.housekeeping import run_housekeeping
 from shared.db.timers import IDLE_SECONDS, Timers, run_timers
 from shared.values.clock import Clock
 from shared.web import trace
@@ -216,6 +217,7 @@ async def _background(running: Running, http: httpx.AsyncClient) -> AsyncIterato
     )
     tasks = running.tasks
     tasks["bus"] = asyncio.create_task(bus.run(database, clock, service.subscriptions))
+    tasks["housekeeping"] = asyncio.create_task(run_housekeeping(database))
     if service.timers is not None:
         # A clock that somebody sets jumps: look often, so that what is due is soon seen.
         idle = SET_CLOCK_IDLE_SECONDS if service.chassis.clock_file else IDLE_SECONDS
