@@ -7,7 +7,7 @@ with a warning: a wrong identifier is worse than none.
 
 import asyncio
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,10 +23,13 @@ from shared.values.errors import Invalid
 from shared.values.npi import checked_npi
 
 Resource = Mapping[str, Any]
+Token = Callable[[str], str]
 
 _PHONE_USE = {"mobile": "mobile", "home": "home", "work": "work"}
 _ADDRESS_USE = {"home": "home", "work": "work"}
 _COUNTRY = {"USA": "US", "": "US"}
+_OLD = "old"
+"""The use of what no longer holds (FHIR R4: contact-point-use, address-use, name-use)."""
 NPI_SYSTEMS = ("http://hl7.org/fhir/sid/us-npi", "http://hl7.org.fhir/sid/us-npi")
 """The system of the standard, and one that published examples are misspelt with."""
 
@@ -47,7 +50,7 @@ def resources(document: Resource) -> Iterator[Resource]:
     """The resources of a document: of a Bundle each entry's, else the document itself."""
     if document.get("resourceType") == "Bundle":
         for entry in document.get("entry", ()):
-            if isinstance(entry.get("resource"), dict):
+            if isinstance(entry, dict) and isinstance(entry.get("resource"), dict):
                 yield entry["resource"]
     else:
         yield document
@@ -73,7 +76,7 @@ def _patient(resource: Resource) -> Wanted:
             for t in _telecom(resource, "phone")
         ],
         "emails": [t["value"] for t in _telecom(resource, "email")],
-        "addresses": [_address(a) for a in resource.get("address", ())],
+        "addresses": [_address(a) for a in resource.get("address", ()) if a.get("use") != _OLD],
         "override_reason": None,
     }
     return Wanted("patients", "/v1/patients", "front_desk", "patient", body)
@@ -96,7 +99,7 @@ def _practitioner(resource: Resource) -> Wanted:
 
 
 def _name(resource: Resource) -> dict[str, Any]:
-    names = resource.get("name") or [{}]
+    names = [n for n in resource.get("name", ()) if n.get("use") not in (_OLD, "maiden")] or [{}]
     chosen = next((n for n in names if n.get("use") in ("official", "usual")), names[0])
     given = " ".join(chosen.get("given", ())) or None
     suffix = " ".join(chosen.get("suffix", ())) or None
@@ -105,7 +108,8 @@ def _name(resource: Resource) -> dict[str, Any]:
 
 
 def _telecom(resource: Resource, system: str) -> list[Resource]:
-    return [t for t in resource.get("telecom", ()) if t.get("system") == system and t.get("value")]
+    current = [t for t in resource.get("telecom", ()) if t.get("use") != _OLD]
+    return [t for t in current if t.get("system") == system and t.get("value")]
 
 
 def _address(address: Resource) -> dict[str, Any]:
@@ -120,10 +124,12 @@ def _address(address: Resource) -> dict[str, Any]:
     }
 
 
-def key_of(network: UUID, resource: Resource) -> str:
-    """The same for the same resource, so that a file imported twice enters nobody twice."""
-    text = json.dumps(resource, sort_keys=True)
-    return f"import-fhir-{uuid5(NAMESPACE_URL, f'{network}/{text}')}"
+def key_of(resource: Resource) -> str:
+    """The same for the same resource, so that a file imported twice enters nobody twice.
+
+    A key belongs to the network and the caller: in another network the person is another one.
+    """
+    return f"import-fhir-{uuid5(NAMESPACE_URL, json.dumps(resource, sort_keys=True))}"
 
 
 app = typer.Typer(add_completion=False)
@@ -144,16 +150,23 @@ def import_fhir(
     running = state.read(chosen.state)
     if running is None:
         raise CannotRun("ClinicBus is not running here: start it with `make run`.")
-    refused = 0
-    for path in files:
-        for resource in resources(_read(path)):
-            said, entered = asyncio.run(
-                enter(resource, running.urls, lambda role: token_for(chosen, role, network))
-            )
-            print(f"{path.name}: {said}")
-            refused += not entered
+    refused = asyncio.run(
+        _import(files, running.urls, lambda role: token_for(chosen, role, network))
+    )
     if refused:
         raise CannotRun(f"{refused} could not be entered; the reasons are above.")
+
+
+async def _import(files: list[Path], urls: Mapping[str, str], token: Token) -> int:
+    """Enter the people of files, and say of each what came of it; how many were refused."""
+    refused = 0
+    async with httpx.AsyncClient(timeout=20) as http:
+        for path in files:
+            for resource in resources(_read(path)):
+                said, entered = await enter(http, resource, urls, token)
+                print(f"{path.name}: {said}")
+                refused += not entered
+    return refused
 
 
 def _read(path: Path) -> Resource:
@@ -166,29 +179,44 @@ def _read(path: Path) -> Resource:
     return found
 
 
-async def enter(resource: Resource, urls: Mapping[str, str], token: Any) -> tuple[str, bool]:
+async def enter(
+    http: httpx.AsyncClient, resource: Resource, urls: Mapping[str, str], token: Token
+) -> tuple[str, bool]:
     """Enter one resource. One sentence of what came of it, and whether it is entered.
 
-    token(role) gives a bearer token.
+    token(role) gives a bearer token. Raises CannotRun where the service is away.
     """
     kind = resource.get("resourceType", "resource")
-    request = wanted(resource)
+    try:
+        request = wanted(resource)
+    except (AttributeError, KeyError, TypeError):
+        return f"{kind} refused: its members are not as FHIR R4 has them.", False
     if request is None:
         return f"{kind} is left out: only Patient and Practitioner are taken.", True
-    bearer = token(request.role)
     body = {name: value for name, value in request.body.items() if value is not None}
-    async with httpx.AsyncClient(timeout=20) as http:
-        answer = await http.post(
-            urls[request.service] + request.path,
-            json=body,
-            headers={
-                "Authorization": f"Bearer {bearer}",
-                "Idempotency-Key": key_of(UUID(int=0), resource),
-            },
-        )
+    headers = {
+        "Authorization": f"Bearer {token(request.role)}",
+        "Idempotency-Key": key_of(resource),
+    }
+    try:
+        answer = await http.post(urls[request.service] + request.path, json=body, headers=headers)
+    except httpx.HTTPError as error:
+        raise CannotRun(
+            f"{request.service} could not be asked ({type(error).__name__}):"
+            " see `clinicbus status`."
+        ) from error
     members = answer.json()
     notes = "".join(f" Warning: {warning}" for warning in request.warnings)
     if answer.status_code == 201:
         return f"{kind} entered as {request.what} {members['id']}.{notes}", True
-    at = ", ".join(f"{e['pointer']} {e['code']}" for e in members.get("errors") or ())
-    return f"{kind} refused: {members.get('code')} {at}".strip() + notes, False
+    return f"{kind} refused: {_why(members)}{notes}", False
+
+
+def _why(problem: Mapping[str, Any]) -> str:
+    """The code of a problem document, and the members at fault with codes of their own."""
+    code = str(problem.get("code"))
+    faults = [
+        each["pointer"] if each["code"] == code else f"{each['pointer']} {each['code']}"
+        for each in problem.get("errors") or ()
+    ]
+    return " ".join([code, ", ".join(faults)]).strip()

@@ -1,6 +1,8 @@
 """`clinicbus trace ID`: what happened to a visit, service by service, with times and actors."""
 
 import asyncio
+from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
@@ -15,7 +17,7 @@ from shared.db.provision import SERVICES
 
 
 async def traces(
-    urls: dict[str, str], token: str, subject_id: UUID
+    http: httpx.AsyncClient, urls: Mapping[str, str], token: str, subject_id: UUID
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """The entries of every service in the order of time, and who could not be asked.
 
@@ -23,19 +25,26 @@ async def traces(
     """
     found: list[dict[str, Any]] = []
     away: list[str] = []
-    async with httpx.AsyncClient(timeout=10) as http:
-        for service, url in urls.items():
-            try:
-                answer = await http.get(
-                    f"{url}/v1/traces/{subject_id}", headers={"Authorization": f"Bearer {token}"}
-                )
-                answer.raise_for_status()
-            except httpx.HTTPError as error:
-                away.append(f"{service} ({type(error).__name__})")
-                continue
-            found += [{**entry, "service": service} for entry in answer.json()["entries"]]
-    found.sort(key=lambda entry: (entry["at"], entry["kind"] == "audit"))
+    for service, url in urls.items():
+        try:
+            answer = await http.get(
+                f"{url}/v1/traces/{subject_id}", headers={"Authorization": f"Bearer {token}"}
+            )
+            answer.raise_for_status()
+        except httpx.HTTPError as error:
+            away.append(f"{service} ({type(error).__name__})")
+            continue
+        found += [{**entry, "service": service} for entry in answer.json()["entries"]]
+    # By the instant and not by its text, which has no fraction at a whole second.
+    found.sort(key=lambda entry: (datetime.fromisoformat(entry["at"]), entry["kind"] == "audit"))
     return found, away
+
+
+async def _asked(
+    urls: Mapping[str, str], token: str, subject_id: UUID
+) -> tuple[list[dict[str, Any]], list[str]]:
+    async with httpx.AsyncClient(timeout=10) as http:
+        return await traces(http, urls, token, subject_id)
 
 
 def lines(entries: list[dict[str, Any]]) -> list[str]:
@@ -72,7 +81,7 @@ def trace(
         raise CannotRun("ClinicBus is not running here: start it with `make run`.")
     token = token_for(chosen, "ops", network)
     urls = {p.name: p.url for p in running.processes if p.name in SERVICES and p.url}
-    found, away = asyncio.run(traces(urls, token, subject))
+    found, away = asyncio.run(_asked(urls, token, subject))
     for line in lines(found):
         print(line)
     if away:

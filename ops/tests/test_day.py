@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from ops.day.checks import Check
 from ops.day.databases import opened
 from ops.day.desk import Desk
 from ops.day.story import Story
-from ops.layout import Layout
+from ops.layout import CHECKOUT, Layout
 from ops.local_system import LocalSystem
 from ops.options import Options
 from ops.ports import Ports
@@ -29,6 +30,7 @@ from shared.web.clocks import SharedClock
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(400)]
 
 VISITS, SEED = 24, 1
+NPI = "http://hl7.org/fhir/sid/us-npi"
 RUN = CliRunner()
 TWICE, LEDGER, DRAWER, APPLIED, EFFECTS = (
     "nothing is booked twice",
@@ -43,6 +45,7 @@ TWICE, LEDGER, DRAWER, APPLIED, EFFECTS = (
 class Day:
     """A day that was played, and the system that it was played on."""
 
+    folder: Path
     url: str
     story: Story
     desk: Desk
@@ -84,7 +87,7 @@ async def day() -> AsyncIterator[Day]:
         ):
             story, desk, reports = await command.play(system, http, clock, VISITS, SEED)
             await checks.settled(system.superuser_url)
-            yield Day(system.superuser_url, story, desk, reports)
+            yield Day(folder / "data", system.superuser_url, story, desk, reports)
 
 
 @pytest.fixture(autouse=True)
@@ -280,3 +283,64 @@ async def test_the_command_ends_with_what_the_checks_say(
         assert ("FAIL drawer equals report" in said.output) == bool(problem)
         assert ("The day holds." in said.output) != bool(problem)
         assert "The ledger sums to $0.00." in said.output
+
+
+async def clinicbus(day: Day, *arguments: str) -> tuple[int, str, str]:
+    """Exit code, output and error output of a command on the system of the day."""
+    network = ("--network", str(day.story.network), "--data", str(day.folder))
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "ops.cli", *arguments, *network),
+        cwd=CHECKOUT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    output, errors = await process.communicate()
+    return process.returncode or 0, output.decode(), errors.decode()
+
+
+async def test_a_visit_of_the_day_is_traced_through_the_services(day: Day) -> None:
+    played = next(p for p in day.story.played if p.outcome == "fulfilled" and p.payments)
+    code, output, errors = await clinicbus(day, "trace", played.appointment_id)
+    assert (code, errors) == (0, "")
+    told = [line.split() for line in output.splitlines()]
+    assert [at for at, *_ in told] == sorted(at for at, *_ in told)
+    said = [(service, what) for _, service, kind, what, *_ in told if kind == "event"]
+    for step in (
+        ("appointments", "appointments.appointment.booked.v1"),
+        ("eligibility", "eligibility.estimate.created.v1"),
+        ("payments", "payments.payment.posted.v1"),
+        ("appointments", "appointments.patient.checked_in.v1"),
+        ("appointments", "appointments.visit.checked_out.v1"),
+        ("documents", "documents.packet.ready.v1"),
+    ):
+        assert step in said, step
+    assert all(line[-1].split("/")[0] in ("person", "timer", "service") for line in told)
+    code, output, errors = await clinicbus(day, "trace", str(day.story.network))
+    assert (code, output) == (1, "")
+    assert errors == "Nothing is known of this id in this network.\n"
+
+
+async def test_a_file_of_people_is_imported_into_the_running_system(
+    day: Day, tmp_path: Path
+) -> None:
+    path = tmp_path / "people.json"
+    person = {"name": [{"family": "Zimmermann", "given": ["Io"]}], "birthDate": "1931-01-31"}
+    doctor = {"name": [{"family": "Y"}], "identifier": [{"system": NPI, "value": "9941339108"}]}
+    entries = [
+        {"resource": {"resourceType": "Patient", **person}},
+        {"resource": {"resourceType": "Practitioner", **doctor}},
+    ]
+    path.write_text(json.dumps({"resourceType": "Bundle", "entry": entries}))
+    first = await clinicbus(day, "import-fhir", str(path))
+    assert first[0] == 0, first
+    assert "Patient entered as patient" in first[1]
+    assert "Warning: its NPI is left out" in first[1]
+    assert await clinicbus(day, "import-fhir", str(path)) == first
+    path.write_text(json.dumps({"resourceType": "Patient", "birthDate": "1931-01-31"}))
+    code, output, errors = await clinicbus(day, "import-fhir", str(path))
+    assert (code, output) == (1, "people.json: Patient refused: name.missing /name\n")
+    assert errors == "1 could not be entered; the reasons are above.\n"
+    path.write_text("not JSON")
+    code, output, errors = await clinicbus(day, "import-fhir", str(path))
+    assert (code, output) == (1, "")
+    assert errors == "people.json cannot be read as JSON (JSONDecodeError).\n"

@@ -1,0 +1,244 @@
+"""A system under fault: clients that do not give up, processes that die, and what must hold then."""
+
+import asyncio
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import httpx
+
+from ops.day import checks
+from ops.day.databases import opened
+from ops.local_system import LocalSystem
+from shared.db.provision import SERVICES
+from shared.values.ids import new_id
+
+PATIENCE_SECONDS = 60.0
+PAUSE_SECONDS = 0.05
+LISTENERS = ("eligibility", "payments", "documents", "patients")
+SLOT = timedelta(minutes=30)
+Body = dict[str, Any]
+
+
+async def until(look: Callable[[], Awaitable[Any]], good: Callable[[Any], bool], what: str) -> Any:
+    """Look until it is good, for a minute at most."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        found = await look()
+        if good(found):
+            return found
+        assert time.monotonic() < end, f"{what} did not come; last seen: {found}"
+        await asyncio.sleep(PAUSE_SECONDS)
+
+
+@dataclass(slots=True)
+class Town:
+    """The system, one network in it, and what its clients lived through."""
+
+    system: LocalSystem
+    http: httpx.AsyncClient
+    network: UUID
+    facts: dict[str, Any]
+    lived_through: Counter[str] = field(default_factory=Counter)
+    patients: list[str] = field(default_factory=list)
+
+    # ── clients ──────────────────────────────────────────────────────────────────────────────
+
+    async def insist(
+        self, role: str, service: str, path: str, body: Mapping[str, Any], key: str | None = None
+    ) -> httpx.Response:
+        """POST until there is an answer, always under the same key, as clients are told to."""
+        key = key or str(new_id())
+        headers = {
+            "Authorization": f"Bearer {self.system.token(role, self.network)}",
+            "Idempotency-Key": key,
+        }
+
+        async def tried() -> httpx.Response | str:
+            try:
+                answer = await self.http.post(
+                    self.system.urls[service] + path, json=dict(body), headers=headers
+                )
+            except httpx.TransportError as error:
+                return type(error).__name__
+            # It may be away or busy, but never at a loss.
+            assert answer.status_code != 500, answer.text
+            again = answer.status_code in (429, 503)
+            waits = answer.status_code == 409 and "idempotency.in_progress" in answer.text
+            return answer if not (again or waits) else str(answer.status_code)
+
+        def answered(found: httpx.Response | str) -> bool:
+            if isinstance(found, str):
+                self.lived_through[found] += 1
+            return not isinstance(found, str)
+
+        found: httpx.Response = await until(tried, answered, f"an answer of {service} {path}")
+        return found
+
+    async def get(self, role: str, service: str, path: str) -> Body:
+        """Read a thing that is there."""
+        headers = {"Authorization": f"Bearer {self.system.token(role, self.network)}"}
+        answer = await self.http.get(self.system.urls[service] + path, headers=headers)
+        assert answer.status_code == 200, answer.text
+        found: Body = answer.json()
+        return found
+
+    async def register(self, count: int, tag: str) -> list[httpx.Response]:
+        """Register people, four at a time."""
+
+        def person(number: int) -> Body:
+            return {
+                "name": {"family": f"{tag} {number}", "given": f"G{number}"},
+                "birth_date": f"19{10 + number % 80}-01-{1 + number % 28:02d}",
+                "override_reason": "Asked: another person",
+            }
+
+        wanted = [person(number) for number in range(count)]
+        return await at_once(
+            4,
+            [lambda p=p: self.insist("front_desk", "patients", "/v1/patients", p) for p in wanted],
+        )
+
+    async def people(self) -> list[str]:
+        """Twelve patients whom every service has heard of."""
+        if not self.patients:
+            made = await self.register(12, "Town")
+            self.patients = [answer.json()["id"] for answer in made]
+            await self.settled()
+        return self.patients
+
+    async def bookings(self, day: datetime, count: int) -> list[Body]:
+        """Bodies of bookings on a day that do not get into each other's way."""
+        patients = await self.people()
+        seats = [(c, p) for c in self.facts["clinics"] for p in self.facts["providers"][c]]
+        made = []
+        for number in range(count):
+            slot, seat = divmod(number, len(seats))
+            clinic_id, provider_id = seats[seat]
+            made.append(
+                {
+                    "patient_id": patients[number % len(patients)],
+                    "clinic_id": clinic_id,
+                    "provider_id": provider_id,
+                    "appointment_type_id": self.facts["types"]["Office visit"],
+                    "starts_at": (day + slot * SLOT).isoformat(),
+                }
+            )
+        return made
+
+    async def book(self, body: Mapping[str, Any], key: str | None = None) -> httpx.Response:
+        """Book, however long it takes."""
+        return await self.insist("front_desk", "appointments", "/v1/appointments", body, key)
+
+    # ── faults ───────────────────────────────────────────────────────────────────────────────
+
+    def kill(self, name: str) -> int:
+        """Kill a process as by `kill -9`; its id."""
+        pid = self.pid(name)
+        os.kill(pid, signal.SIGKILL)
+        return pid
+
+    def pid(self, name: str) -> int:
+        """The id of a process of the system."""
+        (found,) = [p.pid for p in self.system.state().processes if p.name == name]
+        assert found is not None, f"{name} does not run"
+        return found
+
+    def restarts(self, name: str) -> int:
+        """How often a process was started again."""
+        (found,) = [p.restarts for p in self.system.state().processes if p.name == name]
+        return found
+
+    async def died(self, *names: str) -> None:
+        """Wait until each of these has died once and was started again."""
+
+        async def living() -> list[str]:
+            return [name for name in names if not self.restarts(name)]
+
+        await until(living, lambda found: not found, "the death of a process")
+
+    async def armed(self, name: str, failpoints: str = "") -> None:
+        """Start a service anew with these failpoints, or with none."""
+        await self.system.children[name].stop()
+        environment = {"CLINICBUS_FAILPOINTS": failpoints} if failpoints else {}
+        self.system.options = replace(self.system.options, environment=environment)
+        (program,) = [p for p in self.system.plan.services if p.name == name]
+        child = await self.system.start_program(program)
+        await child.wait_until_ready()
+
+    # ── what must hold afterwards ────────────────────────────────────────────────────────────
+
+    async def rows(self, service: str, statement: str, *arguments: Any) -> list[dict[str, Any]]:
+        """Rows of a service's database."""
+        async with opened(self.system.superuser_url, service) as connection:
+            return [dict(row) for row in await connection.fetch(statement, *arguments)]
+
+    async def settled(self) -> None:
+        """Every event of every outbox is applied, in order, by all who hear it; none is parked."""
+
+        async def look() -> list[str]:
+            found = await checks.events_applied(self.system.superuser_url)
+            assert found.counted > 0
+            return found.problems
+
+        await until(look, lambda problems: not problems, "the end of what is on its way")
+
+    async def ready(self) -> None:
+        """Every process of the system runs and is ready."""
+
+        async def look() -> dict[str, str]:
+            return {p.name: p.state for p in self.system.state().processes}
+
+        await until(look, lambda found: set(found.values()) == {"ready"}, "readiness")
+
+    async def whole(self) -> None:
+        """What holds after every fault, in the whole system."""
+        await self.ready()
+        await self.settled()
+        url = self.system.superuser_url
+        assert (await checks.nothing_twice(url)).problems == []
+        assert (await checks.ledger_balances(url)).problems == []
+        for service in SERVICES:
+            networks = await self.rows(service, "SELECT DISTINCT network_id FROM outbox")
+            assert [row["network_id"] for row in networks] == [self.network]
+
+    async def visits_are_everywhere(self, booked: list[str]) -> None:
+        """These visits are kept once, were said once, and are known once to all who listen."""
+        ids = sorted(UUID(key) for key in booked)
+        assert len(set(ids)) == len(booked)
+        kept = "SELECT id FROM appointments WHERE id = ANY($1) ORDER BY 1"
+        assert [row["id"] for row in await self.rows("appointments", kept, ids)] == ids
+        said = (
+            "SELECT key FROM outbox WHERE type LIKE '%.appointment.booked.%'"
+            " AND key = ANY($1) ORDER BY 1"
+        )
+        rows = await self.rows("appointments", said, [str(key) for key in ids])
+        assert [UUID(row["key"]) for row in rows] == ids
+        known = "SELECT appointment_id AS id FROM known_visits WHERE appointment_id = ANY($1)"
+        for service in LISTENERS:
+            rows = await self.rows(service, known + " ORDER BY 1", ids)
+            assert [row["id"] for row in rows] == ids, service
+
+
+async def at_once(
+    count: int, deeds: list[Callable[[], Awaitable[httpx.Response]]]
+) -> list[httpx.Response]:
+    """The answers of deeds that are done some at a time, in the order of the deeds."""
+    gate = asyncio.Semaphore(count)
+
+    async def do(deed: Callable[[], Awaitable[httpx.Response]]) -> httpx.Response:
+        async with gate:
+            return await deed()
+
+    return list(await asyncio.gather(*(do(deed) for deed in deeds)))
+
+
+def utc(day: int, hour: int) -> datetime:
+    """A time of December 2026; 17:00 to 22:00 both clinics are open."""
+    return datetime(2026, 12, day, hour, tzinfo=UTC)
