@@ -43,6 +43,8 @@ def speed(found: Arena, seconds: int, rounds: int) -> list[Figure]:
             control_per_second=[round(run.rate) for run in controls],
             without_relay_per_second=round(alone.rate),
             clients=CLIENTS,
+            cpu_ms_a_booking=[run.cpu_ms() for run in ours],
+            control_cpu_ms_a_booking=[run.cpu_ms() for run in controls],
             p99_ms=round(median(r.result.milliseconds(0.99) for r in ours), 1),
             control_p99_ms=round(median(r.result.milliseconds(0.99) for r in controls), 1),
             control_answers=controls[-1].result.statuses(),
@@ -54,7 +56,7 @@ def _run_control(found: Arena, seconds: float) -> Run:
     found.clear()
     found.made.rest()
     with found.control() as control:
-        return measure(control, control_lanes(0), seconds)
+        return measure(found.made, control, control_lanes(0), seconds)
 
 
 def control_race(found: Arena) -> list[Figure]:

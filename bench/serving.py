@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 
+from bench.footprint import cpu_seconds
 from ops import processes
 from ops.child import last_words
 from ops.errors import CannotRun
@@ -28,16 +29,9 @@ class Serving:
     port: int
     process: "subprocess.Popen[bytes]"
 
-    def kill(self) -> None:
-        """End it at once, as by kill -9."""
-        self.process.kill()
-        self.process.wait()
-
     def cpu_seconds(self) -> float:
         """What it has used of processors until now, in user and system mode."""
-        stat = Path(f"/proc/{self.process.pid}/stat").read_text()
-        fields = stat[stat.rindex(")") + 2 :].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return cpu_seconds([self.process.pid])
 
 
 @contextmanager

@@ -18,6 +18,7 @@ import asyncpg
 import orjson
 
 from bench.driver import request
+from bench.footprint import cpu_seconds, tree
 from bench.serving import Serving, serving
 from ops import postgres, private_files
 from ops.ports import Ports
@@ -130,6 +131,10 @@ class Stage:
                 await connection.close()
 
         return asyncio.run(asked())
+
+    def server_cpu_seconds(self) -> float:
+        """What the server's processes have used of processors until now."""
+        return cpu_seconds(tree([self.server.pid]))
 
     def free_slot(self) -> int:
         """The first slot of the first day on which nobody has anything."""

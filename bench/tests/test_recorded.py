@@ -51,7 +51,7 @@ def test_pgbench_writes_the_rows_that_the_api_writes() -> None:
     with stage(durable=False) as made:
         booked = asyncio.run(record(made, made.free_slot()))
         by_the_api = rows_a_booking(made)
-        rates = [run_pgbench(made, booked, protocol, 1) for protocol in PROTOCOLS]
+        rates = [run_pgbench(made, booked, protocol, 1).rate for protocol in PROTOCOLS]
         assert all(rate > 1 for rate in rates)
         assert rows_a_booking(made) == by_the_api
         assert by_the_api["occupancies"] == 3

@@ -8,7 +8,7 @@ freed before the next takes its place) is flushed in between.
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -61,8 +61,10 @@ def shape_of(model: type[SQLModel]) -> _Shape:
 
 def values_of(model: type[SQLModel], row: SQLModel) -> tuple[Any, ...]:
     """A row's values in the order of its table's columns, as the driver takes them."""
-    shape = shape_of(model)
-    held = row.__dict__
+    return _values(shape_of(model), row.__dict__)
+
+
+def _values(shape: _Shape, held: Mapping[str, Any]) -> tuple[Any, ...]:
     return tuple(
         json.dumps(held.get(name))
         if name in shape.json_columns and held.get(name) is not None
@@ -84,7 +86,13 @@ def _insert_text(model: type[SQLModel], count: int) -> str:
 
 def insert(model: type[SQLModel], rows: Sequence[SQLModel]) -> Write:
     """An insert of rows of one model."""
-    arguments = tuple(value for row in rows for value in values_of(model, row))
+    return insert_values(model, [row.__dict__ for row in rows])
+
+
+def insert_values(model: type[SQLModel], rows: Sequence[Mapping[str, Any]]) -> Write:
+    """An insert of rows given as values; a column that is left out becomes NULL."""
+    shape = shape_of(model)
+    arguments = tuple(value for row in rows for value in _values(shape, row))
     return Write(_insert_text(model, len(rows)), arguments, len(rows), model.__name__)
 
 

@@ -19,7 +19,7 @@ from shared.contracts.envelope import Envelope, Event
 from shared.db.actor import Actor, parse_actor
 from shared.db.context import Context, match_version
 from shared.db.mechanism_writes import audit_row, event_row, intent_row, timer_off, timer_row
-from shared.db.staged import Write, insert, joined, shape_of, update
+from shared.db.staged import Write, insert, insert_values, joined, shape_of, update
 from shared.values.errors import Conflict
 from shared.values.ids import derived_id, new_id
 
@@ -40,6 +40,9 @@ class Work:
     signals: set[str] = field(default_factory=set)
     _staged: list[Write] = field(default_factory=list)
     _added: list[SQLModel] = field(default_factory=list)
+    _added_values: list[tuple[type[SQLModel], Sequence[Mapping[str, Any]]]] = field(
+        default_factory=list
+    )
     _changed: dict[int, tuple[SQLModel, dict[str, Any]]] = field(default_factory=dict)
     _loaded: dict[int, tuple[SQLModel, dict[str, Any]]] = field(default_factory=dict)
     _said: list[tuple[Envelope, Event]] = field(default_factory=list)
@@ -117,6 +120,14 @@ class Work:
     def add(self, *rows: SQLModel) -> None:
         """Insert rows at the end of the work."""
         self._added.extend(rows)
+
+    def insert(self, model: type[SQLModel], rows: Sequence[Mapping[str, Any]]) -> None:
+        """Insert rows given as values at the end of the work, without watching them.
+
+        For rows that nobody reads again in the same work: a model costs ten times a dictionary. A
+        column that is left out becomes NULL, not its default.
+        """
+        self._added_values.append((model, rows))
 
     def save(self, row: SQLModel) -> None:
         """Write a loaded row's changes at the end of the work, raising its `version` by one.
@@ -197,7 +208,7 @@ class Work:
     async def flush(self) -> None:
         """Send what is staged, in one statement. Raises Conflict where a watched row moved on."""
         writes = [*self._changes(), *self._inserts(), *self._staged]
-        self._added, self._staged, self._changed = [], [], {}
+        self._added, self._added_values, self._staged, self._changed = [], [], [], {}
         if not writes:
             return
         text, arguments = joined(writes)
@@ -229,6 +240,7 @@ class Work:
         for row in self._added:
             by_model.setdefault(type(row), []).append(row)
         writes = [insert(model, rows) for model, rows in by_model.items()]
+        writes += [insert_values(model, rows) for model, rows in self._added_values]
         for row in self._added:
             values = {name: getattr(row, name) for name in shape_of(type(row)).columns}
             self._loaded[id(row)] = (row, values)

@@ -23,7 +23,7 @@ async def test_what_was_acknowledged_is_kept_and_said_when_appointments_is_kille
     load = asyncio.create_task(
         at_once(
             CLIENTS,
-            [lambda b=b, k=k: town.book(b, k) for b, k in zip(bodies, keys, strict=True)],
+            [town.book(b, k) for b, k in zip(bodies, keys, strict=True)],
         )
     )
     await town.died("appointments")
@@ -54,9 +54,7 @@ async def test_of_many_who_want_one_time_one_gets_it_whoever_dies(town: Town) ->
     (body,) = await town.bookings(utc(7, 17), 1)
     patients = await town.people()
     await town.armed("appointments", "work.before_commit:exit:4,route.before_reply:exit:3")
-    race = asyncio.create_task(
-        at_once(8, [lambda p=p: town.book({**body, "patient_id": p}) for p in patients])
-    )
+    race = asyncio.create_task(at_once(8, [town.book({**body, "patient_id": p}) for p in patients]))
     await town.died("appointments")
     await town.armed("appointments")
     answers = await race
@@ -80,7 +78,7 @@ async def test_subscribers_killed_before_and_after_their_commit_apply_each_event
         town.armed("documents", "consumer.after_commit:exit:2"),
         town.armed("patients", "consumer.after_commit:exit:1"),
     )
-    load = asyncio.create_task(at_once(CLIENTS, [lambda b=b: town.book(b) for b in bodies]))
+    load = asyncio.create_task(at_once(CLIENTS, [town.book(b) for b in bodies]))
     await town.died("appointments", *LISTENERS)
     await asyncio.gather(*(town.armed(name) for name in ("appointments", *LISTENERS)))
     answers = await load
@@ -107,7 +105,7 @@ async def test_a_card_is_charged_once_when_payments_dies_after_the_call(town: To
     paying = asyncio.create_task(
         at_once(
             4,
-            [lambda w=w: town.insist("front_desk", "payments", "/v1/payments", w) for w in wanted],
+            [town.insist("front_desk", "payments", "/v1/payments", w) for w in wanted],
         )
     )
     await town.died("payments")
@@ -119,12 +117,13 @@ async def test_a_card_is_charged_once_when_payments_dies_after_the_call(town: To
     await town.rows(
         "payments", "UPDATE intent SET next_try_at = now() WHERE state = 'calling' RETURNING 1"
     )
-    for key in ids:
-        await until(
-            lambda key=key: town.get("front_desk", "payments", f"/v1/payments/{key}"),
-            lambda payment: payment["status"] == "posted",
-            "a payment",
-        )
+
+    async def open_payments() -> list[str]:
+        paths = [f"/v1/payments/{key}" for key in ids]
+        found = [await town.get("front_desk", "payments", path) for path in paths]
+        return [payment["id"] for payment in found if payment["status"] != "posted"]
+
+    await until(open_payments, lambda found: not found, "the payments")
     await town.whole()
     book = town.system.layout.objects / "payments" / "payments" / "card-processor"
     for key in ids:
@@ -149,7 +148,7 @@ async def test_postgres_killed_under_load_comes_back_with_all_that_was_acknowled
 ) -> None:
     bodies = await town.bookings(utc(4, 17), 30)
     before, restarts = dict(town.lived_through), town.restarts("postgres")
-    load = asyncio.create_task(at_once(CLIENTS, [lambda b=b: town.book(b) for b in bodies]))
+    load = asyncio.create_task(at_once(CLIENTS, [town.book(b) for b in bodies]))
     people = asyncio.create_task(town.register(24, "Crash"))
 
     async def some() -> int:

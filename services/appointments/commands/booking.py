@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from services.appointments import events
@@ -75,7 +76,8 @@ async def book(work: Work, request: Request) -> tuple[Appointment, str]:
         overlap_reason=booking.overlap_reason,
         booked_at=work.now,
     )
-    work.add(row, *_occupancies(work, row, booking, 0))
+    work.add(row)
+    work.insert(Occupancy, _occupancies(work, row, booking, 0))
     work.say(events.booked(row), of=row)
     work.timer(NO_SHOW, row.id, due_at(booking.interval))
     return row, known.facts.zone.key
@@ -137,7 +139,7 @@ async def reschedule(
     set_statuses(row, move.statuses)
     work.save(row)
     work.add(_lineage_row(work, move.lineage))
-    work.add(*_occupancies(work, row, move.booking, row.moves))
+    work.insert(Occupancy, _occupancies(work, row, move.booking, row.moves))
     work.say(events.rescheduled(row, move.lineage), of=row)
     work.timer(NO_SHOW, row.id, due_at(move.booking.interval))
     return row
@@ -197,6 +199,7 @@ async def _facts(work: Work, request: Request) -> Known:
         type_id=request.appointment_type_id,
         patient_id=request.patient_id,
         starts_at=request.starts_at,
+        ends_at=request.ends_at,
         may_overbook=Permission.APPOINTMENT_OVERBOOK in permissions_of(work.actor.roles),
     )
 
@@ -217,18 +220,19 @@ def _wish(request: Request, known: Known) -> Wish:
     return replace(wish, ends_at=instant_in(request.ends_at, in_zone))
 
 
-def _occupancies(work: Work, row: Appointment, booking: Booking, move: int) -> list[Occupancy]:
+def _occupancies(work: Work, row: Appointment, booking: Booking, move: int) -> list[dict[str, Any]]:
     return [
-        Occupancy(
-            id=work.new_id(f"occupancy/{row.id}/{move}/{taken.kind}"),
-            network_id=work.network_id,
-            resource_kind=taken.kind.value,
-            resource_id=taken.resource_id,
-            lane=taken.lane,
-            starts_at=taken.interval.start,
-            ends_at=taken.interval.end,
-            appointment_id=row.id,
-        )
+        {
+            "id": work.new_id(f"occupancy/{row.id}/{move}/{taken.kind}"),
+            "network_id": work.network_id,
+            "resource_kind": taken.kind.value,
+            "resource_id": taken.resource_id,
+            "lane": taken.lane,
+            "starts_at": taken.interval.start,
+            "ends_at": taken.interval.end,
+            "appointment_id": row.id,
+            "active": True,
+        }
         for taken in booking.occupancies
     ]
 

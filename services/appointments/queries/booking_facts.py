@@ -31,8 +31,11 @@ SELECT
   FROM rooms WHERE network_id = $1 AND clinic_id = $2),
  (SELECT json_agg(json_build_array(resource_kind, resource_id, lane, starts_at, ends_at,
     appointment_id))
-  FROM occupancies WHERE network_id = $1 AND active AND starts_at < $7 AND starts_at > $8
-   AND ends_at > $6
+  FROM occupancies WHERE network_id = $1 AND active
+   AND starts_at > $6::timestamptz - interval '28 h' AND ends_at > $6::timestamptz - interval '2 h'
+   AND starts_at < $7::timestamptz + make_interval(mins => 120 + coalesce(
+     (SELECT greatest(minutes_new, minutes_known) FROM appointment_types
+      WHERE network_id = $1 AND id = $4), 0))
    AND ((resource_kind = 'provider' AND resource_id = $3)
      OR (resource_kind = 'patient' AND resource_id = $5)
      OR (resource_kind = 'room' AND resource_id IN
@@ -42,7 +45,11 @@ SELECT
 """
 
 AROUND = timedelta(hours=26)
-"""Further than the longest visit with its buffers reaches."""
+"""Further than the longest visit with its buffers reaches: for hours, and for what is taken.
+
+In the statement: a visit lasts 24 hours at most and a buffer two, so what is taken and could touch
+the wish began within 28 hours before it and ends later than two hours before it.
+"""
 LONGEST = timedelta(hours=52)
 
 
@@ -63,6 +70,7 @@ async def facts_for(
     type_id: UUID,
     patient_id: UUID,
     starts_at: datetime,
+    ends_at: datetime | None,
     may_overbook: bool,
 ) -> Known:
     """What must be known to book or move a visit, read under its locks.
@@ -70,10 +78,10 @@ async def facts_for(
     Raises NotFound for an unknown clinic, provider or type; NotYetHeard for an unknown patient.
     """
     at = starts_at if starts_at.tzinfo is not None else work.now
+    until = ends_at if ends_at is not None and ends_at.tzinfo is not None else at
     row = await work.raw.fetchrow(
-        FACTS, work.network_id, clinic_id, provider_id, type_id, patient_id,
-        at - AROUND, at + AROUND, at - LONGEST,
-    )  # fmt: skip
+        FACTS, work.network_id, clinic_id, provider_id, type_id, patient_id, at, max(at, until)
+    )
     clinic, kind, provider, places, weekly, rooms, busy, patient = row
     if clinic is None:
         raise NotFound("clinic.not_found", "There is no such clinic.")
