@@ -4,11 +4,13 @@ A booking is made by the real app in this process while the driver's own query l
 peer runs what the API runs, and follows when the API changes.
 """
 
+import asyncio
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import count
 from typing import Any, Literal
 from uuid import UUID
 
@@ -79,22 +81,29 @@ async def record(made: Stage, slot: int) -> Recording:
     app_url = made.environment["CLINICBUS_APPOINTMENTS_APP_URL"]
     found = service(Settings(Chassis(issuer=ISSUER, log_level="WARNING"), Urls(app_url=app_url)))
     found.clock = FixedClock(NOW)
-    heard: list[Statement] = []
+    heard: list[tuple[int, Statement]] = []
     with _query_log(heard):
         async with office() as clinic:
             found.http = clinic.http
             await clinic.start(found.name, app_of(found, "api"))
             desk = clinic.desk(found.name, made.network_id, "front_desk")
             for number in (slot, slot + 1):
-                heard.clear()
                 answer = await desk.post("/v1/appointments", _body(made, number))
                 answer.raise_for_status()
+                await _quiet()
     connection = await asyncpg.connect(app_url)
     try:
-        typed = [await _typed(connection, statement) for statement in heard]
+        typed = [await _typed(connection, statement) for statement in _last_transaction(heard)]
     finally:
         await connection.close()
     return Recording(tuple(typed), slot_start(slot + 1), frozenset({made.network_id, made.type_id}))
+
+
+async def _quiet() -> None:
+    """Wait for what the app does after its answer: it rings for a relay."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    if others:
+        await asyncio.wait(others, timeout=5)
 
 
 def _body(made: Stage, slot: int) -> dict[str, str]:
@@ -109,12 +118,17 @@ def _body(made: Stage, slot: int) -> dict[str, str]:
 
 
 @contextmanager
-def _query_log(heard: list[Statement]) -> Iterator[None]:
-    """Add every statement that any pool's connection of this process sends to a list."""
+def _query_log(heard: list[tuple[int, Statement]]) -> Iterator[None]:
+    """Add every statement that any pool's connection of this process sends to a list.
+
+    With the number of the connection: others ring for the relay meanwhile.
+    """
+    numbers = count()
 
     def connected(held: Any, _: Any) -> None:
+        number = next(numbers)
         held.driver_connection.add_query_logger(
-            lambda query: heard.append(Statement(query.query, tuple(query.args)))
+            lambda query: heard.append((number, Statement(query.query, tuple(query.args))))
         )
 
     event.listen(Pool, "connect", connected)
@@ -122,6 +136,19 @@ def _query_log(heard: list[Statement]) -> Iterator[None]:
         yield
     finally:
         event.remove(Pool, "connect", connected)
+
+
+def _last_transaction(heard: list[tuple[int, Statement]]) -> list[Statement]:
+    """From the last BEGIN to its COMMIT. Raises RuntimeError where it has not been seen whole."""
+    opened = [n for n, (_, found) in enumerate(heard) if found.text.startswith("BEGIN")]
+    if not opened:
+        raise RuntimeError("no transaction was seen")
+    on, _ = heard[opened[-1]]
+    statements = [found for number, found in heard[opened[-1] :] if number == on]
+    texts = [found.text for found in statements]
+    if "COMMIT" not in texts:
+        raise RuntimeError(f"no COMMIT was seen after {len(texts)} statements")
+    return statements[: texts.index("COMMIT") + 1]
 
 
 async def _typed(connection: asyncpg.Connection, statement: Statement) -> Statement:

@@ -50,6 +50,10 @@ def test_locks_differ_by_booking() -> None:
 def test_pgbench_writes_the_rows_that_the_api_writes() -> None:
     with stage(durable=False) as made:
         booked = asyncio.run(record(made, made.free_slot()))
+        texts = [statement.text for statement in booked.statements]
+        assert texts[0].startswith("BEGIN; ")
+        assert texts[-1] == "COMMIT"
+        assert len(texts) == 4  # round trips of a hot command
         by_the_api = rows_a_booking(made)
         rates = [run_pgbench(made, booked, protocol, 1).rate for protocol in PROTOCOLS]
         assert all(rate > 1 for rate in rates)

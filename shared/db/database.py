@@ -12,6 +12,7 @@ from typing import Any, Literal
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import asyncpg
+import sqlalchemy.exc
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from shared.db.failpoints import hit
@@ -33,6 +34,19 @@ BROKEN = (
     asyncpg.CrashShutdownError,
 )
 """After these a connection is closed for good: the server ended it, or still holds its locks."""
+
+AWAY = (
+    TimeoutError,
+    OSError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    sqlalchemy.exc.DBAPIError,
+    sqlalchemy.exc.TimeoutError,
+)
+"""What goes by itself: the server is away, starts up, or has no connection to spare. SQLAlchemy
+wraps what comes while connecting; asyncpg answers with InternalClientError where the server ended a
+connection at the moment of its use."""
 
 
 class CommitFailed(Exception):
@@ -221,7 +235,7 @@ def _lock_texts(context: Context, locks: Sequence[LockKey]) -> str:
 async def _rolled_back(connection: AsyncConnection, raw: asyncpg.Connection) -> None:
     try:
         await raw.execute("ROLLBACK")
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+    except AWAY:
         await _discard(connection)
 
 

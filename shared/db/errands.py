@@ -13,11 +13,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import structlog
 
 from shared.db.actor import Actor, parse_actor
-from shared.db.database import Database, become_app
+from shared.db.database import AWAY, CommitFailed, Database, become_app
 from shared.db.failpoints import hit
 from shared.db.locks import LockKey
 from shared.db.work import Context, Work
@@ -178,7 +177,7 @@ async def run_errands(database: Database, errands: Errands, clock: Clock) -> Non
             try:
                 if len(running) < AT_ONCE:
                     found = await claim(database, AT_ONCE - len(running))
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except AWAY as error:
                 log.warning("errands.unavailable", reason=type(error).__name__)
             for intent in found:
                 running.add(asyncio.create_task(_guarded(database, errands, clock, intent)))
@@ -205,7 +204,7 @@ async def _until_woken(wake: asyncio.Event, running: set[asyncio.Task[None]]) ->
 async def _guarded(database: Database, errands: Errands, clock: Clock, intent: Intent) -> None:
     try:
         await run_one(database, errands, clock, intent)
-    except (DomainError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except (DomainError, CommitFailed, *AWAY) as error:
         # The lease runs out and the intent is taken up again.
         reason = getattr(error, "code", None) or type(error).__name__
         log.warning("errand.failed", kind=intent.kind, reason=reason)

@@ -2,11 +2,9 @@
 
 import asyncio
 
-import asyncpg
-import sqlalchemy.exc
 import structlog
 
-from shared.db.database import Database
+from shared.db.database import AWAY, Database
 
 log = structlog.get_logger(__name__)
 
@@ -37,11 +35,6 @@ async def run_housekeeping(database: Database) -> None:
     while True:
         try:
             await forget_replies(database)
-        except (
-            OSError,
-            asyncpg.PostgresError,
-            asyncpg.InterfaceError,
-            sqlalchemy.exc.SQLAlchemyError,
-        ) as error:
+        except AWAY as error:
             log.warning("housekeeping.unavailable", reason=type(error).__name__)
         await asyncio.sleep(EVERY_SECONDS)

@@ -11,11 +11,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm.instrumentation import manager_of_class
 from sqlmodel import SQLModel
+
+Model = TypeVar("Model", bound=SQLModel)
 
 _PLACEHOLDER = re.compile(r"\$(\d+)")
 
@@ -57,6 +60,17 @@ def shape_of(model: type[SQLModel]) -> _Shape:
         json_columns=frozenset(c.name for c in written if isinstance(c.type, JSONB)),
         key=tuple(c.name for c in table.primary_key.columns),
     )
+
+
+def row_of(model: type[Model], values: Mapping[str, Any]) -> Model:
+    """A row of values that were read, all columns of them.
+
+    As SQLAlchemy's own loading does, without `__init__`: setting each attribute through the model
+    costs fifty times as much.
+    """
+    row: Model = manager_of_class(model).new_instance()
+    row.__dict__.update(values)
+    return row
 
 
 def values_of(model: type[SQLModel], row: SQLModel) -> tuple[Any, ...]:

@@ -13,7 +13,8 @@ import asyncpg
 import structlog
 
 from shared.db.actor import Actor
-from shared.db.database import Database, become_app
+from shared.db.database import AWAY, CommitFailed, Database, become_app
+from shared.db.failpoints import FailpointHit
 from shared.db.locks import LockKey
 from shared.db.work import Context, Work
 from shared.values.clock import Clock
@@ -85,13 +86,19 @@ async def _fire_one(database: Database, timers: Timers, clock: Clock, due: DueTi
             await become_app(work)
             await timers.fire[due.kind](work, due)
         return 1
-    except (DomainError, asyncpg.PostgresError) as error:
-        # The row keeps the reason; the timer is tried again at the next round.
+    except (DomainError, asyncpg.PostgresError, CommitFailed) as error:
         reason = getattr(error, "code", None) or type(error).__name__
-        async with database.raw("worker") as raw:
-            await raw.execute(_FAILED, due.network_id, due.kind, due.subject_id, reason)
         log.warning("timer.failed", kind=due.kind, reason=reason)
-        return 0
+    except (FailpointHit, *AWAY):
+        raise
+    except Exception as error:
+        # A fault of ours in one timer does not stop the others.
+        reason = type(error).__name__
+        log.exception("timer.failed", kind=due.kind, reason=reason)
+    # The row keeps the reason; the timer is tried again at the next round.
+    async with database.raw("worker") as raw:
+        await raw.execute(_FAILED, due.network_id, due.kind, due.subject_id, reason)
+    return 0
 
 
 async def run_timers(
@@ -103,7 +110,7 @@ async def run_timers(
         wake.clear()
         try:
             await fire_due(database, timers, clock)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except AWAY as error:
             log.warning("timers.unavailable", reason=type(error).__name__)
         try:
             await asyncio.wait_for(wake.wait(), idle_seconds)

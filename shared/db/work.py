@@ -19,7 +19,7 @@ from shared.contracts.envelope import Envelope, Event
 from shared.db.actor import Actor, parse_actor
 from shared.db.context import Context, match_version
 from shared.db.mechanism_writes import audit_row, event_row, intent_row, timer_off, timer_row
-from shared.db.staged import Write, insert, insert_values, joined, shape_of, update
+from shared.db.staged import Write, insert, insert_values, joined, row_of, shape_of, update
 from shared.values.errors import Conflict
 from shared.values.ids import derived_id, new_id
 
@@ -111,7 +111,7 @@ class Work:
 
     def adopt(self, model: type[Model], values: dict[str, Any]) -> Model:
         """A row that was read by another statement, watched for changes from now on."""
-        row = model(**values)
+        row = row_of(model, values)
         self._loaded[id(row)] = (row, values)
         return row
 

@@ -3,14 +3,13 @@
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-import asyncpg
 import orjson
-import sqlalchemy.exc
 from fastapi import FastAPI
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import Request
 from starlette.responses import Response
 
+from shared.db.database import AWAY
 from shared.db.migrate import newest_revision
 
 if TYPE_CHECKING:
@@ -61,13 +60,7 @@ async def _readiness(running: "Running", expected: str) -> dict[str, Any]:
                 found = await raw.fetchval("SELECT version_num FROM alembic_version")
         # During a release the schema is newer than the old processes: that is what they expect.
         members["schema"] = "current" if (found or "") >= expected else "not migrated"
-    except (
-        TimeoutError,
-        OSError,
-        asyncpg.PostgresError,
-        asyncpg.InterfaceError,
-        sqlalchemy.exc.SQLAlchemyError,
-    ) as error:
+    except AWAY as error:
         members["schema"] = f"database away ({type(error).__name__})"
     if running.bus is not None:
         members["bus"] = running.bus.state()

@@ -13,7 +13,7 @@ import structlog
 from starlette.responses import Response
 
 from shared.db.bus_tables import make_outbox_days
-from shared.db.database import CommitFailed, Database, take_locks
+from shared.db.database import AWAY, CommitFailed, Database, take_locks
 from shared.db.locks import LockKey
 from shared.db.staged import Write
 from shared.db.work import Context, Work
@@ -125,7 +125,7 @@ async def _tried(
             stored = await _after_error(database, plan, error, constraints, attempt)
             if stored is not None:
                 return stored
-        except (OSError, asyncpg.InterfaceError, sqlalchemy.exc.InterfaceError) as error:
+        except AWAY as error:
             log.warning("database.unavailable", reason=type(error).__name__)
             raise Unavailable("database.unavailable", "The database is not there.") from None
     raise Busy("server.busy", "Others change the same; try again in a moment.")

@@ -204,7 +204,7 @@ class Town:
 
     async def whole(self) -> None:
         """What holds after every fault, in the whole system."""
-        print(self.at_a_loss)
+        assert self.at_a_loss == []
         await self.ready()
         await self.settled()
         url = self.system.superuser_url

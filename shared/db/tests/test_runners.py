@@ -1,20 +1,23 @@
 """Timers fire once; errands settle once, whatever dies in between."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
+from structlog.testing import capture_logs
 
 from shared.db import failpoints
 from shared.db.actor import Actor
 from shared.db.database import Database
-from shared.db.errands import Errand, Intent, TryLater, claim, run_one
+from shared.db.errands import Errand, Intent, TryLater, claim, run_errands, run_one
 from shared.db.locks import LockKey, lock_key
 from shared.db.tests.conftest import Thing
-from shared.db.timers import DueTimer, Timers, fire_due
+from shared.db.timers import DueTimer, Timers, fire_due, run_timers
 from shared.db.work import Context, Work
 from shared.values.clock import FixedClock
 from shared.values.errors import Conflict
@@ -219,3 +222,127 @@ async def test_what_stays_away_is_given_up_with_its_reason(
             "SELECT state, problem FROM intent WHERE subject_id = $1", thing_id
         )
     assert tuple(row) == ("given_up", "outside.away")
+
+
+@asynccontextmanager
+async def going_on(runner: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """A runner in the background. It has to be at it still when the block is left."""
+    task = asyncio.create_task(runner)
+    try:
+        yield
+        assert not task.done(), task.exception()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def timers_of(database: Database, _: Outside, clock: FixedClock) -> Coroutine[Any, Any, None]:
+    return run_timers(database, Timers({"grow": grow}, locks), clock)
+
+
+def errands_of(
+    database: Database, outside: Outside, clock: FixedClock
+) -> Coroutine[Any, Any, None]:
+    return run_errands(database, {"tell": outside.errand()}, clock)
+
+
+Runner = Callable[[Database, Outside, FixedClock], Coroutine[Any, Any, None]]
+every_runner = pytest.mark.parametrize("runner", [timers_of, errands_of])
+
+
+async def grown(database: Database, at: Context, thing_id: UUID) -> None:
+    """Wait until a thing has a size: what other tests left undone is done here, too."""
+    async with asyncio.timeout(10):
+        while await size(database, at, thing_id) == 0:
+            await asyncio.sleep(0.02)
+
+
+@every_runner
+async def test_a_runner_lives_through_a_server_that_takes_no_connections(
+    gamma_urls: dict[str, str], at: Context, clock: FixedClock, runner: Runner
+) -> None:
+    # What a server that is starting up, or has no such database, says comes wrapped by SQLAlchemy.
+    url = gamma_urls["CLINICBUS_GAMMA_WORKER_URL"].replace("clinicbus_gamma_db", "clinicbus_none")
+    assert "clinicbus_none" in url
+    database = Database.connect("gamma", url, url)
+    try:
+        with capture_logs() as logs:
+            async with (
+                going_on(runner(database, Outside(at.network_id), clock)),
+                asyncio.timeout(10),
+            ):
+                while not logs:
+                    await asyncio.sleep(0.01)
+        assert logs[0]["event"].endswith(".unavailable")
+    finally:
+        await database.close()
+
+
+@every_runner
+async def test_a_runner_waits_where_every_connection_is_in_use(
+    gamma_urls: dict[str, str], gamma: Database, at: Context, clock: FixedClock, runner: Runner
+) -> None:
+    urls = [gamma_urls[f"CLINICBUS_GAMMA_{role}_URL"] for role in ("APP", "WORKER")]
+    database = Database.connect("gamma", *urls, worker_pool=1)
+    pool: Any = database.engine("worker").sync_engine.pool
+    pool._timeout = 0.05
+    thing_id, outside = await intend(gamma, at)
+    async with gamma.work(at) as work:
+        work.timer("grow", thing_id, at.now)
+    try:
+        with capture_logs() as logs:
+            async with database.raw("worker"):
+                task = going_on(runner(database, outside, clock))
+                async with task, asyncio.timeout(10):
+                    while not logs:
+                        await asyncio.sleep(0.01)
+        assert logs[0]["reason"] == "TimeoutError"
+        async with going_on(runner(gamma, outside, clock)):
+            await grown(gamma, at, thing_id)
+    finally:
+        await database.close()
+
+
+async def test_one_timer_with_a_fault_of_ours_does_not_stop_the_others(
+    gamma: Database, at: Context, clock: FixedClock
+) -> None:
+    bad = await thing_with_timer(gamma, at, timedelta(0))
+    good = await thing_with_timer(gamma, at, timedelta(seconds=1))
+    clock.move(timedelta(seconds=2))
+
+    async def fire(work: Work, due: DueTimer) -> None:
+        if due.subject_id == bad:
+            raise KeyError("a fault of ours")
+        if due.network_id == at.network_id:
+            await grow(work, due)
+
+    with capture_logs() as logs:
+        async with going_on(run_timers(gamma, Timers({"grow": fire}, locks), clock)):
+            await grown(gamma, at, good)
+    failed = [log for log in logs if log["event"] == "timer.failed"]
+    assert {log["reason"] for log in failed} == {"KeyError"}
+    async with gamma.work(at) as work:
+        row = await work.raw.fetchrow(
+            "SELECT problem, ended_at FROM timer WHERE subject_id = $1", bad
+        )
+    assert tuple(row) == ("KeyError", None)
+
+
+async def test_one_errand_with_a_fault_of_ours_is_told_and_does_not_stop_the_others(
+    gamma: Database, at: Context, clock: FixedClock
+) -> None:
+    bad, _ = await intend(gamma, at)
+    good, outside = await intend(gamma, at)
+
+    async def call(intent: Intent) -> Any:
+        if intent.subject_id == bad:
+            raise KeyError("a fault of ours")
+        return await outside.call(intent)
+
+    errands = {"tell": replace(outside.errand(), call=call)}
+    with capture_logs() as logs:
+        async with going_on(run_errands(gamma, errands, clock)):
+            await grown(gamma, at, good)
+    faults = [log for log in logs if log["event"] == "errand.fault"]
+    assert {log["kind"] for log in faults} == {"tell"}
+    assert await size(gamma, at, bad) == 0
