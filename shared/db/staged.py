@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import class_mapper
 from sqlalchemy.orm.instrumentation import manager_of_class
 from sqlmodel import SQLModel
 
@@ -68,9 +69,16 @@ def row_of(model: type[Model], values: Mapping[str, Any]) -> Model:
     As SQLAlchemy's own loading does, without `__init__`: setting each attribute through the model
     costs fifty times as much.
     """
-    row: Model = manager_of_class(model).new_instance()
+    row: Model = _manager_of(model).new_instance()
     row.__dict__.update(values)
     return row
+
+
+@lru_cache(maxsize=256)
+def _manager_of(model: type[SQLModel]) -> Any:
+    # The first construction of a model sets its mapper up; where none comes first, this does.
+    class_mapper(model)
+    return manager_of_class(model)
 
 
 def values_of(model: type[SQLModel], row: SQLModel) -> tuple[Any, ...]:
