@@ -5,15 +5,13 @@ supervisor of `clinicbus run` does, and is the larger of the two. Kafka is not p
 """
 
 import asyncio
-import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
 
-from bench.footprint import connections, cpu_seconds, pss_bytes, tree
+from bench.footprint import connections, programs, pss_bytes, used_by
 from bench.report import Figure, at_most
 from ops.day import checks
 from ops.day.command import play
@@ -75,27 +73,14 @@ async def _measured(folder: Path) -> Taken:
         async with httpx.AsyncClient(timeout=30) as http:
             await play(system, http, clock, VISITS, SEED)
         await checks.settled(system.superuser_url)
-        memory = {name: pss_bytes(pids) for name, pids in _programs(system).items()}
+        memory = {name: pss_bytes(pids) for name, pids in programs(system).items()}
         held = await connections(system.superuser_url)
     # Once more on the same data, as after a restart: with a clock that can be set, timers look ten
     # times as often, which `clinicbus run` does not.
     async with LocalSystem(layout, Ports.free()) as system:
         await checks.settled(system.superuser_url)
         await asyncio.sleep(REST_SECONDS)
-        before = _used(system)
+        before = used_by(system)
         await asyncio.sleep(IDLE_SECONDS)
-        after = _used(system)
+        after = used_by(system)
     return Taken(memory, held, {name: after[name] - before[name] for name in after})
-
-
-def _programs(system: LocalSystem) -> dict[str, list[int]]:
-    """The processes of each program, and the one that watches over them."""
-    found = {"supervisor": [os.getpid()]}
-    for process in system.state().processes:
-        if process.pid is not None:
-            found[process.name] = tree([process.pid])
-    return found
-
-
-def _used(system: LocalSystem) -> dict[str, Any]:
-    return {name: cpu_seconds(pids) for name, pids in _programs(system).items()}

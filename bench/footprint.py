@@ -6,6 +6,8 @@ from pathlib import Path
 
 import asyncpg
 
+from ops.local_system import LocalSystem
+
 TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 
 
@@ -72,3 +74,17 @@ async def connections(superuser_url: str) -> dict[str, int]:
     finally:
         await connection.close()
     return {row["name"]: row["many"] for row in rows}
+
+
+def programs(system: LocalSystem) -> dict[str, list[int]]:
+    """The processes of each program of a system, and this one, which watches over them."""
+    found = {"supervisor": [os.getpid()]}
+    for process in system.state().processes:
+        if process.pid is not None:
+            found[process.name] = tree([process.pid])
+    return found
+
+
+def used_by(system: LocalSystem) -> dict[str, float]:
+    """Processor time of each program of a system until now, in seconds."""
+    return {name: cpu_seconds(pids) for name, pids in programs(system).items()}

@@ -20,6 +20,7 @@ import asyncpg
 import httpx
 
 from bench.driver import percentile
+from bench.footprint import used_by
 from bench.report import Figure, at_most
 from ops import postgres, seed
 from ops.day import checks
@@ -86,11 +87,15 @@ async def _set(superuser_url: str) -> None:
 
 @dataclass(slots=True)
 class Taken:
-    """What was measured. effects: service to appointment to when its effect was committed."""
+    """What was measured. effects: service to appointment to when its effect was committed.
+
+    cpu: of one core, by program, while the bookings came.
+    """
 
     answered: dict[str, float] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)
     effects: dict[str, dict[str, float]] = field(default_factory=dict)
+    cpu: dict[str, float] = field(default_factory=dict)
     flush_ms: float = 0.0
     seconds: float = 0.0
 
@@ -118,6 +123,7 @@ def _figure(bus: Kind, taken: Taken) -> Figure:
         bookings_per_second=round(len(last) / taken.seconds, 1),
         refused=taken.refused[:5],
         by_service=by_service,
+        cpu_share={name: round(share, 3) for name, share in taken.cpu.items()},
         taken_by="commit timestamp of the applied row, before the flush of the commit record",
         mean_flush_ms=round(taken.flush_ms, 2),
     )  # fmt: skip
@@ -131,7 +137,10 @@ async def _on_system(layout: Layout, bus: Kind, seconds: int) -> Taken:
             patients = await _patients(caller, facts)
             await _settled(system)
             await _load(caller, facts, patients, 0, WARM_SECONDS * RATE)
+            before = used_by(system)
             taken = await _load(caller, facts, patients, WARM_SECONDS * RATE, seconds * RATE)
+            after = used_by(system)
+        taken.cpu = {name: (after[name] - before[name]) / taken.seconds for name in after}
         await _settled(system)
         for service in subscribers():
             taken.effects[service] = await _effects(system, service, caller.network)

@@ -1,7 +1,7 @@
 """Fixtures: a whole system of real processes, once for each bus."""
 
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,15 +24,12 @@ NOW = datetime(2026, 12, 1, 16, 0, tzinfo=UTC)
 
 
 @pytest.fixture(scope="session", params=["postgres", "kafka"])
-def bus(request: pytest.FixtureRequest) -> Iterator[str]:
+def bus(request: pytest.FixtureRequest) -> str:
     """Each bus. Without a broker the second is left out, and the run's last lines say so."""
-    if request.param == "kafka":
-        bootstrap = request.getfixturevalue("kafka_bootstrap")
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("KAFKA_BOOTSTRAP_SERVERS", bootstrap)
-            yield "kafka"
-    else:
-        yield "postgres"
+    kind: str = request.param
+    if kind == "kafka":
+        request.getfixturevalue("kafka_bootstrap")
+    return kind
 
 
 @pytest.fixture(scope="session")
@@ -40,14 +37,12 @@ def broker_restart(request: pytest.FixtureRequest, bus: str) -> Callable[[], Non
     """Stops the broker and starts it again; None on the Postgres bus, or where it is not ours."""
     found: Callable[[], None] | None = None
     if bus == "kafka":
-        with pytest.MonkeyPatch.context() as patch:
-            patch.delenv("KAFKA_BOOTSTRAP_SERVERS")
-            found = request.getfixturevalue("kafka_restart")
+        found = request.getfixturevalue("kafka_restart")
     return found
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def town(bus: str) -> AsyncIterator[Town]:
+async def town(request: pytest.FixtureRequest, bus: str) -> AsyncIterator[Town]:
     """A network with two clinics, open, on processes that are flushed to disk."""
     kind: Any = bus
     with tempfile.TemporaryDirectory(prefix="cb-faults-") as name:
@@ -55,10 +50,16 @@ async def town(bus: str) -> AsyncIterator[Town]:
         clock = SharedClock(folder / "clock")
         clock.set(NOW)
         options = Options(bus=kind, clock_file=folder / "clock")
-        async with (
-            LocalSystem(Layout(folder / "data"), Ports.free(), options) as system,
-            httpx.AsyncClient(timeout=30) as http,
-        ):
-            network = new_id()
-            facts = await seed.seed(system.urls, system.token, network)
-            yield Town(system, http, network, facts)
+        system = LocalSystem(Layout(folder / "data"), Ports.free(), options)
+        with pytest.MonkeyPatch.context() as patch:
+            if bus == "kafka":
+                bootstrap = request.getfixturevalue("kafka_bootstrap")
+                patch.setenv("KAFKA_BOOTSTRAP_SERVERS", bootstrap)
+            await system.start()
+        try:
+            async with httpx.AsyncClient(timeout=30) as http:
+                network = new_id()
+                facts = await seed.seed(system.urls, system.token, network)
+                yield Town(system, http, network, facts)
+        finally:
+            await system.stop()

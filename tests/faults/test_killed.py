@@ -16,7 +16,7 @@ CLIENTS = 6
 async def test_what_was_acknowledged_is_kept_and_said_when_appointments_is_killed(
     town: Town,
 ) -> None:
-    bodies = await town.bookings(utc(2, 17), 48)
+    bodies = await town.bookings(utc(2, 17), 36)
     keys = [f"kept-{number}" for number in range(len(bodies))]
     # It dies with bookings committed and not published; and with one committed and not answered.
     await town.armed("appointments", "relay.after_read:exit:3,route.before_reply:exit:9")
