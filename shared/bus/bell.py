@@ -14,7 +14,8 @@ from shared.bus.failures import BROKEN
 from shared.bus.relay import CHANNEL
 from shared.db.database import Database
 
-GAP_SECONDS = 0.002
+GAP_SECONDS = 0.02
+"""The first ring goes out at once; those of the next fiftieth of a second become one."""
 
 
 class Bell:
