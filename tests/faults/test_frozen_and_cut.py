@@ -5,6 +5,8 @@ import os
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
+from operator import le
 from typing import Any
 
 import pytest
@@ -92,7 +94,7 @@ async def test_cut_connections_and_a_bus_that_goes_away_delay_and_lose_nothing(
         going.append(asyncio.create_task(asyncio.to_thread(broker_restart)))
     cut = 0
     for count in (2, 8, 14, 20):
-        await until(lambda: booked_on(town, 9), lambda n, c=count: n >= c, "some bookings")
+        await until(lambda: booked_on(town, 9), partial(le, count), "some bookings")
         rows = await town.rows("appointments", _CUT)
         cut += rows[0]["cut"]
     answers, *_ = await asyncio.gather(*going)
