@@ -3,7 +3,7 @@
 acks=all and idempotence; no automatic commit; no automatic offset (`none`: the default would skip
 to the end); batches built here, one partition each; a deadline on every await, since aiokafka
 waits for ever in several places (its issues 1101 and 759); after any error a fresh producer, since
-an idempotent one may never recover (issue 1017). The epoch of a producer is not kept by Kafka: a
+an idempotent one may never recover (aiokafka 1017). The epoch of a producer is not kept by Kafka: a
 relay that lost its lease can at most finish the batch in flight, which subscribers know by its
 sequence numbers.
 """
@@ -249,7 +249,7 @@ async def _stopped(client: AIOKafkaProducer) -> None:
         async with asyncio.timeout(STOP_SECONDS):
             await client.stop()
     except (KafkaError, TimeoutError, OSError):
-        # `stop` flushes first and an idempotent producer never gives up (issue 1101), so its
+        # `stop` flushes first and an idempotent producer never gives up (aiokafka 1101), so its
         # sender is ended here; there is no public way.
         await _within(client._sender.close())
         await _within(client.client.close())
