@@ -12,14 +12,15 @@ from shared.values.errors import DomainError
 TRANSIENT_CLASSES = frozenset({"08", "40", "53", "57"})
 """SQLSTATE classes: connection, transaction rollback (serialization, deadlock), resources (also out
 of shared memory), operator intervention (shutdown)."""
-TRANSIENT_STATES = frozenset({"55P03", "55006"})
-"""Lock not available, object in use."""
+TRANSIENT_STATES = frozenset({"55P03", "55006", "25P03"})
+"""Lock not available, object in use, ended for having been silent in a transaction."""
 
 BROKEN = (
     OSError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
     asyncpg.PostgresConnectionError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
     sqlalchemy.exc.InterfaceError,
 )
 """What says that a connection is of no use any more. asyncpg answers with InternalClientError where

@@ -18,7 +18,7 @@ from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, for_code
 
-from shared.bus.kafka_group import KafkaSubscription, translated
+from shared.bus.kafka_group import KafkaSubscription, ended, translated
 from shared.bus.port import (
     Assigned,
     BusError,
@@ -106,7 +106,7 @@ class KafkaBus:
         except (KafkaError, TimeoutError, OSError) as error:
             raise translated(error) from error
         finally:
-            await _within(admin.close())
+            await ended(admin.close(), STOP_SECONDS)
 
     async def append(
         self,
@@ -195,7 +195,7 @@ class KafkaBus:
             async with asyncio.timeout(DEADLINE_SECONDS):
                 await consumer.start()
         except (KafkaError, TimeoutError, OSError) as error:
-            await _within(consumer.stop())
+            await ended(consumer.stop(), STOP_SECONDS)
             raise translated(error) from error
         return subscription
 
@@ -220,7 +220,7 @@ class KafkaBus:
         except (KafkaError, TimeoutError, OSError) as error:
             raise translated(error) from error
         finally:
-            await _within(client.stop())
+            await ended(client.stop(), STOP_SECONDS)
         return {(key.topic, key.partition): offset for key, offset in found.items()}
 
     async def close(self) -> None:
@@ -236,14 +236,6 @@ def _put(batch: Any, message: Message) -> bool:
     return batch.append(timestamp=None, key=key, value=message.value, headers=headers) is not None
 
 
-async def _within(closing: Any) -> None:
-    try:
-        async with asyncio.timeout(STOP_SECONDS):
-            await closing
-    except (KafkaError, TimeoutError, OSError):
-        return  # it is left behind; nothing waits for it
-
-
 async def _stopped(client: AIOKafkaProducer) -> None:
     try:
         async with asyncio.timeout(STOP_SECONDS):
@@ -251,5 +243,5 @@ async def _stopped(client: AIOKafkaProducer) -> None:
     except (KafkaError, TimeoutError, OSError):
         # `stop` flushes first and an idempotent producer never gives up (aiokafka 1101), so its
         # sender is ended here; there is no public way.
-        await _within(client._sender.close())
-        await _within(client.client.close())
+        await ended(client._sender.close(), STOP_SECONDS)
+        await ended(client.client.close(), STOP_SECONDS)

@@ -7,7 +7,8 @@ position was seen to be there, and a failure of the listener is raised where rec
 """
 
 import asyncio
-from collections.abc import Awaitable, Collection, Mapping
+from collections.abc import Awaitable, Collection, Coroutine, Mapping
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
 from aiokafka import TopicPartition as KafkaPartition
@@ -185,11 +186,28 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
         held, self._positions = self.assignment, {}
         if held:
             await self._on_revoked(held)
-        try:
-            async with asyncio.timeout(CLOSE_SECONDS):
-                await self._consumer.stop()
-        except (KafkaError, TimeoutError, OSError):
-            return  # the session times out by itself
+        # Where that fails the session times out by itself.
+        await ended(self._consumer.stop(), CLOSE_SECONDS)
+        # And its connections would stay; to close them twice does no harm. There is no public way.
+        await ended(self._consumer._client.close(), CLOSE_SECONDS)
+
+
+async def ended(closing: Coroutine[Any, Any, None], seconds: float) -> None:
+    """Let the client end something, within some seconds. That a connection is lost is let be.
+
+    aiokafka's `stop` awaits tasks that it has itself cancelled and raises their CancelledError: out
+    of a task of its own it is not taken for a cancellation of ours.
+    """
+    task = asyncio.create_task(closing)
+    try:
+        await asyncio.wait([task], timeout=seconds)
+    finally:
+        task.cancel()
+    if not task.done() or task.cancelled():
+        return
+    error = task.exception()
+    if error is not None and not isinstance(error, (KafkaError, TimeoutError, OSError)):
+        raise error
 
 
 def _ours(partitions: Collection[KafkaPartition]) -> frozenset[TopicPartition]:

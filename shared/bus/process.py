@@ -58,13 +58,23 @@ class BusProcess:
         try:
             await asyncio.gather(*self._tasks)
         except GroupBroken as error:
-            log.critical("bus.group_broken", service=self._name, reason=str(error))
-            signal.raise_signal(signal.SIGTERM)
+            self._end_process("bus.group_broken", str(error))
+            raise
+        except asyncio.CancelledError:
+            # Unless it is cancelled itself, one of the two was, out of the client below it: a
+            # process that neither says nor hears anything any more is of no use.
+            running = asyncio.current_task()
+            if running is None or not running.cancelling():
+                self._end_process("bus.cancelled", "a task of the bus was cancelled from within")
             raise
         finally:
             for task in self._tasks:
                 task.cancel()
             await asyncio.wait(self._tasks)
+
+    def _end_process(self, event: str, reason: str) -> None:
+        log.critical(event, service=self._name, reason=reason)
+        signal.raise_signal(signal.SIGTERM)
 
     async def _make_topics(self, topics: list[str]) -> None:
         while topics:

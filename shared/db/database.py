@@ -21,6 +21,9 @@ from shared.db.work import Context, Work
 
 RoleName = Literal["app", "worker"]
 LOCK_TIMEOUT = "5s"
+SILENCE_TIMEOUT = "10s"
+"""How long a transaction may say nothing. One whose process is frozen holds its locks, and keeps
+the relays of all services from going on: they read behind the oldest transaction of the server."""
 
 
 BROKEN = (
@@ -32,6 +35,7 @@ BROKEN = (
     asyncpg.InternalClientError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
 )
 """After these a connection is closed for good: the server ended it, or still holds its locks."""
 
@@ -72,7 +76,11 @@ def engine_for(url: str, pool_size: int, application: str) -> AsyncEngine:
         pool_pre_ping=False,
         hide_parameters=True,
         connect_args={
-            "server_settings": {"application_name": application, "timezone": "UTC"},
+            "server_settings": {
+                "application_name": application,
+                "timezone": "UTC",
+                "idle_in_transaction_session_timeout": SILENCE_TIMEOUT,
+            },
             "timeout": 10,
             "command_timeout": 30,
             "statement_cache_size": 400,

@@ -212,7 +212,7 @@ async def _after_error(
         raise Conflict("idempotency.in_progress", "A request with this key is being worked on.")
     if state == "55P03":
         raise Busy("resource.busy", "Somebody else holds it; try again in a moment.")
-    if state in {"40001", "40P01", "53200"}:
+    if state in {"40001", "40P01", "53200", "25P03"}:
         TRANSACTION_RETRIES.labels(database.name, state).inc()
         await asyncio.sleep(0.005 * (attempt + 1))
         return None

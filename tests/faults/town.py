@@ -172,6 +172,12 @@ class Town:
         child = await self.system.start_program(program)
         await child.wait_until_ready()
 
+    async def booked_on(self, day: int) -> int:
+        """How many visits there are on a day of December."""
+        text = "SELECT count(*) AS n FROM appointments WHERE starts_at >= $1 AND starts_at < $2"
+        (row,) = await self.rows("appointments", text, utc(day, 0), utc(day + 1, 0))
+        return int(row["n"])
+
     # ── what must hold afterwards ────────────────────────────────────────────────────────────
 
     async def rows(self, service: str, statement: str, *arguments: Any) -> list[dict[str, Any]]:

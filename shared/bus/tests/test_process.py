@@ -1,8 +1,10 @@
 """Relay and consumer of two services together, on the transports that go between processes."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -14,6 +16,7 @@ from shared.bus.process import BusProcess, Subscriptions
 from shared.bus.tests.company import SERVICES, TOPIC, Company, until
 from shared.bus.tests.harness import PostgresHarness
 from shared.db.provision import url_for
+from shared.testing.memory_bus import MemoryBus
 from shared.values.ids import new_id
 
 Connect = Callable[[str], Bus]
@@ -112,3 +115,46 @@ async def test_a_process_without_an_address_does_not_start() -> None:
     """It names the transport that it misses."""
     with pytest.raises(ValueError, match="kafka"):
         BusProcess.connect("alpha", kind="kafka", postgres_url="postgresql://", kafka=None)
+
+
+class Cancelling(MemoryBus):
+    """A bus whose client ends what runs in it, as aiokafka may."""
+
+    async def subscribe(self, *_: Any, **__: Any) -> Any:
+        raise asyncio.CancelledError
+
+
+@pytest.fixture
+def ends() -> Iterator[list[int]]:
+    """The signals that would have ended the process."""
+    found: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _frame: found.append(number))
+    yield found
+    signal.signal(signal.SIGTERM, before)
+
+
+async def test_a_bus_that_is_cancelled_from_within_ends_the_process(
+    company: Company, ends: list[int]
+) -> None:
+    """A process that goes on without its bus would look alive and do nothing."""
+    found = BusProcess("beta", Cancelling())
+    running = asyncio.create_task(found.run(company.beta, company.clock, company.subscriptions))
+    await asyncio.wait([running], timeout=10)
+    assert ends == [signal.SIGTERM]
+
+
+async def test_a_bus_that_is_cancelled_from_outside_ends_nothing_else(
+    company: Company, ends: list[int]
+) -> None:
+    """As when its process stops by itself."""
+    found = BusProcess("beta", MemoryBus())
+    running = asyncio.create_task(found.run(company.beta, company.clock, company.subscriptions))
+    await until(lambda: _consumes(found))
+    running.cancel()
+    await asyncio.wait([running], timeout=10)
+    assert running.cancelled()
+    assert ends == []
+
+
+async def _consumes(process: BusProcess) -> bool:
+    return bool(process.state().get("consumer", {}).get("partitions"))

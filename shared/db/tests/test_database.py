@@ -212,3 +212,23 @@ async def test_saving_what_did_not_change_writes_nothing(gamma: Database, at: Co
         again = await work.load(Thing, thing.id)
         assert again is not None
         assert again.version == 1
+
+
+async def test_a_transaction_that_falls_silent_is_ended_with_its_locks(
+    gamma: Database, at: Context
+) -> None:
+    thing, lock = Thing(id=new_id(), network_id=at.network_id), lock_key("thing", new_id())
+    async with gamma.work(at, role="worker") as work:
+        text = "SHOW idle_in_transaction_session_timeout"
+        assert await work.raw.fetchval(text) == database_module.SILENCE_TIMEOUT
+    with pytest.raises(database_module.AWAY):
+        async with gamma.work(at, [lock]) as frozen:
+            frozen.add(thing)
+            await frozen.flush()
+            await frozen.raw.execute("SET LOCAL idle_in_transaction_session_timeout = '50ms'")
+            # Whoever waits for the same gets it as soon as the server has had enough.
+            async with asyncio.timeout(4), gamma.work(at, [lock]) as other:
+                assert await other.load(Thing, thing.id) is None
+            await frozen.raw.fetchval("SELECT 1")
+    async with gamma.work(at, [lock]) as work:
+        assert await work.load(Thing, thing.id) is None
