@@ -17,7 +17,7 @@ from ops import kafka
 from ops.ports import Ports
 from shared.bus.kafka import KafkaBus
 from shared.contracts.appointments import AppointmentBooked
-from shared.db.database import driver_url
+from shared.db.migrate import driver_url
 
 CONTROL_TOPIC = "control.appointments"
 OUR_TOPIC = AppointmentBooked.topic()

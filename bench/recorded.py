@@ -15,8 +15,6 @@ from typing import Any, Literal
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import event
-from sqlalchemy.pool import Pool
 
 from bench.stage import (
     FIRST_DAY,
@@ -32,6 +30,7 @@ from bench.stage import (
 )
 from services.appointments.app import service
 from services.appointments.settings import Settings
+from shared.db import pool
 from shared.testing.apps import office
 from shared.testing.tokens import ISSUER
 from shared.values.clock import FixedClock
@@ -125,17 +124,18 @@ def _query_log(heard: list[tuple[int, Statement]]) -> Iterator[None]:
     """
     numbers = count()
 
-    def connected(held: Any, _: Any) -> None:
+    async def prepare(connection: asyncpg.Connection) -> None:
+        await as_ever(connection)
         number = next(numbers)
-        held.driver_connection.add_query_logger(
+        connection.add_query_logger(
             lambda query: heard.append((number, Statement(query.query, tuple(query.args))))
         )
 
-    event.listen(Pool, "connect", connected)
+    as_ever, pool.prepare = pool.prepare, prepare
     try:
         yield
     finally:
-        event.remove(Pool, "connect", connected)
+        pool.prepare = as_ever
 
 
 def _last_transaction(heard: list[tuple[int, Statement]]) -> list[Statement]:
@@ -183,8 +183,8 @@ def script(recording: Recording, protocol: Protocol) -> str:
 
 
 def _own_lock(text: str) -> str:
-    """An advisory lock of the booking's own: the API's numbers differ as well."""
-    return re.sub(r"\((-?\d+)\)$", lambda m: f"({int(m[1]) % 2**40}::bigint + :unique)", text)
+    """Advisory locks of the booking's own: the API's numbers differ as well."""
+    return re.sub(r"(?<=[ \[])-?\d{9,}", lambda m: f"{int(m[0]) % 2**40}::bigint + :unique", text)
 
 
 def _marks(recording: Recording) -> dict[str, str]:

@@ -43,8 +43,11 @@ def test_a_colon_in_a_text_is_no_variable_of_pgbench() -> None:
 
 
 def test_locks_differ_by_booking() -> None:
-    opening = Statement("BEGIN; SELECT pg_advisory_xact_lock(-7)")
-    assert "(1099511627769::bigint + :unique)" in script(recording(opening), "pipelined")
+    number = -(10**18) - 7
+    opening = Statement(f"BEGIN; SELECT begin_work('a', '5s', {number}, ARRAY[{number}]::bigint[])")
+    text = script(recording(opening), "pipelined")
+    own = f"{number % 2**40}::bigint + :unique"
+    assert f"'5s', {own}, ARRAY[{own}]::bigint[])" in text
 
 
 def test_pgbench_writes_the_rows_that_the_api_writes() -> None:

@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import Iterable
 
 import asyncpg
-import sqlalchemy.exc
 
 from shared.bus.failures import BROKEN
 from shared.bus.relay import CHANNEL
@@ -38,6 +37,6 @@ class Bell:
             try:
                 async with self._database.raw("app") as raw:
                     await raw.execute("SELECT pg_notify($1, $2)", CHANNEL, kinds)
-            except (*BROKEN, asyncpg.PostgresError, sqlalchemy.exc.SQLAlchemyError):
+            except (*BROKEN, asyncpg.PostgresError):
                 return  # the worker looks by itself within a second or two
             await asyncio.sleep(GAP_SECONDS)

@@ -29,7 +29,7 @@ from shared.bus.consumer_machine import (
     Wait,
 )
 from shared.bus.effects import OffsetsMoved
-from shared.bus.failures import drop_broken, judged, missing_day
+from shared.bus.failures import judged, missing_day
 from shared.bus.jitter import jitter
 from shared.bus.port import (
     Bus,
@@ -117,7 +117,6 @@ class Consumer:
                 how, problem = judged(error)
                 if how == "permanent":
                     raise
-                await drop_broken(self._database, error)
                 self._say(f"database: {problem}")
             await self._asleep(pause)
 
@@ -240,7 +239,6 @@ class Consumer:
 
     async def _failed(self, error: Exception) -> Fact:
         how, problem = judged(error)
-        await drop_broken(self._database, error)
         if missing_day(error):
             async with self._database.raw("worker") as raw:
                 await make_outbox_days(raw)

@@ -3,9 +3,8 @@
 from typing import Literal
 
 import asyncpg
-import sqlalchemy.exc
 
-from shared.db.database import CommitFailed, Database
+from shared.db.database import CommitFailed
 from shared.db.failpoints import FailpointHit
 from shared.values.errors import DomainError
 
@@ -21,7 +20,6 @@ BROKEN = (
     asyncpg.InternalClientError,
     asyncpg.PostgresConnectionError,
     asyncpg.IdleInTransactionSessionTimeoutError,
-    sqlalchemy.exc.InterfaceError,
 )
 """What says that a connection is of no use any more. asyncpg answers with InternalClientError where
 the server ended a connection while it was idle."""
@@ -30,12 +28,12 @@ How = Literal["transient", "slow", "permanent"]
 
 
 def server_error(error: BaseException) -> asyncpg.PostgresError | None:
-    """The server's error behind what the driver or SQLAlchemy raised."""
+    """The server's error behind what was raised."""
     found: BaseException | None = error
     while found is not None:
         if isinstance(found, asyncpg.PostgresError):
             return found
-        found = getattr(found, "orig", None) or found.__cause__
+        found = found.__cause__
     return None
 
 
@@ -64,17 +62,8 @@ def judged(error: Exception) -> tuple[How, str]:
     name = type(error).__name__
     if isinstance(error, TimeoutError):
         return "slow", name
-    if isinstance(error, (*BROKEN, sqlalchemy.exc.TimeoutError)):
+    if isinstance(error, BROKEN):
         return "transient", name
     if isinstance(error, CommitFailed):
         return "permanent", "commit_refused"
     return "permanent", name
-
-
-async def drop_broken(database: Database, error: BaseException) -> None:
-    """Close the worker's idle connections after one was broken, since the others are broken too,
-    or was given back in a failed transaction, as after a lock that could not be had. A pool that is
-    used past SQLAlchemy would hand them out again."""
-    found = server_error(error)
-    if isinstance(error, BROKEN) or (found is not None and found.sqlstate in TRANSIENT_STATES):
-        await database.engine("worker").dispose()

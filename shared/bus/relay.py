@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
-import sqlalchemy.exc
 import structlog
 
 from shared.bus.failures import BROKEN
@@ -43,6 +42,7 @@ from shared.bus.relay_machine import (
 from shared.db.bus_tables import make_outbox_days
 from shared.db.database import Database
 from shared.db.failpoints import hit
+from shared.db.pool import terminate
 from shared.values.ids import new_id
 
 log = structlog.get_logger(__name__)
@@ -116,7 +116,7 @@ class Relay:
                         action = self._machine.decide(loop.time())
                         self._machine.heard(await self._perform(raw, action), loop.time())
                     await self._release(raw)
-            except (*BROKEN, asyncpg.PostgresError, sqlalchemy.exc.SQLAlchemyError) as error:
+            except (*BROKEN, asyncpg.PostgresError) as error:
                 self._say(f"database: {type(error).__name__}")
                 self._machine.heard(Trouble(), loop.time())
                 action = self._machine.decide(loop.time())
@@ -143,6 +143,10 @@ class Relay:
             except BROKEN as error:
                 # As the error for which the pool throws a connection away.
                 raise asyncpg.ConnectionDoesNotExistError(type(error).__name__) from error
+            except BaseException:
+                # It still listens: nobody else may get it.
+                terminate(raw)
+                raise
 
     async def _perform(self, raw: asyncpg.Connection, action: Action) -> Fact:
         match action:

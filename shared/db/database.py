@@ -1,91 +1,28 @@
 """One service's database: its pools, and the only place that begins and commits.
 
-The engine runs in AUTOCOMMIT and BEGIN, COMMIT and ROLLBACK are sent here on the driver's own
-connection: SQLAlchemy would otherwise begin by itself and not know the locks that come first.
+BEGIN, COMMIT and ROLLBACK are sent here, in the driver's own words: with the first go the network
+and the locks.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from typing import Literal
 
 import asyncpg
-import sqlalchemy.exc
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from shared.db.failpoints import hit
 from shared.db.locks import LockKey, advisory_number, advisory_numbers
+from shared.db.pool import AWAY, Pool, terminate
 from shared.db.work import Context, Work
 
 RoleName = Literal["app", "worker"]
 LOCK_TIMEOUT = "5s"
-SILENCE_TIMEOUT = "10s"
-"""How long a transaction may say nothing. One whose process is frozen holds its locks, and keeps
-the relays of all services from going on: they read behind the oldest transaction of the server."""
-
-
-BROKEN = (
-    asyncio.CancelledError,
-    TimeoutError,
-    OSError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.IdleInTransactionSessionTimeoutError,
-)
-"""After these a connection is closed for good: the server ended it, or still holds its locks."""
-
-AWAY = (
-    TimeoutError,
-    OSError,
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    sqlalchemy.exc.DBAPIError,
-    sqlalchemy.exc.TimeoutError,
-)
-"""What goes by itself: the server is away, starts up, or has no connection to spare. SQLAlchemy
-wraps what comes while connecting; asyncpg answers with InternalClientError where the server ended a
-connection at the moment of its use."""
 
 
 class CommitFailed(Exception):
     """The server answered COMMIT with ROLLBACK: nothing of the transaction is kept."""
-
-
-def driver_url(url: str) -> str:
-    """A `postgresql://` URL as SQLAlchemy's asyncpg dialect takes it."""
-    parts = urlsplit(url)
-    query = urlencode(parse_qsl(parts.query))
-    return urlunsplit(("postgresql+asyncpg", parts.netloc, parts.path, query, ""))
-
-
-def engine_for(url: str, pool_size: int, application: str) -> AsyncEngine:
-    """A pool of at most `pool_size` connections that are handed out as they are."""
-    return create_async_engine(
-        driver_url(url),
-        isolation_level="AUTOCOMMIT",
-        pool_reset_on_return=None,
-        pool_size=pool_size,
-        max_overflow=0,
-        pool_timeout=5,
-        pool_pre_ping=False,
-        hide_parameters=True,
-        connect_args={
-            "server_settings": {
-                "application_name": application,
-                "timezone": "UTC",
-                "idle_in_transaction_session_timeout": SILENCE_TIMEOUT,
-            },
-            "timeout": 10,
-            "command_timeout": 30,
-            "statement_cache_size": 400,
-        },
-    )
 
 
 @dataclass(slots=True)
@@ -93,8 +30,8 @@ class Database:
     """The pools of one process. `signals` are set after a commit that staged such rows."""
 
     name: str
-    app: AsyncEngine
-    worker: AsyncEngine | None = None
+    app: Pool
+    worker: Pool | None = None
     signals: dict[str, asyncio.Event] = field(
         default_factory=lambda: {k: asyncio.Event() for k in ("outbox", "timer", "intent")}
     )
@@ -113,19 +50,19 @@ class Database:
         """Pools for a service; nothing is opened until it is needed."""
         return cls(
             name=name,
-            app=engine_for(app_url, app_pool, f"clinicbus-{name}-app"),
-            worker=engine_for(worker_url, worker_pool, f"clinicbus-{name}-worker")
+            app=Pool(app_url, app_pool, f"clinicbus-{name}-app"),
+            worker=Pool(worker_url, worker_pool, f"clinicbus-{name}-worker")
             if worker_url
             else None,
         )
 
     async def close(self) -> None:
         """Close every connection."""
-        await self.app.dispose()
+        await self.app.close()
         if self.worker is not None:
-            await self.worker.dispose()
+            await self.worker.close()
 
-    def engine(self, role: RoleName) -> AsyncEngine:
+    def pool(self, role: RoleName) -> Pool:
         """The pool of a role. Raises LookupError in a process without a worker URL."""
         if role == "app":
             return self.app
@@ -133,28 +70,9 @@ class Database:
             raise LookupError(f"{self.name}: this process has no worker connection")
         return self.worker
 
-    def busy(self) -> bool:
-        """Whether most of app's connections are in use: no time for what is only nice to have."""
-        held: Any = self.app.sync_engine.pool
-        return bool(held.checkedout() * 2 >= held.size())
-
-    @asynccontextmanager
-    async def connection(self, role: RoleName) -> AsyncIterator[AsyncConnection]:
-        """A pooled connection outside any transaction; closed for good after a cancellation."""
-        connection = await self.engine(role).connect()
-        try:
-            yield connection
-        except BROKEN:
-            await _discard(connection)
-            raise
-        finally:
-            await connection.close()
-
-    @asynccontextmanager
-    async def raw(self, role: RoleName) -> AsyncIterator[asyncpg.Connection]:
-        """The driver's connection in autocommit: for leases, cursors and offsets."""
-        async with self.connection(role) as connection:
-            yield await driver_connection(connection)
+    def raw(self, role: RoleName) -> AbstractAsyncContextManager[asyncpg.Connection]:
+        """A connection outside any transaction: for leases, cursors and offsets."""
+        return self.pool(role).connection()
 
     @asynccontextmanager
     async def work(
@@ -172,9 +90,8 @@ class Database:
         locks: what the block will change; taken in one sorted pass.
         Raises CommitFailed where the server kept nothing.
         """
-        async with self.connection(role) as connection:
-            raw = await driver_connection(connection)
-            work = Work(self.name, context, connection, raw, silent=silent)
+        async with self.raw(role) as raw:
+            work = Work(self.name, context, raw, silent=silent)
             try:
                 await raw.execute(_opening(context, locks, key))
                 yield work
@@ -184,7 +101,7 @@ class Database:
             except asyncio.CancelledError:
                 raise
             except BaseException:
-                await _rolled_back(connection, raw)
+                await _rolled_back(raw)
                 raise
             if tag != "COMMIT":
                 raise CommitFailed(self.name)
@@ -202,7 +119,7 @@ class Database:
 
 async def take_locks(work: Work, locks: Sequence[LockKey]) -> None:
     """The sorted pass for a transaction whose locks depend on what it read first."""
-    await work.raw.execute(_lock_texts(work.context, locks) or "SELECT 1")
+    await work.raw.execute(f"SELECT take_locks({_numbers(work.context, locks)})")
 
 
 async def become_app(work: Work) -> None:
@@ -210,48 +127,23 @@ async def become_app(work: Work) -> None:
     await work.raw.execute(f"SET LOCAL ROLE {work.producer}_app")
 
 
-async def driver_connection(
-    connection: AsyncConnection,
-) -> asyncpg.Connection:
-    """The asyncpg connection below SQLAlchemy's."""
-    held: Any = await connection.get_raw_connection()
-    raw: asyncpg.Connection = held.driver_connection
-    return raw
-
-
 def _opening(context: Context, locks: Sequence[LockKey], key: str | None) -> str:
     # One text, so it is one round trip; it holds nothing but numbers and a UUID.
-    texts = [
-        "BEGIN",
-        f"SELECT set_config('app.network', '{context.network_id}', true),"
-        f" set_config('lock_timeout', '{LOCK_TIMEOUT}', true)",
-    ]
+    numbers = _numbers(context, locks)
+    number = "NULL"
     if key is not None:
-        number = advisory_number(context.network_id, ("idempotency", key))
-        texts.append(f"SELECT take_idempotency_key({number})")
-    passed = _lock_texts(context, locks)
-    if passed:
-        texts.append(passed)
-    return "; ".join(texts)
+        number = str(advisory_number(context.network_id, ("idempotency", key)))
+    given = f"'{context.network_id}', '{LOCK_TIMEOUT}', {number}, {numbers}"
+    return f"BEGIN; SELECT begin_work({given})"
 
 
-def _lock_texts(context: Context, locks: Sequence[LockKey]) -> str:
+def _numbers(context: Context, locks: Sequence[LockKey]) -> str:
     numbers = advisory_numbers(context.network_id, locks)
-    return "; ".join(f"SELECT pg_advisory_xact_lock({number})" for number in numbers)
+    return f"ARRAY[{', '.join(map(str, numbers))}]::bigint[]"
 
 
-async def _rolled_back(connection: AsyncConnection, raw: asyncpg.Connection) -> None:
+async def _rolled_back(raw: asyncpg.Connection) -> None:
     try:
         await raw.execute("ROLLBACK")
     except AWAY:
-        await _discard(connection)
-
-
-async def _discard(connection: AsyncConnection) -> None:
-    # After a cancellation the server may still hold the locks: the connection must not be reused.
-    # SQLAlchemy has dropped it by itself where the cancellation came inside one of its statements.
-    if connection.invalidated:
-        return
-    raw = await driver_connection(connection)
-    raw.terminate()
-    await connection.invalidate()
+        terminate(raw)

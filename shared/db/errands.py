@@ -16,9 +16,10 @@ from uuid import UUID
 import structlog
 
 from shared.db.actor import Actor, parse_actor
-from shared.db.database import AWAY, CommitFailed, Database, become_app
+from shared.db.database import CommitFailed, Database, become_app
 from shared.db.failpoints import hit
 from shared.db.locks import LockKey
+from shared.db.pool import AWAY
 from shared.db.work import Context, Work
 from shared.values.clock import Clock
 from shared.values.errors import DomainError

@@ -4,7 +4,8 @@ import asyncio
 
 import structlog
 
-from shared.db.database import AWAY, Database
+from shared.db.database import Database
+from shared.db.pool import AWAY
 
 log = structlog.get_logger(__name__)
 

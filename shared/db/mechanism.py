@@ -15,14 +15,39 @@ CREATE FUNCTION current_network() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE
   AS $$ SELECT nullif(current_setting('app.network', true), '')::uuid $$
 """
 
-KEY_FUNCTION = """
+OPENING_FUNCTIONS = (
+    """
 CREATE FUNCTION take_idempotency_key(k bigint) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM pg_advisory_xact_lock(k);
 EXCEPTION WHEN lock_not_available THEN
   RAISE EXCEPTION 'the key is in use' USING ERRCODE = 'CB001';
 END $$
-"""
+""",
+    """
+CREATE FUNCTION take_locks(numbers bigint[]) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  number bigint;
+BEGIN
+  FOREACH number IN ARRAY numbers LOOP
+    PERFORM pg_advisory_xact_lock(number);
+  END LOOP;
+END $$
+""",
+    """
+CREATE FUNCTION begin_work(network text, lock_wait text, k bigint, numbers bigint[])
+RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM set_config('app.network', network, true), set_config('lock_timeout', lock_wait, true);
+  IF k IS NOT NULL THEN
+    PERFORM take_idempotency_key(k);
+  END IF;
+  PERFORM take_locks(numbers);
+END $$
+""",
+)
+"""How every transaction begins. In functions, which keep their plans: as texts of their own, five
+of them would be parsed and planned at each beginning."""
 
 TABLES = {
     "audit": """
@@ -138,7 +163,8 @@ def create_mechanism(execute: Execute, service: str) -> None:
     # Readiness compares the revision with the code's.
     execute(f"GRANT SELECT ON alembic_version TO {app_role}, {worker_role}")
     execute(NETWORK_FUNCTION)
-    execute(KEY_FUNCTION)
+    for text in OPENING_FUNCTIONS:
+        execute(text)
     for table, text in TABLES.items():
         execute(text)
         protect(execute, table, app_role)

@@ -5,6 +5,7 @@ import importlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import asyncpg
 from alembic import command, context
@@ -12,8 +13,6 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, pool, text
 from sqlalchemy.ext.asyncio import create_async_engine
-
-from shared.db.database import driver_url
 
 ROOT = Path(__file__).resolve().parents[2]
 MECHANISM = frozenset(
@@ -33,6 +32,13 @@ MECHANISM = frozenset(
         "alembic_version",
     }
 )
+
+
+def driver_url(url: str) -> str:
+    """A `postgresql://` URL as SQLAlchemy's asyncpg dialect takes it."""
+    parts = urlsplit(url)
+    query = urlencode(parse_qsl(parts.query))
+    return urlunsplit(("postgresql+asyncpg", parts.netloc, parts.path, query, ""))
 
 
 def config_for(service: str, url: str) -> Config:

@@ -46,6 +46,7 @@ def table_of(model: type[SQLModel]) -> sa.Table:
 class _Shape:
     name: str
     columns: tuple[str, ...]
+    names: frozenset[str]
     json_columns: frozenset[str]
     key: tuple[str, ...]
 
@@ -58,6 +59,7 @@ def shape_of(model: type[SQLModel]) -> _Shape:
     return _Shape(
         name=table.name,
         columns=tuple(c.name for c in written),
+        names=frozenset(c.name for c in written),
         json_columns=frozenset(c.name for c in written if isinstance(c.type, JSONB)),
         key=tuple(c.name for c in table.primary_key.columns),
     )
@@ -81,12 +83,36 @@ def _manager_of(model: type[SQLModel]) -> Any:
     return manager_of_class(model)
 
 
+def made(model: type[Model], values: Mapping[str, Any]) -> Model:
+    """A new row of values and the model's defaults, without `__init__`, as `row_of`.
+
+    Raises TypeError for a name that is no column, and for a column without value and default.
+    """
+    held = {**_defaults(model), **values}
+    columns = shape_of(model).names
+    if held.keys() != columns:
+        raise TypeError(f"{model.__name__}: {', '.join(sorted(held.keys() ^ columns))}")
+    return row_of(model, held)
+
+
+@lru_cache(maxsize=256)
+def _defaults(model: type[SQLModel]) -> Mapping[str, Any]:
+    names = shape_of(model).names
+    return {
+        name: found.default
+        for name, found in model.model_fields.items()
+        if name in names and not found.is_required() and found.default_factory is None
+    }
+
+
 def values_of(model: type[SQLModel], row: SQLModel) -> tuple[Any, ...]:
     """A row's values in the order of its table's columns, as the driver takes them."""
     return _values(shape_of(model), row.__dict__)
 
 
 def _values(shape: _Shape, held: Mapping[str, Any]) -> tuple[Any, ...]:
+    if not shape.json_columns:
+        return tuple(map(held.get, shape.columns))
     return tuple(
         json.dumps(held.get(name))
         if name in shape.json_columns and held.get(name) is not None

@@ -1,5 +1,8 @@
 """One unit of work: what a command reads with, writes with and says events through.
 
+`raw` is the driver's own connection, in the transaction; it does not see what is staged and not
+flushed.
+
 A command never begins or commits; `shared.db.database` does. What a command writes is staged and
 goes to the server in one statement when the work ends, or earlier at `flush`.
 """
@@ -11,15 +14,13 @@ from typing import Any, TypeVar, cast
 from uuid import UUID
 
 import asyncpg
-import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import SQLModel
 
 from shared.contracts.envelope import Envelope, Event
 from shared.db.actor import Actor, parse_actor
 from shared.db.context import Context, match_version
 from shared.db.mechanism_writes import audit_row, event_row, intent_row, timer_off, timer_row
-from shared.db.staged import Write, insert, insert_values, joined, row_of, shape_of, update
+from shared.db.staged import Write, insert, insert_values, joined, made, row_of, shape_of, update
 from shared.values.errors import Conflict
 from shared.values.ids import derived_id, new_id
 
@@ -34,7 +35,6 @@ class Work:
 
     producer: str
     context: Context
-    connection: AsyncConnection
     raw: asyncpg.Connection
     silent: bool = False
     signals: set[str] = field(default_factory=set)
@@ -83,18 +83,6 @@ class Work:
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────
 
-    async def fetch(
-        self, statement: sa.Executable, values: Mapping[str, Any] | None = None
-    ) -> Sequence[sa.Row[Any]]:
-        """Every row of a statement. It does not see what is staged and not flushed."""
-        return (await self.connection.execute(statement, values)).fetchall()
-
-    async def first(
-        self, statement: sa.Executable, values: Mapping[str, Any] | None = None
-    ) -> sa.Row[Any] | None:
-        """The first row of a statement, or None."""
-        return (await self.connection.execute(statement, values)).first()
-
     async def load(self, model: type[Model], key: UUID) -> Model | None:
         """The row of this network with this id, watched for changes; None where there is none."""
         rows = await self.load_where(model, "id = $2", key)
@@ -120,6 +108,16 @@ class Work:
     def add(self, *rows: SQLModel) -> None:
         """Insert rows at the end of the work."""
         self._added.extend(rows)
+
+    def create(self, model: type[Model], **values: Any) -> Model:
+        """Insert one row at the end of the work, made of values and the model's defaults.
+
+        What `add` does with a constructed model, at a fifth of its cost: for commands that are
+        called hundreds of times a second. Raises TypeError where a column has no value.
+        """
+        row = made(model, values)
+        self._added.append(row)
+        return row
 
     def insert(self, model: type[SQLModel], rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert rows given as values at the end of the work, without watching them.

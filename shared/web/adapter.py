@@ -4,11 +4,12 @@ import asyncio
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 import structlog
+from prometheus_client import Counter, Histogram
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -31,6 +32,8 @@ log = structlog.get_logger(__name__)
 
 KEY_LENGTH_MAX = 255
 ENRICH_SECONDS = 0.02
+ON_EVERY_REPLY = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
+_VISIBLE = re.compile(r"[!-~]+")
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 
 
@@ -44,6 +47,7 @@ class Adapter:
     tokens: TokenVerifier
     constraints: Constraints
     cursor_secret: bytes
+    _meters: dict[tuple[str, str, int], tuple[Counter, Histogram]] = field(default_factory=dict)
 
     async def answer(
         self, route: Route, request: Request, path: Mapping[str, UUID], query: Any
@@ -52,14 +56,22 @@ class Adapter:
         started = time.perf_counter()
         correlation_id, traceparent = trace_of(request.headers.get("traceparent"))
         response = await self._guarded(route, request, path, query, correlation_id, traceparent)
-        response.headers["X-Request-Id"] = str(correlation_id)
-        response.headers["traceparent"] = traceparent
-        response.headers["Cache-Control"] = "no-store"
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        labels = (self.service, route.path)
-        REQUESTS.labels(*labels, route.method, response.status_code).inc()
-        SECONDS.labels(*labels).observe(time.perf_counter() - started)
+        response.raw_headers += (
+            (b"x-request-id", str(correlation_id).encode()),
+            (b"traceparent", traceparent.encode()),
+            *ON_EVERY_REPLY,
+        )
+        counted = route.method, route.path, response.status_code
+        requests, seconds = self._meters.get(counted) or self._meter(*counted)
+        requests.inc()
+        seconds.observe(time.perf_counter() - started)
         return response
+
+    def _meter(self, method: str, path: str, status: int) -> tuple[Counter, Histogram]:
+        labels = (self.service, path)
+        made = REQUESTS.labels(*labels, method, status), SECONDS.labels(*labels)
+        self._meters[method, path, status] = made
+        return made
 
     async def _guarded(
         self,
@@ -178,7 +190,7 @@ class Adapter:
     async def _enriched(
         self, route: Route, call: Call[Any], context: Context, error: DomainError
     ) -> dict[str, Any]:
-        if route.enrich is None or not isinstance(error, Conflict) or self.database.busy():
+        if route.enrich is None or not isinstance(error, Conflict) or self.database.app.busy():
             return {}
         try:
             async with asyncio.timeout(ENRICH_SECONDS):
@@ -209,6 +221,6 @@ def read_key(request: Request) -> str:
     key = given[0]
     if len(given) > 1 or not 1 <= len(key) <= KEY_LENGTH_MAX:
         raise Malformed("idempotency.malformed", "The Idempotency-Key is not acceptable.")
-    if not all(33 <= ord(character) <= 126 for character in key):
+    if not _VISIBLE.fullmatch(key):
         raise Malformed("idempotency.malformed", "The Idempotency-Key is not acceptable.")
     return key

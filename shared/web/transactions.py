@@ -8,13 +8,13 @@ from typing import Any
 
 import asyncpg
 import orjson
-import sqlalchemy.exc
 import structlog
 from starlette.responses import Response
 
 from shared.db.bus_tables import make_outbox_days
-from shared.db.database import AWAY, CommitFailed, Database, take_locks
+from shared.db.database import CommitFailed, Database, take_locks
 from shared.db.locks import LockKey
+from shared.db.pool import AWAY
 from shared.db.staged import Write
 from shared.db.work import Context, Work
 from shared.values.errors import (
@@ -119,9 +119,9 @@ async def _tried(
                 raise Conflict("row.changed", "It keeps changing; try again.") from None
         except CommitFailed:
             raise Unavailable("database.unavailable", "The data could not be kept.") from None
-        except (TimeoutError, sqlalchemy.exc.TimeoutError):
+        except TimeoutError:
             raise Busy("server.busy", "Too much is going on; try again in a moment.") from None
-        except (asyncpg.PostgresError, sqlalchemy.exc.DBAPIError) as error:
+        except asyncpg.PostgresError as error:
             stored = await _after_error(database, plan, error, constraints, attempt)
             if stored is not None:
                 return stored
@@ -184,29 +184,16 @@ async def _replay(database: Database, plan: Plan) -> Response | None:
     return Response(row["body"], row["status"], headers=headers)
 
 
-def postgres_error(error: BaseException) -> asyncpg.PostgresError | None:
-    """The server's error behind what the driver or SQLAlchemy raised."""
-    found: BaseException | None = error
-    while found is not None:
-        if isinstance(found, asyncpg.PostgresError):
-            return found
-        found = getattr(found, "orig", None) or found.__cause__
-    return None
-
-
 async def _after_error(
     database: Database,
     plan: Plan,
-    error: BaseException,
+    error: asyncpg.PostgresError,
     constraints: Constraints,
     attempt: int,
 ) -> Response | None:
     """Replay, raise the refusal that the error stands for, or return None to run again."""
-    found = postgres_error(error)
-    if found is None:
-        raise Unavailable("database.unavailable", "The database is not there.") from None
-    state = str(found.sqlstate)
-    details: Any = found
+    state = str(error.sqlstate)
+    details: Any = error
     constraint = str(getattr(details, "constraint_name", "") or "")
     if state == "CB001":
         raise Conflict("idempotency.in_progress", "A request with this key is being worked on.")
@@ -230,4 +217,4 @@ async def _after_error(
             return None
     if state[:2] in {"08", "57"} or state in {"53300", "53100"}:
         raise Unavailable("database.unavailable", "The database is not there.") from None
-    raise found
+    raise error

@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from shared.db.database import driver_url
+from shared.db.migrate import driver_url
 from shared.db.provision import SERVICES
 
 Columns = dict[str, dict[str, tuple[str, bool]]]

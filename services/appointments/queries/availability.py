@@ -4,9 +4,6 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
-import sqlalchemy as sa
-from sqlmodel import col
-
 from services.appointments import tables as t
 from services.appointments.domain.booking import alternatives
 from services.appointments.domain.occupancy import Busy, Calendar, ResourceKind
@@ -101,34 +98,21 @@ async def slots_near(
 
 
 async def _providers(work: Work, clinic_id: UUID, provider_ids: Sequence[UUID]) -> list[Provider]:
-    p, pc = t.Provider, t.ProviderClinic
-    statement = (
-        sa.select(
-            col(p.id),
-            col(p.active_from),
-            col(p.active_until),
-            col(p.capacity),
-            col(p.overbook_quota),
-        )  # fmt: skip
-        .join(
-            pc,
-            sa.and_(
-                col(pc.network_id) == col(p.network_id),
-                col(pc.provider_id) == col(p.id),
-                col(pc.clinic_id) == clinic_id,
-            ),
-        )
-        .where(col(p.network_id) == work.network_id)
-        .order_by(col(p.id))
+    here = (
+        "id IN (SELECT provider_id FROM provider_clinics WHERE network_id = $1 AND clinic_id = $2)"
     )
     if provider_ids:
-        statement = statement.where(col(p.id).in_(provider_ids))
-    rows = await work.fetch(statement)
+        where = f"id = ANY($3) AND {here} ORDER BY id"
+        rows = await work.load_where(t.Provider, where, clinic_id, list(provider_ids))
+    else:
+        rows = await work.load_where(t.Provider, f"{here} ORDER BY id", clinic_id)
     if provider_ids and len(rows) != len(set(provider_ids)):
         raise NotFound("provider.not_found", "There is no such provider at this clinic.")
-    here = frozenset({clinic_id})
+    places = frozenset({clinic_id})
     return [
-        Provider(row.id, here, row.active_from, row.active_until, row.capacity, row.overbook_quota)
+        Provider(
+            row.id, places, row.active_from, row.active_until, row.capacity, row.overbook_quota
+        )
         for row in rows
     ]
 

@@ -2,10 +2,8 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
-
-import sqlalchemy as sa
-from sqlmodel import col
 
 from services.appointments.domain.requirements import (
     CheckInFacts,
@@ -67,28 +65,24 @@ async def list_visits(
     actor: Actor,
 ) -> list[Appointment]:
     """Visits in the order (starts_at, id), at most `limit`, after a position."""
-    a = Appointment
-    where = [col(a.network_id) == work.network_id]
+    clinic_ids = actor.clinic_ids
     if wanted.clinic_id is not None:
         require_clinic(actor, wanted.clinic_id)
-        where.append(col(a.clinic_id) == wanted.clinic_id)
-    elif actor.clinic_ids is not None:
-        where.append(col(a.clinic_id).in_(actor.clinic_ids))
-    if wanted.patient_id is not None:
-        where.append(col(a.patient_id) == wanted.patient_id)
-    if wanted.since is not None:
-        where.append(col(a.starts_at) >= wanted.since)
-    if wanted.until is not None:
-        where.append(col(a.starts_at) < wanted.until)
-    if after is not None:
-        where.append(sa.tuple_(col(a.starts_at), col(a.id)) > sa.tuple_(*after))
-    statement = (
-        sa.select(a.__table__.columns)  # type: ignore[attr-defined]
-        .where(*where)
-        .order_by(col(a.starts_at), col(a.id))
-        .limit(limit)
-    )
-    return [work.adopt(a, dict(row._mapping)) for row in await work.fetch(statement)]
+        clinic_ids = frozenset({wanted.clinic_id})
+    conditions: list[tuple[str, tuple[Any, ...]]] = [
+        ("clinic_id = ANY({})", (None if clinic_ids is None else list(clinic_ids),)),
+        ("patient_id = {}", (wanted.patient_id,)),
+        ("starts_at >= {}", (wanted.since,)),
+        ("starts_at < {}", (wanted.until,)),
+        ("(starts_at, id) > ({}, {})", after or (None, None)),
+    ]
+    texts, arguments = ["true"], list[Any]()
+    for text, given in conditions:
+        if given[0] is not None:
+            texts.append(text.format(*(f"${2 + len(arguments) + n}" for n in range(len(given)))))
+            arguments.extend(given)
+    where = f"{' AND '.join(texts)} ORDER BY starts_at, id LIMIT ${2 + len(arguments)}"
+    return await work.load_where(Appointment, where, *arguments, limit)
 
 
 async def check_in_facts(work: Work, row: Appointment) -> CheckInFacts:

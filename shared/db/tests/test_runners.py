@@ -12,6 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from shared.db import failpoints
+from shared.db import pool as pool_module
 from shared.db.actor import Actor
 from shared.db.database import Database
 from shared.db.errands import Errand, Intent, TryLater, claim, run_errands, run_one
@@ -261,7 +262,6 @@ async def grown(database: Database, at: Context, thing_id: UUID) -> None:
 async def test_a_runner_lives_through_a_server_that_takes_no_connections(
     gamma_urls: dict[str, str], at: Context, clock: FixedClock, runner: Runner
 ) -> None:
-    # What a server that is starting up, or has no such database, says comes wrapped by SQLAlchemy.
     url = gamma_urls["CLINICBUS_GAMMA_WORKER_URL"].replace("clinicbus_gamma_db", "clinicbus_none")
     assert "clinicbus_none" in url
     database = Database.connect("gamma", url, url)
@@ -280,12 +280,16 @@ async def test_a_runner_lives_through_a_server_that_takes_no_connections(
 
 @every_runner
 async def test_a_runner_waits_where_every_connection_is_in_use(
-    gamma_urls: dict[str, str], gamma: Database, at: Context, clock: FixedClock, runner: Runner
+    gamma_urls: dict[str, str],
+    gamma: Database,
+    at: Context,
+    clock: FixedClock,
+    runner: Runner,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     urls = [gamma_urls[f"CLINICBUS_GAMMA_{role}_URL"] for role in ("APP", "WORKER")]
     database = Database.connect("gamma", *urls, worker_pool=1)
-    pool: Any = database.engine("worker").sync_engine.pool
-    pool._timeout = 0.05
+    monkeypatch.setattr(pool_module, "WAIT_SECONDS", 0.05)
     thing_id, outside = await intend(gamma, at)
     async with gamma.work(at) as work:
         work.timer("grow", thing_id, at.now)
