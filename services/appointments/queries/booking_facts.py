@@ -2,8 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import orjson
 
 from services.appointments.domain.booking import BookingFacts
 from services.appointments.domain.occupancy import Busy, ResourceKind
@@ -16,8 +20,22 @@ from shared.values.zones import zone
 
 # One statement with a member an answer: a hot command makes one trip for all it must know. Only
 # plain comparisons on indexed columns: under row security others would scan (DESIGN: leakproof).
-FACTS = """
-SELECT
+# One arm a kind of resource: an OR of the three reads every room of the network. No COALESCE in a
+# condition: Postgres takes it for leaky, and reads all that is booked later as well.
+_TAKEN = """
+SELECT json_build_array(resource_kind, resource_id, lane, starts_at, ends_at, appointment_id) AS row
+FROM occupancies WHERE network_id = $1 AND active
+ AND starts_at > $6::timestamptz - interval '30 h'
+ AND ends_at > (
+   SELECT $6::timestamptz - make_interval(mins => buffer_before_minutes)
+   FROM appointment_types WHERE network_id = $1 AND id = $4)
+ AND starts_at < (
+   SELECT $7::timestamptz
+     + make_interval(mins => buffer_after_minutes + greatest(minutes_new, minutes_known))
+   FROM appointment_types WHERE network_id = $1 AND id = $4)
+ AND resource_kind"""
+FACTS = f"""
+SELECT json_build_array(
  (SELECT json_build_array(time_zone, currency) FROM clinics WHERE network_id = $1 AND id = $2),
  (SELECT json_build_array(minutes_new, minutes_known, buffer_before_minutes, buffer_after_minutes,
     needs_room, lead_time_minutes, horizon_days)
@@ -29,26 +47,20 @@ SELECT
   FROM weekly_schedules WHERE network_id = $1 AND provider_id = $3 AND clinic_id = $2),
  (SELECT json_agg(json_build_array(id, capacity) ORDER BY position, id)
   FROM rooms WHERE network_id = $1 AND clinic_id = $2),
- (SELECT json_agg(json_build_array(resource_kind, resource_id, lane, starts_at, ends_at,
-    appointment_id))
-  FROM occupancies WHERE network_id = $1 AND active
-   AND starts_at > $6::timestamptz - interval '28 h' AND ends_at > $6::timestamptz - interval '2 h'
-   AND starts_at < $7::timestamptz + make_interval(mins => 120 + coalesce(
-     (SELECT greatest(minutes_new, minutes_known) FROM appointment_types
-      WHERE network_id = $1 AND id = $4), 0))
-   AND ((resource_kind = 'provider' AND resource_id = $3)
-     OR (resource_kind = 'patient' AND resource_id = $5)
-     OR (resource_kind = 'room' AND resource_id IN
-          (SELECT id FROM rooms WHERE network_id = $1 AND clinic_id = $2)))),
+ (SELECT json_agg(row) FROM (
+   {_TAKEN} = 'provider' AND resource_id = $3 UNION ALL
+   {_TAKEN} = 'patient' AND resource_id = $5 UNION ALL
+   {_TAKEN} = 'room' AND resource_id = ANY (ARRAY(
+     SELECT id FROM rooms WHERE network_id = $1 AND clinic_id = $2))) AS taken),
  (SELECT json_build_array(registered, visits) FROM known_patients
-  WHERE network_id = $1 AND patient_id = $5)
+  WHERE network_id = $1 AND patient_id = $5))::text
 """
 
 AROUND = timedelta(hours=26)
-"""Further than the longest visit with its buffers reaches: for hours, and for what is taken.
+"""Further than the longest visit with its buffers reaches.
 
-In the statement: a visit lasts 24 hours at most and a buffer two, so what is taken and could touch
-the wish began within 28 hours before it and ends later than two hours before it.
+In the statement: what is taken and could touch the wish overlaps it with its buffers. As a visit
+lasts 24 hours at most and each of three buffers two, it began within 30 hours before.
 """
 LONGEST = timedelta(hours=52)
 
@@ -79,10 +91,10 @@ async def facts_for(
     """
     at = starts_at if starts_at.tzinfo is not None else work.now
     until = ends_at if ends_at is not None and ends_at.tzinfo is not None else at
-    row = await work.raw.fetchrow(
+    found = await work.raw.fetchval(
         FACTS, work.network_id, clinic_id, provider_id, type_id, patient_id, at, max(at, until)
     )
-    clinic, kind, provider, places, weekly, rooms, busy, patient = row
+    clinic, kind, provider, places, weekly, rooms, busy, patient = orjson.loads(found)
     if clinic is None:
         raise NotFound("clinic.not_found", "There is no such clinic.")
     if kind is None:
@@ -93,21 +105,21 @@ async def facts_for(
         raise NotYetHeard("patient.not_found", "There is no such patient.")
     in_zone = zone(clinic[0])
     first, last = local_days(Interval(at - AROUND, at + AROUND), in_zone)
-    schedules = [_schedule(provider_id, clinic_id, in_zone, item) for item in weekly or ()]
+    hours = tuple(tuple(item) for item in weekly or ())
     return Known(
         BookingFacts(
             zone=in_zone,
             type=type_of(type_id, kind),
             provider=Provider(
                 provider_id,
-                frozenset(UUID(place) for place in places or ()),
+                frozenset(_id(place) for place in places or ()),
                 _day(provider[0]),
                 _day(provider[1]),
                 provider[2],
                 provider[3],
             ),
-            open_times=tuple(o.interval for o in openings(schedules, first, last)),
-            rooms=tuple(Room(UUID(r[0]), clinic_id, r[1]) for r in rooms or ()),
+            open_times=_open_times(provider_id, clinic_id, in_zone, hours, first, last),
+            rooms=tuple(Room(_id(r[0]), clinic_id, r[1]) for r in rooms or ()),
             busy=tuple(busy_of(item) for item in busy or ()),
             may_overbook=may_overbook,
         ),
@@ -136,25 +148,43 @@ def busy_of(item: list[Any]) -> Busy:
     kind, resource_id, lane, starts_at, ends_at, appointment_id = item
     return Busy(
         ResourceKind(kind),
-        UUID(resource_id),
+        _id(resource_id),
         lane or None,
         Interval(datetime.fromisoformat(starts_at), datetime.fromisoformat(ends_at)),
-        UUID(appointment_id) if appointment_id else None,
+        _id(appointment_id) if appointment_id else None,
     )
 
 
-def _schedule(provider_id: UUID, clinic_id: UUID, in_zone: Any, item: list[Any]) -> WeeklySchedule:
-    weekday, opens, closes, effective_from, effective_until = item
-    return WeeklySchedule(
-        provider_id,
-        clinic_id,
-        in_zone,
-        weekday,
-        time.fromisoformat(opens),
-        time.fromisoformat(closes),
-        _day(effective_from),
-        _day(effective_until),
-    )
+@lru_cache(maxsize=2048)
+def _open_times(
+    provider_id: UUID,
+    clinic_id: UUID,
+    in_zone: ZoneInfo,
+    hours: tuple[tuple[Any, ...], ...],
+    first: date,
+    last: date,
+) -> tuple[Interval, ...]:
+    # Of weekly hours as they were read just now; a day is booked again and again.
+    weekly = [
+        WeeklySchedule(
+            provider_id,
+            clinic_id,
+            in_zone,
+            weekday,
+            time.fromisoformat(opens),
+            time.fromisoformat(closes),
+            _day(effective_from),
+            _day(effective_until),
+        )
+        for weekday, opens, closes, effective_from, effective_until in hours
+    ]
+    return tuple(opening.interval for opening in openings(weekly, first, last))
+
+
+@lru_cache(maxsize=4096)
+def _id(text: str) -> UUID:
+    # The same rooms and neighbours are read for booking after booking.
+    return UUID(text)
 
 
 def _day(text: str | None) -> date | None:
