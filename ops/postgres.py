@@ -9,12 +9,14 @@ a folder; what a killed one left behind is ended first. Start it from a thread t
 main thread): see `ops.processes.tied`.
 """
 
+import os
 import secrets
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -179,7 +181,20 @@ def launch(cluster: Cluster, port: int | None = None) -> Server:
             output=log,
             environment=postgres_cluster.environment(),
         )
+        _yield_to_services(process.pid)
         return Server(cluster, process, number, port, log.tell())
+
+
+def _yield_to_services(pid: int) -> None:
+    """Schedule the server and its processes to come as a batch (sched(7)), where there is that.
+
+    A service sends a query and goes on with the next request; the kernel however lets the woken
+    server take the sender's processor at once, although the other one may be idle: at the insert of
+    a booking the service stood still for 0.14 ms.
+    """
+    if sys.platform == "linux":
+        with suppress(OSError):  # a sandbox may refuse it
+            os.sched_setscheduler(pid, os.SCHED_BATCH, os.sched_param(0))
 
 
 def is_ready(server: Server) -> bool:
