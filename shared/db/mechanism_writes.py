@@ -15,7 +15,7 @@ from shared.values.ids import new_id
 _OUTBOX = (
     "INSERT INTO outbox (network_id, event_id, type, subject, subject_seq, clinic_id,"
     " correlation_id, occurred_at, topic, partition, key, headers, value)"
-    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) RETURNING 1"
+    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12::text::text[], $13) RETURNING 1"
 )
 _AUDIT = (
     "INSERT INTO audit (network_id, id, at, actor, roles, on_behalf_of, action, resource,"
@@ -56,10 +56,22 @@ def event_row(envelope: Envelope, event: Event) -> Write:
         event.topic(),
         partition_of(key),
         key,
-        flat,
+        array_text(flat),
         value,
     )
     return Write(_OUTBOX, arguments, 1, "outbox")
+
+
+def array_text(values: Sequence[str]) -> str:
+    """A text[] as Postgres reads it (Arrays, section "Array Input and Output Syntax").
+
+    The driver would look at each member for members of its own.
+    """
+    plain = '","'.join(values)
+    if "\\" in plain or plain.count('"') != 2 * (len(values) - 1):
+        escaped = (value.replace("\\", "\\\\").replace('"', '\\"') for value in values)
+        plain = '","'.join(escaped)
+    return f'{{"{plain}"}}'
 
 
 def audit_row(

@@ -19,11 +19,12 @@ class Interval:
     def __post_init__(self) -> None:
         if self.start.tzinfo is None or self.end.tzinfo is None:
             raise Invalid("time.naive", "A time needs an offset.")
-        try:
-            object.__setattr__(self, "start", self.start.astimezone(UTC))
-            object.__setattr__(self, "end", self.end.astimezone(UTC))
-        except OverflowError as error:
-            raise Invalid("time.range", "The year is out of range.") from error
+        if self.start.tzinfo is not UTC or self.end.tzinfo is not UTC:
+            try:
+                object.__setattr__(self, "start", self.start.astimezone(UTC))
+                object.__setattr__(self, "end", self.end.astimezone(UTC))
+            except OverflowError as error:
+                raise Invalid("time.range", "The year is out of range.") from error
         if self.end <= self.start:
             raise Invalid("interval.reversed", "The end must come after the start.")
 

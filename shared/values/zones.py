@@ -6,6 +6,7 @@ UTC: Python compares and subtracts two times of one zone by their wall clocks (P
 """
 
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from shared.values.errors import Invalid
@@ -28,15 +29,19 @@ def zone(name: str) -> ZoneInfo:
         raise Invalid("time.zone_unknown", "The time zone is not an IANA region name.") from error
 
 
-def instants_of(wall: datetime, in_zone: ZoneInfo) -> list[datetime]:
-    """The instants (UTC) at which the clocks of a zone show `wall`: none, one or two."""
+@lru_cache(maxsize=4096)
+def instants_of(wall: datetime, in_zone: ZoneInfo) -> tuple[datetime, ...]:
+    """The instants (UTC) at which the clocks of a zone show `wall`: none, one or two, in order.
+
+    Remembered: the opening hours of a week are asked for again and again.
+    """
     found: list[datetime] = []
     for fold in (0, 1):
         instant = wall.replace(tzinfo=in_zone, fold=fold).astimezone(UTC)
         shown = instant.astimezone(in_zone).replace(tzinfo=None, fold=0)
         if shown == wall.replace(fold=0) and instant not in found:
             found.append(instant)
-    return sorted(found)
+    return tuple(sorted(found))
 
 
 def resolved(wall: datetime, in_zone: ZoneInfo) -> datetime:

@@ -14,6 +14,7 @@ from shared.web.problems import MEDIA_TYPE, problem
 from shared.web.tokens import Principal
 
 Given = TypeVar("Given")
+_REPLAYED = frozenset({b"content-type", b"etag", b"location", b"retry-after"})
 
 
 @dataclass(slots=True)
@@ -87,8 +88,8 @@ def rendered(reply: Reply) -> Response:
 
 def stored_headers(response: Response) -> str:
     """The headers of a reply that a replay needs, as JSON."""
-    kept = ("content-type", "etag", "location", "retry-after")
-    return orjson.dumps({k: response.headers[k] for k in kept if k in response.headers}).decode()
+    kept = {k.decode(): v.decode("latin-1") for k, v in response.raw_headers if k in _REPLAYED}
+    return orjson.dumps(kept).decode()
 
 
 def read_if_match(header: str | None) -> int | None:

@@ -1,6 +1,7 @@
 """Start a service: `python -m shared.web.run services.appointments.app:service --port 8101`."""
 
 import argparse
+import gc
 import importlib
 import sys
 from collections.abc import Sequence
@@ -51,8 +52,20 @@ def main(arguments: Sequence[str]) -> int:
             timeout_graceful_shutdown=15,
         )
     )
+    _settle_memory()
     server.run()
     return 0 if server.started else 1
+
+
+def _settle_memory() -> None:
+    """Leave what was imported out of garbage collection, and collect the rest less often.
+
+    A process holds 150,000 objects before its first request, and they stay: looking through them
+    took an eighth of the time of a booking.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 50)
 
 
 if __name__ == "__main__":

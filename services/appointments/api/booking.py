@@ -42,7 +42,7 @@ REFUSALS = (
 
 
 def _request(call: Call[BookAppointment]) -> booking.Request:
-    return booking.Request(**call.given.model_dump())
+    return booking.Request(**vars(call.given))
 
 
 def _book_locks(call: Call[Any]) -> Sequence[LockKey]:

@@ -60,7 +60,8 @@ async def book(work: Work, request: Request) -> tuple[Appointment, str]:
     require_clinic(work.actor, request.clinic_id)
     known = await _facts(work, request)
     booking = decide_booking(_wish(request, known), known.facts, work.now)
-    row = Appointment(
+    row = work.create(
+        Appointment,
         id=work.new_id("appointment"),
         network_id=work.network_id,
         patient_id=request.patient_id,
@@ -76,7 +77,6 @@ async def book(work: Work, request: Request) -> tuple[Appointment, str]:
         overlap_reason=booking.overlap_reason,
         booked_at=work.now,
     )
-    work.add(row)
     work.insert(Occupancy, _occupancies(work, row, booking, 0))
     work.say(events.booked(row), of=row)
     work.timer(NO_SHOW, row.id, due_at(booking.interval))
