@@ -42,7 +42,6 @@ from shared.bus.relay_machine import (
 from shared.db.bus_tables import make_outbox_days
 from shared.db.database import Database
 from shared.db.failpoints import hit
-from shared.db.pool import terminate
 from shared.values.ids import new_id
 
 log = structlog.get_logger(__name__)
@@ -92,7 +91,6 @@ class Relay:
         self._machine = RelayMachine(jitter)
         self._woken = database.signals["outbox"]
         self._stopping = False
-        self._raw: asyncpg.Connection | None = None
         self.problem: str | None = None
 
     def state(self) -> dict[str, Any]:
@@ -111,7 +109,6 @@ class Relay:
         while not self._stopping:
             try:
                 async with self._connected() as raw:
-                    self._raw = raw
                     while not (self._stopping and self._idle()):
                         action = self._machine.decide(loop.time())
                         self._machine.heard(await self._perform(raw, action), loop.time())
@@ -145,7 +142,7 @@ class Relay:
                 raise asyncpg.ConnectionDoesNotExistError(type(error).__name__) from error
             except BaseException:
                 # It still listens: nobody else may get it.
-                terminate(raw)
+                raw.terminate()
                 raise
 
     async def _perform(self, raw: asyncpg.Connection, action: Action) -> Fact:

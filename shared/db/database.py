@@ -14,7 +14,7 @@ import asyncpg
 
 from shared.db.failpoints import hit
 from shared.db.locks import LockKey, advisory_number, advisory_numbers
-from shared.db.pool import AWAY, Pool, terminate
+from shared.db.pool import AWAY, Pool
 from shared.db.work import Context, Work
 
 RoleName = Literal["app", "worker"]
@@ -146,4 +146,4 @@ async def _rolled_back(raw: asyncpg.Connection) -> None:
     try:
         await raw.execute("ROLLBACK")
     except AWAY:
-        terminate(raw)
+        raw.terminate()

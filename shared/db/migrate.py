@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-import asyncpg
 from alembic import command, context
 from alembic.config import Config
 from alembic.script import ScriptDirectory
@@ -53,18 +52,6 @@ def config_for(service: str, url: str) -> Config:
 def upgrade(service: str, owner_url: str) -> None:
     """Bring a service's database to the newest revision; nothing where it is there already."""
     command.upgrade(config_for(service, owner_url), "head")
-
-
-async def current_revision(owner_or_app_url: str) -> str | None:
-    """The revision a database stands at, None before the first."""
-    connection = await asyncpg.connect(owner_or_app_url)
-    try:
-        if not await connection.fetchval("SELECT to_regclass('alembic_version')"):
-            return None
-        found: str | None = await connection.fetchval("SELECT version_num FROM alembic_version")
-        return found
-    finally:
-        await connection.close()
 
 
 def newest_revision(service: str) -> str:

@@ -2,9 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 import asyncpg
 import orjson
@@ -14,7 +13,7 @@ log = structlog.get_logger(__name__)
 
 WAIT_SECONDS = 5.0
 """How long to wait for a connection while all of them are in use."""
-CLOSE_SECONDS = 10.0
+CLOSE_SECONDS = 2.0
 SILENCE_TIMEOUT = "10s"
 """How long a transaction may say nothing. One whose process is frozen holds its locks, and keeps
 the relays of all services from going on: they read behind the oldest transaction of the server."""
@@ -53,8 +52,12 @@ class Pool:
     url: str
     size: int
     application: str
-    _opened: asyncpg.Pool | None = None
-    _opening: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _free: list[asyncpg.Connection] = field(default_factory=list)
+    _used: set[asyncpg.Connection] = field(default_factory=set)
+    _turns: asyncio.Semaphore = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._turns = asyncio.Semaphore(self.size)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[asyncpg.Connection]:
@@ -62,71 +65,78 @@ class Pool:
 
         Raises TimeoutError where none becomes free in time; what AWAY names.
         """
-        pool = self._opened or await self._open()
-        connection = await pool.acquire(timeout=WAIT_SECONDS)
+        async with asyncio.timeout(WAIT_SECONDS):
+            await self._turns.acquire()
         try:
-            yield connection
-        except BROKEN:
-            # After a cancellation the server may still hold the locks.
-            terminate(connection)
-            raise
+            connection = self._idle() or await self._opened()
+            self._used.add(connection)
+            try:
+                yield connection
+            except BROKEN:
+                # After a cancellation the server may still hold the locks.
+                connection.terminate()
+                raise
+            finally:
+                self._used.discard(connection)
+                await self._give_back(connection)
         finally:
-            await pool.release(connection)
+            self._turns.release()
 
     def busy(self) -> bool:
         """Whether most of the connections are in use: no time for what is only nice to have."""
-        pool = self._opened
-        return pool is not None and (pool.get_size() - pool.get_idle_size()) * 2 >= self.size
+        return len(self._used) * 2 >= self.size
 
     async def close(self) -> None:
-        """Close every connection as it is given back; after ten seconds, those that were not."""
-        pool, self._opened = self._opened, None
-        if pool is None:
-            return
-        try:
-            async with asyncio.timeout(CLOSE_SECONDS):
-                await pool.close()
-        except TimeoutError:
+        """Close every connection; those in use without a word."""
+        for connection in self._used:
             log.warning("pool.left_open", reason=self.application)
+            connection.terminate()
+        while self._free:
+            await self._free.pop().close(timeout=CLOSE_SECONDS)
 
-    async def _open(self) -> asyncpg.Pool:
-        async with self._opening:
-            if self._opened is None:
-                self._opened = await asyncpg.create_pool(
-                    self.url,
-                    min_size=0,
-                    max_size=self.size,
-                    init=prepare,
-                    reset=_as_it_is,
-                    timeout=10,
-                    command_timeout=30,
-                    statement_cache_size=400,
-                    server_settings={
-                        "application_name": self.application,
-                        "timezone": "UTC",
-                        "idle_in_transaction_session_timeout": SILENCE_TIMEOUT,
-                    },
-                )
-        return self._opened
+    def _idle(self) -> asyncpg.Connection | None:
+        # The one used last: its memory is warm, and the server has not ended it yet.
+        while self._free:
+            found = self._free.pop()
+            if not found.is_closed():
+                return found
+        return None
 
+    async def _give_back(self, connection: asyncpg.Connection) -> None:
+        if connection.is_closed():
+            return
+        if connection.is_in_transaction():
+            log.warning("pool.in_transaction", reason=self.application)
+            try:
+                await connection.execute("ROLLBACK")
+            except BaseException:
+                connection.terminate()
+                raise
+        self._free.append(connection)
 
-def terminate(connection: asyncpg.Connection) -> None:
-    """Close a connection without a word to the server; nothing where the pool has done so."""
-    with suppress(asyncpg.InterfaceError):
-        connection.terminate()
+    async def _opened(self) -> asyncpg.Connection:
+        connection = await asyncpg.connect(
+            self.url,
+            timeout=10,
+            command_timeout=30,
+            statement_cache_size=400,
+            server_settings={
+                "application_name": self.application,
+                "timezone": "UTC",
+                "idle_in_transaction_session_timeout": SILENCE_TIMEOUT,
+            },
+        )
+        try:
+            await prepare(connection)
+        except BaseException:
+            connection.terminate()
+            raise
+        return connection
 
 
 async def prepare(connection: asyncpg.Connection) -> None:
     """Let a new connection read JSON as values. What is written is given as text."""
     for kind in ("json", "jsonb"):
         await connection.set_type_codec(
-            kind, schema="pg_catalog", encoder=_given, decoder=orjson.loads
+            kind, schema="pg_catalog", encoder=str, decoder=orjson.loads
         )
-
-
-def _given(text: Any) -> Any:
-    return text
-
-
-async def _as_it_is(_connection: asyncpg.Connection) -> None:
-    """Nothing is reset between uses: settings are local to a transaction, which asyncpg ends."""

@@ -105,11 +105,6 @@ def _defaults(model: type[SQLModel]) -> Mapping[str, Any]:
     }
 
 
-def values_of(model: type[SQLModel], row: SQLModel) -> tuple[Any, ...]:
-    """A row's values in the order of its table's columns, as the driver takes them."""
-    return _values(shape_of(model), row.__dict__)
-
-
 def _values(shape: _Shape, held: Mapping[str, Any]) -> tuple[Any, ...]:
     if not shape.json_columns:
         return tuple(map(held.get, shape.columns))
@@ -149,7 +144,7 @@ def update(
 ) -> Write:
     """An update of `changed` columns where the key and every guard column still match."""
     shape = shape_of(model)
-    values = dict(zip(shape.columns, values_of(model, row), strict=True))
+    values = dict(zip(shape.columns, _values(shape, row.__dict__), strict=True))
     sets = ", ".join(f"{name} = ${i + 1}" for i, name in enumerate(changed))
     arguments = [values[name] for name in changed]
     conditions = {**{name: values[name] for name in shape.key}, **guard}

@@ -46,7 +46,6 @@ class Work:
     _changed: dict[int, tuple[SQLModel, dict[str, Any]]] = field(default_factory=dict)
     _loaded: dict[int, tuple[SQLModel, dict[str, Any]]] = field(default_factory=dict)
     _said: list[tuple[Envelope, Event]] = field(default_factory=list)
-    _caused: int = 0
 
     @property
     def network_id(self) -> UUID:
@@ -73,7 +72,6 @@ class Work:
             causation_id=envelope.id,
             traceparent=envelope.traceparent,
         )
-        self._caused = 0
 
     def new_id(self, role: str) -> UUID:
         """The id of a new row. UUIDv5 of event and role in a handler, UUIDv7 otherwise."""
@@ -154,7 +152,6 @@ class Work:
         setattr(of, "event_seq", sequence)
         if self.silent:
             return
-        self._caused += 1
         envelope = Envelope(
             id=self.new_id(f"event/{event.subject}/{sequence}"),
             type=event.wire_type(),

@@ -264,12 +264,13 @@ async def test_a_cancelled_use_gives_its_connection_up_and_the_pool_makes_anothe
 
 
 async def test_what_comes_back_in_a_transaction_is_rolled_back(
-    gamma_urls: dict[str, str], caplog: pytest.LogCaptureFixture
+    gamma_urls: dict[str, str],
 ) -> None:
     narrow = Database.connect("gamma", gamma_urls["CLINICBUS_GAMMA_APP_URL"], None, app_pool=1)
-    async with narrow.raw("app") as raw:
-        await raw.execute("BEGIN")
-    assert "active transaction" in caplog.text
+    with capture_logs() as logs:
+        async with narrow.raw("app") as raw:
+            await raw.execute("BEGIN")
+    assert [entry["event"] for entry in logs] == ["pool.in_transaction"]
     async with narrow.raw("app") as raw:
         assert not raw.is_in_transaction()
     await narrow.close()
@@ -289,9 +290,8 @@ async def test_no_connection_is_made_before_it_is_needed_and_few_then(
 
 
 async def test_a_pool_that_does_not_get_a_connection_back_closes_all_the_same(
-    gamma_urls: dict[str, str], watcher: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+    gamma_urls: dict[str, str], watcher: asyncpg.Connection
 ) -> None:
-    monkeypatch.setattr(pool_module, "CLOSE_SECONDS", 0.05)
     narrow = Database.connect("gamma", gamma_urls["CLINICBUS_GAMMA_APP_URL"], None, app_pool=1)
     async with narrow.raw("app") as raw:
         pid = await raw.fetchval("SELECT pg_backend_pid()")
@@ -301,3 +301,39 @@ async def test_a_pool_that_does_not_get_a_connection_back_closes_all_the_same(
     async with asyncio.timeout(10):
         while await watcher.fetchval("SELECT 1 FROM pg_stat_activity WHERE pid = $1", pid):
             await asyncio.sleep(0)
+
+
+async def test_who_waits_for_a_connection_gets_it_in_turn_or_is_told(
+    gamma_urls: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    narrow = Database.connect("gamma", gamma_urls["CLINICBUS_GAMMA_APP_URL"], None, app_pool=2)
+    served: list[int] = []
+
+    async def use(number: int) -> None:
+        async with narrow.raw("app") as raw:
+            await raw.fetchval("SELECT 1")
+            served.append(number)
+
+    await asyncio.gather(*(use(number) for number in range(50)))
+    assert sorted(served) == list(range(50))
+    monkeypatch.setattr(pool_module, "WAIT_SECONDS", 0.02)
+    async with narrow.raw("app"), narrow.raw("app"):
+        with pytest.raises(TimeoutError):
+            await use(50)
+        waiting = asyncio.create_task(use(51))
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+    await use(52)
+    assert served[-1] == 52
+    await narrow.close()
+
+
+async def test_a_server_that_is_away_costs_no_connection(gamma_urls: dict[str, str]) -> None:
+    url = gamma_urls["CLINICBUS_GAMMA_APP_URL"].replace("clinicbus_gamma_db", "clinicbus_none")
+    narrow = Database.connect("gamma", url, None, app_pool=1)
+    for _ in range(3):
+        with pytest.raises(asyncpg.InvalidCatalogNameError):
+            async with narrow.raw("app"):
+                raise AssertionError("there is no such database")
+    await narrow.close()
