@@ -26,6 +26,7 @@ from shared.values.clock import Clock
 from shared.web import trace
 from shared.web.adapter import Adapter
 from shared.web.clocks import SharedClock, SystemClock
+from shared.web.direct import direct
 from shared.web.docs import add_docs
 from shared.web.openapi import describe, document
 from shared.web.probes import add_probes
@@ -180,12 +181,13 @@ def _add_routes(
         ) -> Awaitable[Any]:
             return adapter.answer(route, request, path, query)
 
-        app.add_api_route(
+        app.router.add_api_route(
             route.path,
             signed(route, answer),
             methods=[route.method],
             response_model=None,
             response_class=Response,
+            route_class_override=direct(route, answer),
             **describe(route, service.routes.tag),
         )
     document(app, service)
