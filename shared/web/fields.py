@@ -7,7 +7,7 @@ from pydantic_core import PydanticCustomError
 
 from shared.values.errors import Invalid
 from shared.values.money import CENTS_MAX
-from shared.values.text import LINE_MAX, NOTE_MAX, checked_line, checked_note
+from shared.values.text import LINE_MAX, checked_line
 
 STRICT = ConfigDict(extra="forbid", strict=True)
 """What every request model is made with: a member nobody knows is an error, not a wish."""
@@ -20,18 +20,8 @@ def _line(text: str) -> str:
         raise PydanticCustomError("text", "{code}", {"code": error.code}) from None
 
 
-def _note(text: str) -> str:
-    try:
-        return checked_note(text, pointer="")
-    except Invalid as error:
-        raise PydanticCustomError("text", "{code}", {"code": error.code}) from None
-
-
 Line = Annotated[str, Field(max_length=LINE_MAX), AfterValidator(_line)]
 """One line of text, kept in NFC: a name, a reason."""
-
-Note = Annotated[str, Field(max_length=NOTE_MAX), AfterValidator(_note)]
-"""Text of several lines."""
 
 CodeText = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}$")]
 """A code: letters, digits, dot, hyphen, underscore; it may travel on the bus."""

@@ -1,6 +1,6 @@
 """What every service counts. Labels are route templates and codes, never ids."""
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Histogram
 
 REQUESTS = Counter(
     "clinicbus_requests_total", "Requests answered", ["service", "route", "method", "status"]
@@ -15,7 +15,4 @@ UNAUTHENTICATED = Counter("clinicbus_unauthenticated_total", "Tokens refused", [
 DENIED = Counter("clinicbus_denied_total", "Permissions refused", ["service", "route"])
 TRANSACTION_RETRIES = Counter(
     "clinicbus_transaction_retries_total", "Transactions run again", ["service", "why"]
-)
-UNSENT_SECONDS = Gauge(
-    "clinicbus_outbox_oldest_unsent_seconds", "Age of the oldest event not on the bus", ["service"]
 )

@@ -12,8 +12,6 @@ from shared.web.logs import configure
 from shared.web.service import Service, UnsafeSettings, app_of
 from shared.web.settings import Chassis
 
-HEADERS_BYTES_MAX = 64 * 1024
-
 
 def load(target: str) -> Service:
     """The service that `package.module:function` builds from the environment."""
