@@ -202,7 +202,12 @@ class Town:
             late = [p.name for p in self.system.state().processes if p.state != "ready"]
             for name, url in self.system.urls.items():
                 if name not in late:
-                    answer = await self.http.get(f"{url}/readyz")
+                    try:
+                        answer = await self.http.get(f"{url}/readyz")
+                    except httpx.TransportError as error:
+                        # Killed a moment ago: its end has not been heard of yet.
+                        late.append(f"{name}: {type(error).__name__}")
+                        continue
                     late += [f"{name}: {answer.text}"] if answer.status_code != 200 else []
             return late
 
