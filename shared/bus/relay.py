@@ -206,6 +206,8 @@ class Relay:
             days = _DAYS.format(since=action.since, today=action.today)
         after = (str(action.after.xid), action.after.id)
         found = await raw.fetch(_READ.format(days=days), *after, action.limit)
+        if self.problem is not None and self.problem.startswith("database"):
+            self.problem = None
         rows = tuple(_row(record) for record in found)
         if rows:
             await hit("relay.after_read")

@@ -13,7 +13,6 @@ log = structlog.get_logger(__name__)
 
 WAIT_SECONDS = 5.0
 """How long to wait for a connection while all of them are in use."""
-CLOSE_SECONDS = 2.0
 SILENCE_TIMEOUT = "10s"
 """How long a transaction may say nothing. One whose process is frozen holds its locks, and keeps
 the relays of all services from going on: they read behind the oldest transaction of the server."""
@@ -92,7 +91,7 @@ class Pool:
             log.warning("pool.left_open", reason=self.application)
             connection.terminate()
         while self._free:
-            await self._free.pop().close(timeout=CLOSE_SECONDS)
+            await self._free.pop().close(timeout=2)
 
     def _idle(self) -> asyncpg.Connection | None:
         # The one used last: its memory is warm, and the server has not ended it yet.

@@ -267,6 +267,26 @@ async def test_the_relay_survives_its_database(company: Company) -> None:
     assert list(dict.fromkeys(sequences(company, thing_id))) == [1, 2]
 
 
+async def test_a_database_that_is_back_is_no_problem_though_nothing_is_sent(
+    company: Company,
+) -> None:
+    relay = company.relay()
+
+    async def leads() -> bool:
+        return bool(relay.state()["leads"])
+
+    async def told() -> bool:
+        return relay.state()["problem"] is None
+
+    async with running(relay):
+        await company.change(new_id(), new_id(), 1)
+        await until(lambda: _sent(company, 1))
+        await until(leads)
+        # It still leads when the server is back: it neither fences nor sends anything anew.
+        relay._say("database: ConnectionDoesNotExistError")
+        await until(told)
+
+
 async def test_headers_and_value_go_out_as_they_stand_in_the_outbox(company: Company) -> None:
     """What the subscriber decodes is what the command said."""
     network_id, thing_id = new_id(), new_id()
