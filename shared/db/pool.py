@@ -43,10 +43,7 @@ answers with InternalClientError where the server ended a connection at the mome
 
 @dataclass(slots=True)
 class Pool:
-    """At most `size` connections; none is opened before it is needed.
-
-    What comes back in a transaction is rolled back, what is closed is replaced.
-    """
+    """At most `size` connections, opened when needed, and given back outside any transaction."""
 
     url: str
     size: int
@@ -123,6 +120,8 @@ class Pool:
                 "application_name": self.application,
                 "timezone": "UTC",
                 "idle_in_transaction_session_timeout": SILENCE_TIMEOUT,
+                # Who was cancelled hangs up; what it asked for ends with it, and with its locks.
+                "client_connection_check_interval": "1s",
             },
         )
         try:
