@@ -189,7 +189,7 @@ def _yield_to_services(pid: int) -> None:
     """Schedule the server and its processes to come as a batch (sched(7)), where there is that.
 
     A service sends a query and goes on with the next request; the kernel however lets the woken
-    server take the sender's processor at once, although the other one may be idle: at the insert of
+    server take the sender's processor at once, although another may be idle: at the insert of
     a booking the service stood still for 0.14 ms.
     """
     if sys.platform == "linux":

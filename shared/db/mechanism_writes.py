@@ -67,6 +67,8 @@ def array_text(values: Sequence[str]) -> str:
 
     The driver would look at each member for members of its own.
     """
+    if not values:
+        return "{}"
     plain = '","'.join(values)
     if "\\" in plain or plain.count('"') != 2 * (len(values) - 1):
         escaped = (value.replace("\\", "\\\\").replace('"', '\\"') for value in values)
