@@ -5,6 +5,7 @@ It holds one database connection at a time, however many partitions it owns.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -52,6 +53,8 @@ REJOIN_SECONDS = 1.0
 HALT_SECONDS = 2.0
 REVOKE_SECONDS = 8.0
 """How long a rebalance waits for the transaction in hand before it is cancelled."""
+UNHEARD_MAX = 200
+"""So many types are counted apart; a sender of rubbish must not fill the memory with names."""
 
 
 class Consumer:
@@ -75,6 +78,8 @@ class Consumer:
         self._task: asyncio.Task[Fact] | None = None
         self._stopping = asyncio.Event()
         self.counts = Counts()
+        self.unheard: Counter[str] = Counter()
+        """Records that took their number and had no effect, by wire type: nobody here hears it."""
         self.problem: str | None = None
 
     def _fresh(self) -> ConsumerMachine:
@@ -208,7 +213,7 @@ class Consumer:
                 case Keep():
                     return await self._steps.keep(action)
                 case Apply():
-                    return await self._steps.apply(action)
+                    return self._counted(action, await self._steps.apply(action))
                 case Park():
                     return await self._steps.park(action)
                 case Move():
@@ -222,6 +227,13 @@ class Consumer:
             return Fenced()
         except Exception as error:  # noqa: BLE001 - judged
             return await self._failed(error)
+
+    def _counted(self, step: Apply, fact: Fact) -> Fact:
+        for each in step.group.deliveries:
+            if each.event is None and each.problem is None:
+                known = each.envelope.type in self.unheard or len(self.unheard) < UNHEARD_MAX
+                self.unheard[each.envelope.type if known else "other"] += 1
+        return fact
 
     async def _resync(self, subscription: Subscription) -> Fact:
         stored = await self._steps.stored(frozenset(self._machine.positions))

@@ -14,8 +14,6 @@ from shared.bus.port import Record
 from shared.bus.subscriptions import Subscriptions
 from shared.db.work import Work
 
-HANDLER_SECONDS = 30.0
-
 _MOVE = """
 UPDATE bus_offset o SET next_offset = n.goes
 FROM unnest($2::text[], $3::int[], $4::bigint[], $5::bigint[]) n(topic, part, stands, goes)
@@ -121,7 +119,7 @@ async def take_effect(work: Work, delivery: Delivery, subscriptions: Subscriptio
         return
     work.caused_by(delivery.envelope)
     handler = subscriptions.handlers[type(delivery.event)]
-    async with asyncio.timeout(HANDLER_SECONDS):
+    async with asyncio.timeout(subscriptions.handler_seconds):
         await handler(work, delivery.envelope, delivery.event)
         await work.flush()
 
