@@ -144,7 +144,7 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
             if key not in self._positions:
                 continue
             for got in batch:
-                records.append(_record(got))
+                records.append(record_of(got))
             self._positions[key] = records[-1].offset + 1
         if records:
             self._watched_at, self._ends = asyncio.get_running_loop().time(), {}
@@ -214,7 +214,8 @@ def _ours(partitions: Collection[KafkaPartition]) -> frozenset[TopicPartition]:
     return frozenset((at.topic, at.partition) for at in partitions)
 
 
-def _record(got: object) -> Record:
+def record_of(got: object) -> Record:
+    """What aiokafka read, as the port has it."""
     topic, partition, offset = got.topic, got.partition, got.offset  # type: ignore[attr-defined]
     key, value, headers = got.key, got.value, got.headers  # type: ignore[attr-defined]
     return Record(

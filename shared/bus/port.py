@@ -148,6 +148,16 @@ class Bus(Protocol):
         """Join a group. Within it each partition has one owner at a time."""
         ...
 
+    async def read(
+        self, positions: Mapping[TopicPartition, int], max_records: int, timeout: float
+    ) -> list[Record]:
+        """Up to `max_records` at and after these offsets, outside any group: in order within a
+        partition, as soon as there are any; none after `timeout` seconds. One caller at a time.
+
+        Raises OffsetOutOfRange, UnknownTopic, NotAllowed, BusUnavailable.
+        """
+        ...
+
     async def log_starts(self, topics: Sequence[str]) -> dict[TopicPartition, int]:
         """The oldest offset of each partition."""
         ...
