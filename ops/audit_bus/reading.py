@@ -12,9 +12,9 @@ from typing import Any
 import asyncpg
 
 from ops.audit_bus.ledger import Heard, Problem, Problems, Seen, TopicLedger
-from ops.day import checks
+from ops.day.checks import Check, effects, ledger_balances, nothing_twice
 from ops.day.databases import opened
-from shared.bus.port import Bus, BusError, Record, TopicPartition
+from shared.bus.port import Bus, BusError, OffsetOutOfRange, Record, TopicPartition
 from shared.contracts.catalogue import PRODUCERS, topics_said_by
 from shared.contracts.envelope import PARTITIONS, Unreadable, envelope_of
 from shared.db.provision import SERVICES
@@ -58,7 +58,7 @@ class Found:
 
     topics: list[TopicFound] = field(default_factory=list)
     problems: Problems = field(default_factory=Problems)
-    checks: list[checks.Check] = field(default_factory=list)
+    checks: list[Check] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
 
     def total(self, prefix: str) -> int:
@@ -104,7 +104,7 @@ async def _topic(
     async with opened(superuser_url, service) as connection:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             await _say_all(connection, service, ledger)
-        await _see_all(bus, ledger)
+        await _see_all(bus, ledger, found.told)
         ledger.end()
         await _name(connection, topic, found.problems.found, already)
     return TopicFound(topic, dict(ledger.counts))
@@ -142,14 +142,20 @@ async def _say_all(connection: asyncpg.Connection, service: str, ledger: TopicLe
         ledger.own(f"{aggregate}/{key}", event_seq)
 
 
-async def _see_all(bus: Bus, ledger: TopicLedger) -> None:
+async def _see_all(bus: Bus, ledger: TopicLedger, told: list[str]) -> None:
     """Read the topic from its start to its end as it is now."""
     topic = ledger.topic
     starts, ends = await bus.log_starts([topic]), await bus.log_ends([topic])
     positions = {key: at for key, at in starts.items() if at < ends[key]}
     quiet = 0
     while positions:
-        records = await bus.read(positions, RECORDS_AT_ONCE, READ_SECONDS)
+        try:
+            records = await bus.read(positions, RECORDS_AT_ONCE, READ_SECONDS)
+        except OffsetOutOfRange as error:
+            end = ends[error.topic, error.partition]
+            told.append(f"{error.topic}/{error.partition} lacks {error.offset} to {end - 1}")
+            del positions[error.topic, error.partition]
+            continue
         quiet = 0 if records else quiet + 1
         if quiet > QUIET_READS:
             raise BusError(f"{topic} gives nothing any more before its end")
@@ -213,12 +219,12 @@ async def _parked(superuser_url: str, services: Sequence[str], found: Found) -> 
 async def _effects(superuser_url: str, found: Found) -> None:
     """The checks of what events led to; while some are on their way, effects may lag behind."""
     found.checks = [
-        await checks.nothing_twice(superuser_url),
-        await checks.ledger_balances(superuser_url),
+        await nothing_twice(superuser_url),
+        await ledger_balances(superuser_url),
     ]
     on_the_way = found.total("flight/") + found.total("waiting") + found.total("new")
     parked = found.total("parked/")
-    for effect, said, kept in await checks.effects(superuser_url):
+    for effect, said, kept in await effects(superuser_url):
         for service, many in kept.items():
             text = f"{effect}: {said} said, and {many} in {service}"
             if many == said:
