@@ -26,6 +26,7 @@ ELSEWHERE = {
     "import-fhir": "ops.import_fhir",
     "day": "ops.day",
     "trace": "ops.trace",
+    "audit-bus": "ops.audit_bus",
 }
 
 
