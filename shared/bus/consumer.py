@@ -11,10 +11,9 @@ from typing import Any
 
 import structlog
 
-from shared.bus.consumer_machine import (
+from shared.bus.consumer_actions import (
     Apply,
     Commit,
-    ConsumerMachine,
     Done,
     Fact,
     Failed,
@@ -29,12 +28,14 @@ from shared.bus.consumer_machine import (
     Stands,
     Wait,
 )
+from shared.bus.consumer_machine import ConsumerMachine
 from shared.bus.effects import OffsetsMoved
 from shared.bus.failures import judged, missing_day
 from shared.bus.jitter import jitter
 from shared.bus.port import (
     Bus,
     BusError,
+    BusStuck,
     GroupBroken,
     OffsetOutOfRange,
     Subscription,
@@ -71,12 +72,13 @@ class Consumer:
     ) -> None:
         self._database, self._clock, self._bus = database, clock, bus
         self._subscriptions, self._jitter = subscriptions, jitter
-        self._settler = Settler(database, clock, subscriptions)
+        self._settler = Settler(database, clock, subscriptions, jitter)
         self._steps = Steps(database, clock, subscriptions, "")
         self._machine = self._fresh()
         self._turn = asyncio.Lock()
         self._task: asyncio.Task[Fact] | None = None
         self._stopping = asyncio.Event()
+        self._stuck = False
         self.counts = Counts()
         self.unheard: Counter[str] = Counter()
         """Records that took their number and had no effect, by wire type: nobody here hears it."""
@@ -93,6 +95,7 @@ class Consumer:
             "problem": self.problem,
             "holes": self.counts.holes,
             "parked": self.counts.poisons,
+            "retrying": self.counts.retries,
         }
 
     def stop(self) -> None:
@@ -113,6 +116,12 @@ class Consumer:
                 await self._membership()
             except GroupBroken:
                 raise
+            except BusStuck as error:
+                # A client made anew helps as a rule. Where it does not, a new process may.
+                if self._stuck:
+                    raise GroupBroken(str(error)) from error
+                self._stuck = True
+                self._say(f"bus: {error}")
             except OffsetOutOfRange as error:
                 self._say(f"halted: {error}")
                 pause = HALT_SECONDS
@@ -160,7 +169,9 @@ class Consumer:
         stopping = asyncio.create_task(self._stopping.wait())
         try:
             await asyncio.wait((polling, stopping), return_when=asyncio.FIRST_COMPLETED)
-            return Records(polling.result() if polling.done() else [])
+            found = polling.result() if polling.done() else []
+            self._stuck = self._stuck and not found
+            return Records(found)
         finally:
             stopping.cancel()
             if not polling.done():
@@ -174,7 +185,11 @@ class Consumer:
         missing = partitions - offsets.keys()
         if missing:
             starts = await self._bus.log_starts(sorted({topic for topic, _ in missing}))
-            await self._steps.store_first({key: starts[key] for key in missing})
+            for key in missing:
+                if starts[key] > 0:
+                    # What a new subscriber would never hear of: history is gone.
+                    raise OffsetOutOfRange(*key, 0)
+            await self._steps.store_first(dict.fromkeys(missing, 0))
             offsets = await self._steps.stored(partitions)
         self._machine.assigned(offsets)
         return offsets
@@ -243,11 +258,13 @@ class Consumer:
 
     async def _settle(self) -> Fact:
         self.counts = await self._settler.settle()
-        if self.counts.old_holes:
+        if self.counts.full:
+            self._say("halted: too much is parked")
+        elif self.counts.old_holes:
             self._say(f"{self.counts.old_holes} keys wait for a missing event")
         else:
             self.problem = None
-        return Done()
+        return Done(full=self.counts.full)
 
     async def _failed(self, error: Exception) -> Fact:
         how, problem = judged(error)
