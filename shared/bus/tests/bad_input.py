@@ -1,17 +1,22 @@
 """A road for bad records: alpha appends, beta hears, on a bus that goes between processes."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
 
 from shared.bus.consumer import Consumer
 from shared.bus.port import Bus, Message
+from shared.bus.postgres_schema import trim
 from shared.bus.subscriptions import Subscriptions
-from shared.bus.tests.company import TOPIC, Company, said, until
+from shared.bus.tests.company import PATIENCE_SECONDS, TOPIC, Company, said, until
+from shared.bus.tests.harness import KafkaHarness
 from shared.bus.tests.test_consumer import heard, running
 from shared.contracts.envelope import Headers
 from shared.contracts.partition import partition_of
@@ -73,6 +78,33 @@ class Road:
 
         await until(none)
 
+    async def trim(self, partition: int, before: int) -> None:
+        """Let retention pass."""
+        if self.postgres is not None:
+            await trim(self.postgres, TOPIC, partition, before)
+        else:
+            await KafkaHarness(str(self.kafka), None).trim(TOPIC, partition, before)
+
+    async def remake_topic(self) -> None:
+        """Delete the topic with all that it holds and make it anew. The bus stays the same one."""
+        if self.postgres is not None:
+            connection = await asyncpg.connect(self.postgres)
+            try:
+                await connection.execute("TRUNCATE log_record, log_partition, topic")
+            finally:
+                await connection.close()
+        else:
+            await delete_topic(str(self.kafka))
+            await self.company.bus.close()
+            await self.hears.close()
+        await self.company.bus.create_topics([TOPIC])
+
+    async def stands(self) -> dict[int, int]:
+        """Beta's stored offset in each partition."""
+        text = "SELECT partition, next_offset FROM bus_offset WHERE topic = $1"
+        rows = await self.company.beta_super.fetch(text, TOPIC)
+        return {row["partition"]: row["next_offset"] for row in rows}
+
     async def append_raw(
         self, key: bytes | None, headers: Headers, value: bytes | None, partition: int
     ) -> None:
@@ -95,6 +127,19 @@ class Road:
             yield producer
         finally:
             await producer.stop()
+
+
+async def delete_topic(bootstrap: str) -> None:
+    """Delete alpha's topic from Kafka, if it is there."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        await admin.delete_topics([TOPIC])
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while TOPIC in await admin.list_topics():
+                await asyncio.sleep(0.02)
+    finally:
+        await admin.close()
 
 
 def beside(thing_id: UUID) -> UUID:

@@ -11,8 +11,8 @@ import pytest
 
 from shared.bus.kafka import KafkaBus
 from shared.bus.postgres import PostgresBus
-from shared.bus.postgres_schema import grant, install, trim
-from shared.bus.tests.bad_input import Road
+from shared.bus.postgres_schema import grant, install
+from shared.bus.tests.bad_input import Road, delete_topic
 from shared.bus.tests.company import SERVICES, TOPIC, Company, migrate
 from shared.bus.tests.harness import KafkaHarness, MemoryHarness, PostgresHarness
 from shared.db import failpoints
@@ -140,39 +140,31 @@ def road_bus(postgres_superuser_url: str, company_urls: dict[str, str]) -> str:
 async def postgres_road(
     company: Company, road_bus: str, postgres_superuser_url: str
 ) -> AsyncIterator[Road]:
-    """Each service as its own role. The topic is shared by the run: it is emptied before."""
+    """Each service as its own role, on a topic made anew."""
     owner_url = urlsplit(postgres_superuser_url)._replace(path=f"/{road_bus}").geturl()
     buses = [
         PostgresBus(url_for(postgres_superuser_url, f"{n}_worker", f"test-{n}_worker", road_bus))
         for n in SERVICES
     ]
     company.bus, hears = buses
-    for (topic, number), end in (await company.bus.log_ends([TOPIC])).items():
-        if end:
-            await trim(owner_url, topic, number, end)
-    yield Road(company, hears, owner_url)
+    found = Road(company, hears, owner_url)
+    await found.remake_topic()
+    yield found
     for bus in buses:
         await bus.close()
 
 
 @pytest.fixture
 async def kafka_road(company: Company, kafka_bus: KafkaHarness) -> AsyncIterator[Road]:
-    """The topic is shared by the run: it is emptied before and after."""
+    """On a topic made anew; others of the run find none."""
     said, hears = [KafkaBus(kafka_bus.bootstrap, session_ms=6000) for _ in SERVICES]
     company.bus = said
-
-    async def emptied() -> None:
-        ends = await said.log_ends([TOPIC])
-        for (topic, number), end in ends.items():
-            if end:
-                await kafka_bus.trim(topic, number, end)
-
-    await said.create_topics([TOPIC])
-    await emptied()
-    yield Road(company, hears, None, kafka_bus.bootstrap)
-    await emptied()
+    found = Road(company, hears, None, kafka_bus.bootstrap)
+    await found.remake_topic()
+    yield found
     await hears.close()
     await said.close()
+    await delete_topic(kafka_bus.bootstrap)
 
 
 @pytest.fixture(params=["postgres", "kafka"])

@@ -110,8 +110,8 @@ async def alarmed(road: Road, held: dict[str, tuple[str, str, list[int]]]) -> No
         )
 
         async def said() -> bool:
-    holes: int = consumer.counts.holes
-    return holes == count
+            told: str | None = consumer.state()["problem"]
+            return told == "1 keys wait for a missing event"
 
         await until(said)
 
