@@ -67,13 +67,14 @@ _PARKED = ",\n".join(
 _STANDS = f"""
 SELECT l.epoch, l.cursor_xid::text, l.cursor_id, l.expires_at > clock_timestamp() AS led,
   pg_snapshot_xmin(s.now)::text AS gate, pg_snapshot_xmax(s.now)::text AS following,
-  o.days, o.dead, e.held, e.deepest, (SELECT count(*) FROM unreadable) AS unreadable, k.*
+  o.days, o.dead, e.held, e.deepest, u.unreadable, k.*
 FROM (SELECT pg_current_snapshot() AS now) s
 LEFT JOIN relay_lease l ON l.producer = $1,
   (SELECT count(*) AS days, coalesce(sum(pg_stat_get_dead_tuples(inhrelid)), 0)::bigint AS dead
    FROM pg_inherits WHERE inhparent = 'outbox'::regclass) o,
   (SELECT coalesce(sum(n), 0)::bigint AS held, coalesce(max(n), 0) AS deepest FROM (
      SELECT count(*) AS n FROM parked_event GROUP BY network_id, topic, subject) d) e,
+  (SELECT count(*) AS unreadable FROM unreadable WHERE dropped_at IS NULL) u,
   (SELECT {_PARKED} FROM parked_key) k
 """
 # As the relay reads, but also what its gate still holds back: that is unsent as well.
