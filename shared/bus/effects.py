@@ -11,8 +11,8 @@ import asyncpg
 
 from shared.bus.consumer_actions import Moves
 from shared.bus.delivery import Delivery, Key, Parked, Unread, Verdict, verdict
-from shared.bus.metrics import HANDLER_SECONDS as HANDLED
 from shared.bus.subscriptions import Subscriptions
+from shared.bus.tracing import handled
 from shared.contracts.envelope import Headers
 from shared.db.work import Work
 
@@ -138,8 +138,7 @@ async def take_effect(work: Work, delivery: Delivery, subscriptions: Subscriptio
         return
     work.caused_by(delivery.envelope)
     handler = subscriptions.handlers[type(delivery.event)]
-    seconds = HANDLED.labels(work.producer, delivery.envelope.type)
-    with seconds.time():
+    with handled(work, delivery):
         async with asyncio.timeout(HANDLER_SECONDS):
             await handler(work, delivery.envelope, delivery.event)
             await work.flush()

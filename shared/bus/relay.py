@@ -11,6 +11,7 @@ from typing import Any
 import asyncpg
 import structlog
 
+from shared.bus import tracing
 from shared.bus.failures import BROKEN
 from shared.bus.jitter import jitter
 from shared.bus.metrics import RELAY_EVENTS, RELAY_TAKEOVERS
@@ -214,6 +215,7 @@ class Relay:
         self.problem = None
         if rows:
             RELAY_EVENTS.labels(self._name).inc(len(rows))
+            tracing.sent(self._name, (row.message for row in rows))
             await hit("relay.after_append")
         return Done()
 

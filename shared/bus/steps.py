@@ -14,6 +14,7 @@ from shared.bus.delivery import Parked, key_lock
 from shared.bus.metrics import CONSUMER_EVENTS
 from shared.bus.port import TopicPartition
 from shared.bus.subscriptions import Subscriptions
+from shared.bus.tracing import batch
 from shared.db.actor import Actor
 from shared.db.database import Database, become_app
 from shared.db.failpoints import hit
@@ -87,13 +88,14 @@ class Steps:
         actor = Actor("service", self.database.name)
         context = Context(group.network_id, actor, self.clock.now())
         tally = Counter[str]()
-        async with self.database.work(context, group.locks, role="worker") as work:
-            if step.moves is not None:
-                await effects.move_offsets(work.raw, self.bus_id, step.moves)
-            await hit("consumer.after_offset")
-            await become_app(work)
-            healed = await effects.apply_all(work, group.deliveries, self.subscriptions, tally)
-            await hit("consumer.after_effect")
+        with batch(self.database.name, group.deliveries):
+            async with self.database.work(context, group.locks, role="worker") as work:
+                if step.moves is not None:
+                    await effects.move_offsets(work.raw, self.bus_id, step.moves)
+                await hit("consumer.after_offset")
+                await become_app(work)
+                healed = await effects.apply_all(work, group.deliveries, self.subscriptions, tally)
+                await hit("consumer.after_effect")
         self._count(tally)
         await hit("consumer.after_commit")
         return Done(healed)
