@@ -5,7 +5,6 @@ It holds one database connection at a time, however many partitions it owns.
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -32,6 +31,7 @@ from shared.bus.consumer_machine import ConsumerMachine
 from shared.bus.effects import OffsetsMoved
 from shared.bus.failures import judged, missing_day
 from shared.bus.jitter import jitter
+from shared.bus.metrics import CONSUMER_FENCED
 from shared.bus.port import (
     Bus,
     BusError,
@@ -52,10 +52,10 @@ log = structlog.get_logger(__name__)
 
 REJOIN_SECONDS = 1.0
 HALT_SECONDS = 2.0
+IDLE_SECONDS = (0.1, 5.0)
+"""A look at the bus that has waited for at least so long found nothing; for longer, it hangs."""
 REVOKE_SECONDS = 8.0
 """How long a rebalance waits for the transaction in hand before it is cancelled."""
-UNHEARD_MAX = 200
-"""So many types are counted apart; a sender of rubbish must not fill the memory with names."""
 
 
 class Consumer:
@@ -78,10 +78,9 @@ class Consumer:
         self._turn = asyncio.Lock()
         self._task: asyncio.Task[Fact] | None = None
         self._stopping = asyncio.Event()
+        self._polling_at: float | None = None
         self._stuck = False
         self.counts = Counts()
-        self.unheard: Counter[str] = Counter()
-        """Records that took their number and had no effect, by wire type: nobody here hears it."""
         self.problem: str | None = None
 
     def _fresh(self) -> ConsumerMachine:
@@ -97,6 +96,13 @@ class Consumer:
             "parked": self.counts.poisons,
             "retrying": self.counts.retries,
         }
+
+    def idle(self) -> bool:
+        """Whether it is looking at the bus and there is nothing to apply."""
+        if self._polling_at is None:
+            return False
+        least, most = IDLE_SECONDS
+        return least < asyncio.get_running_loop().time() - self._polling_at < most
 
     def stop(self) -> None:
         """Finish the transaction in hand, leave the group, and let `run` return."""
@@ -167,12 +173,14 @@ class Consumer:
         """Read from the bus, but no longer than until `stop`."""
         polling = asyncio.create_task(subscription.poll(action.most, action.seconds))
         stopping = asyncio.create_task(self._stopping.wait())
+        self._polling_at = asyncio.get_running_loop().time()
         try:
             await asyncio.wait((polling, stopping), return_when=asyncio.FIRST_COMPLETED)
             found = polling.result() if polling.done() else []
             self._stuck = self._stuck and not found
             return Records(found)
         finally:
+            self._polling_at = None
             stopping.cancel()
             if not polling.done():
                 polling.cancel()
@@ -228,7 +236,7 @@ class Consumer:
                 case Keep():
                     return await self._steps.keep(action)
                 case Apply():
-                    return self._counted(action, await self._steps.apply(action))
+                    return await self._steps.apply(action)
                 case Park():
                     return await self._steps.park(action)
                 case Move():
@@ -239,16 +247,10 @@ class Consumer:
                     return await self._settle()
         except OffsetsMoved:
             log.warning("consumer.fenced", service=self._database.name)
+            CONSUMER_FENCED.labels(self._database.name).inc()
             return Fenced()
         except Exception as error:  # noqa: BLE001 - judged
             return await self._failed(error)
-
-    def _counted(self, step: Apply, fact: Fact) -> Fact:
-        for each in step.group.deliveries:
-            if each.event is None and each.problem is None:
-                known = each.envelope.type in self.unheard or len(self.unheard) < UNHEARD_MAX
-                self.unheard[each.envelope.type if known else "other"] += 1
-        return fact
 
     async def _resync(self, subscription: Subscription) -> Fact:
         stored = await self._steps.stored(frozenset(self._machine.positions))
@@ -257,6 +259,9 @@ class Consumer:
         return Stands(stored)
 
     async def _settle(self) -> Fact:
+        stood = dict(self._machine.positions)
+        if await self._steps.stored(frozenset(stood)) != stood:
+            return Fenced()  # an operator sent this subscriber elsewhere, or another member moved
         self.counts = await self._settler.settle()
         if self.counts.full:
             self._say("halted: too much is parked")
