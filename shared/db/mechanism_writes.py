@@ -37,9 +37,8 @@ _INTENT = (
 )
 
 
-def event_row(envelope: Envelope, event: Event) -> Write:
+def event_row(envelope: Envelope, event: Event, value: bytes) -> Write:
     """An outbox row, ready for the wire. Raises ValueError for an event over the size limit."""
-    value = event.model_dump_json().encode()
     if len(value) > VALUE_BYTES_MAX:
         raise ValueError(f"{event.name} is over {VALUE_BYTES_MAX} bytes")
     key = str(event.subject_id)
