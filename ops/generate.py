@@ -1,8 +1,8 @@
 """Write what is generated from the code: `python -m ops.generate [--check]`.
 
-docs/events.md, docs/asyncapi.json, docs/openapi/<service>.json, tests/contract/schemas and
-samples, and the table of what a service says and hears in its README. `--check` writes nothing and
-exits 1 with the names of the files that are not as the code is.
+docs/events.md, docs/asyncapi.json, docs/openapi/<service>.json, tests/contract/schemas, samples
+and readers, and the table of what a service says and hears in its README. `--check` writes nothing
+and exits 1 with the names of the files that are not as the code is.
 """
 
 import importlib
@@ -15,6 +15,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ops.contracts.reading import readers_of
+from ops.contracts.released import schema_of
 from shared.bus.process import Subscriptions
 from shared.contracts.catalogue import EVENTS, PRODUCERS
 from shared.contracts.envelope import PARTITIONS, Event
@@ -80,11 +82,18 @@ def events_page(heard: Mapping[type[Event], list[tuple[str, str]]]) -> str:
         for event in events:
             by = ", ".join(f"{s} (`{f}`)" for s, f in heard.get(event, [])) or "nobody yet"
             meaning = (event.__doc__ or "").strip().splitlines()[0]
-            lines.append(
-                f"| `{event.name}` v{event.version} | `{event.aggregate}/<id>` | {by} | {meaning} |"
-            )
+            said = f"`{event.name}` v{event.version}{_window(event)}"
+            lines.append(f"| {said} | `{event.aggregate}/<id>` | {by} | {meaning} |")
         lines += ["", "Topics: " + ", ".join(f"`{t}`" for t in _topics(events)) + ".", ""]
     return "\n".join(lines)
+
+
+def _window(event: type[Event]) -> str:
+    """Until when the version before is meant to be said with it."""
+    before = event.before
+    if before is None or before.until is None:
+        return ""
+    return f", with v{before.event.version} until {before.until}"
 
 
 def _topics(events: tuple[type[Event], ...]) -> list[str]:
@@ -157,13 +166,6 @@ def _operation(action: str, channel: str, wire: str) -> dict[str, Any]:
     }
 
 
-def schema_of(event: type[Event]) -> dict[str, Any]:
-    """The JSON Schema of an event's value."""
-    found = event.model_json_schema()
-    found["$id"] = f"urn:{event.wire_type().replace('.', ':')}"
-    return found
-
-
 class _Table:
     """Puts a table between the marks of a block."""
 
@@ -192,6 +194,7 @@ def outputs() -> dict[Path, str]:
         sample = event.example().model_dump(mode="json")
         found[contract / "samples" / f"{wire}.json"] = _json(sample)
     for name, service in made.items():
+        found[contract / "readers" / f"{name}.json"] = _json(readers_of(service.subscriptions))
         openapi = app_of(service, "api").openapi()
         found[ROOT / "docs" / "openapi" / f"{name}.json"] = _json(openapi)
         readme = ROOT / "services" / name / "README.md"
