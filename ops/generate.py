@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ops.contracts.headers import header_schema
 from ops.contracts.reading import readers_of
 from ops.contracts.released import schema_of
 from shared.bus.process import Subscriptions
@@ -25,25 +26,6 @@ from shared.web.service import Service, app_of
 
 ROOT = Path(__file__).resolve().parents[1]
 BLOCK = re.compile(r"(<!-- generated: says and hears -->\n).*?(<!-- end -->)", re.DOTALL)
-
-HEADERS: dict[str, str] = {
-    "ce_specversion": "always 1.0",
-    "ce_id": "UUIDv7, or UUIDv5 where a handler said it",
-    "ce_type": "what happened, with its version",
-    "ce_source": "the service that says it",
-    "ce_subject": "the aggregate: kind/id",
-    "ce_time": "when it happened, RFC 3339 in UTC",
-    "ce_dataschema": "the name of the schema of the value",
-    "ce_partitionkey": "the id of the aggregate; also the key of the record",
-    "ce_subjectseq": "1..n without a hole, one for each event of the subject",
-    "ce_tenant": "the network",
-    "ce_clinic": "the clinic, where there is one",
-    "ce_actor": "who did it: kind/id",
-    "ce_correlationid": "the flow it belongs to: the trace id",
-    "ce_causationid": "the event that caused it",
-    "ce_dataclassification": "restricted: every event is about somebody's care",
-    "ce_traceparent": "W3C trace context of the request that began the flow",
-}
 
 
 def services() -> dict[str, Service]:
@@ -146,13 +128,12 @@ def _channel(event: type[Event]) -> dict[str, Any]:
 
 
 def _message(wire: str, event: type[Event]) -> dict[str, Any]:
-    headers = {name: {"type": "string", "description": text} for name, text in HEADERS.items()}
     return {
         "name": wire,
         "title": event.name,
         "summary": (event.__doc__ or "").strip().splitlines()[0],
         "contentType": "application/json",
-        "headers": {"type": "object", "properties": headers},
+        "headers": header_schema(event),
         "payload": schema_of(event),
         "bindings": {"kafka": {"key": {"type": "string", "format": "uuid"}}},
     }

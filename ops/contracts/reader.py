@@ -106,13 +106,17 @@ def _object(shape: Shape) -> Any:
             raise NotUnderstood("", "members beside members of any name")
         return dict[str, type_of(more)]  # type: ignore[misc]
     members: dict[str, Any] = {
-        _attribute(name, n): (type_of(s), Field(s.get("default", ...), alias=name))
+        _attribute(name, n): (type_of(s), Field(_default(name, shape), alias=name))
         for n, (name, s) in enumerate(shape["properties"].items())
     }
     made: type[BaseModel] = create_model(
         "Read", __config__=ConfigDict(extra=_EXTRA[more], protected_namespaces=()), **members
     )
     return made
+
+
+def _default(name: str, shape: Shape) -> Any:
+    return shape["properties"][name].get("default", ... if name in shape["required"] else None)
 
 
 def _attribute(name: str, number: int) -> str:
