@@ -37,8 +37,15 @@ def lineage(cls: type[Event]) -> tuple[type[Event], ...]:
     return tuple(found)
 
 
-def as_said(event: Event) -> tuple[str, bytes]:
-    """The type and value of an event's record, with the older versions that are still said.
+def said_as(cls: type[Event]) -> type[Event]:
+    """The oldest version that is said with an event: its record's type."""
+    while cls.before is not None and cls.before.down is not None:
+        cls = cls.before.event
+    return cls
+
+
+def value_of(event: Event) -> bytes:
+    """The value of an event's record, with the older versions that are still said.
 
     Raises ValueError where a version is about another subject.
     """
@@ -47,12 +54,12 @@ def as_said(event: Event) -> tuple[str, bytes]:
         versions.append(before.down(versions[-1]))
     oldest = versions.pop()
     if not versions:
-        return event.wire_type(), event.model_dump_json().encode()
+        return event.model_dump_json().encode()
     if any(newer.subject != oldest.subject for newer in versions):
         raise ValueError(f"versions of {event.name} are about different subjects")
     value = oldest.model_dump(mode="json")
     value |= {_member(type(newer)): newer.model_dump(mode="json") for newer in versions}
-    return oldest.wire_type(), to_json(value)
+    return to_json(value)
 
 
 def event_of(envelope: Envelope, value: bytes, known: Mapping[str, type[Event]]) -> Event:

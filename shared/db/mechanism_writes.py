@@ -8,6 +8,7 @@ from uuid import UUID
 
 from shared.contracts.envelope import VALUE_BYTES_MAX, Envelope, Event, headers_of
 from shared.contracts.partition import partition_of
+from shared.contracts.versions import value_of
 from shared.db.context import Context
 from shared.db.staged import Write
 from shared.values.ids import new_id
@@ -37,8 +38,9 @@ _INTENT = (
 )
 
 
-def event_row(envelope: Envelope, event: Event, value: bytes) -> Write:
+def event_row(envelope: Envelope, event: Event) -> Write:
     """An outbox row, ready for the wire. Raises ValueError for an event over the size limit."""
+    value = value_of(event)
     if len(value) > VALUE_BYTES_MAX:
         raise ValueError(f"{event.name} is over {VALUE_BYTES_MAX} bytes")
     key = str(event.subject_id)

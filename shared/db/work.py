@@ -17,7 +17,7 @@ import asyncpg
 from sqlmodel import SQLModel
 
 from shared.contracts.envelope import Envelope, Event
-from shared.contracts.versions import as_said
+from shared.contracts.versions import said_as
 from shared.db.actor import Actor, parse_actor
 from shared.db.context import Context, match_version
 from shared.db.mechanism_writes import audit_row, event_row, intent_row, timer_off, timer_row
@@ -151,10 +151,9 @@ class Work:
         setattr(of, "event_seq", sequence)
         if self.silent:
             return
-        kind, value = as_said(event)
         envelope = Envelope(
             id=self.new_id(f"event/{event.subject}/{sequence}"),
-            type=kind,
+            type=said_as(type(event)).wire_type(),
             source=f"/clinicbus/{self.producer}",
             subject=event.subject,
             time=self.now,
@@ -166,7 +165,7 @@ class Work:
             clinic_id=getattr(event, "clinic_id", None),
             traceparent=self.context.traceparent,
         )
-        self.stage(event_row(envelope, event, value))
+        self.stage(event_row(envelope, event))
         self.signals.add("outbox")
 
     def audit(

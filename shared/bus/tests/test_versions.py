@@ -22,7 +22,7 @@ from shared.bus.subscriptions import Subscriptions
 from shared.bus.tests.company import Company, Thing, ThingChanged, record, said, until
 from shared.contracts.envelope import PARTITIONS, Before, Envelope, Event
 from shared.contracts.partition import partition_of
-from shared.contracts.versions import as_said, lineage
+from shared.contracts.versions import lineage, said_as, value_of
 from shared.db.actor import Actor
 from shared.db.locks import LockKey, lock_key
 from shared.db.work import Context, Work
@@ -67,7 +67,7 @@ class Changed3(Event):
 VERSIONS: tuple[type[Event], ...] = (ThingChanged, Changed2, Changed3)
 
 
-def value_of(event: Event) -> float:
+def meant(event: Event) -> float:
     """What all versions mean."""
     match event:
         case ThingChanged():
@@ -110,9 +110,9 @@ def _down_from_3(new: Changed3) -> Changed2:
 
 def message(event: Event, seq: int, network_id: UUID = HERE) -> Message:
     """The record of an event as a producer writes it."""
-    kind, value = as_said(event)
+    kind = said_as(type(event)).wire_type()
     found = said(network_id, event.subject_id, seq, 0, event=event, ce_type=kind)
-    return replace(found, value=value)
+    return replace(found, value=value_of(event))
 
 
 def heard(event: Event, by: type[Event]) -> Delivery:
@@ -150,18 +150,17 @@ def test_of_the_versions_in_a_record_one_is_read_or_the_key_is_parked(
     else:
         assert type(found.event) is VERSIONS[hears - 1]
         assert found.problem is None
-        assert value_of(found.event) == 21
+        assert meant(found.event) == 21
 
 
 def test_one_record_holds_all_versions_that_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
     """The oldest as if it were said alone; the others as members that its readers read past."""
     windows(monkeypatch, Changed2, Changed3)
-    kind, value = as_said(one(3, 4))
-    assert kind == ThingChanged.wire_type()
-    held = json.loads(value)
+    assert said_as(Changed3) is ThingChanged
+    held = json.loads(value_of(one(3, 4)))
     assert held.pop("$v2") == {"thing_id": str(THING), "halves": 8}
     assert held.pop("$v3") == {"thing_id": str(THING), "size": [8, "halves"]}
-    assert held == json.loads(as_said(one(1, 4))[1])
+    assert held == json.loads(value_of(one(1, 4)))
 
 
 def test_the_newest_that_a_subscriber_knows_is_read_as_it_was_said(
@@ -178,7 +177,8 @@ def test_the_newest_that_a_subscriber_knows_is_read_as_it_was_said(
 def test_nothing_changes_for_an_event_of_one_version() -> None:
     """Bytes as before."""
     event = one(1, 4)
-    assert as_said(event) == (event.wire_type(), event.model_dump_json().encode())
+    assert said_as(ThingChanged) is ThingChanged
+    assert value_of(event) == event.model_dump_json().encode()
 
 
 def test_a_subscriber_hears_one_version_of_a_name() -> None:
@@ -211,7 +211,7 @@ def test_versions_about_different_subjects_are_not_said(monkeypatch: pytest.Monk
     )
     monkeypatch.setattr(Changed2, "before", elsewhere)
     with pytest.raises(ValueError, match="different subjects"):
-        as_said(one(2, 1))
+        value_of(one(2, 1))
 
 
 @pytest.mark.parametrize(
@@ -284,7 +284,7 @@ def hearing(version: int) -> Subscriptions:
             envelope.id,
             event.subject_id,
             envelope.subject_seq,
-            100 * version + int(value_of(event)),
+            100 * version + int(meant(event)),
         )
 
     return subscriptions(VERSIONS[version - 1], on_changed)
