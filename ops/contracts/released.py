@@ -7,7 +7,7 @@ stay in the topics for ever.
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -161,10 +161,28 @@ def _line(event: type[Event], number: int, older: type[Event] | None) -> list[st
         return [f"{wire} follows no version {number}"]
     if (event.before.event if event.before else None) is not older:
         return [f"{wire} does not say how the version before it is read"]
-    if older is None:
+    if event.before is None or older is None:
         return []
-    return [
+    found = [
         f"{wire} has another {what} than the version before it"
         for what in ("aggregate", "subject_field")
         if getattr(event, what) != getattr(older, what)
     ]
+    found += _tried("up", event.before.up, older, event)
+    if event.before.down is not None:
+        found += _tried("down", event.before.down, event, older)
+    return found
+
+
+def _tried(
+    name: str, make: Callable[[Any], Event], given: type[Event], wanted: type[Event]
+) -> list[str]:
+    """What a caster makes of the committed example."""
+    sample = given.example()
+    try:
+        made = make(sample)
+        good = type(made) is wanted and made.subject == sample.subject
+        said = "does not make the other version of the same subject"
+    except Exception as error:  # noqa: BLE001 - whatever it is, it would park every record
+        good, said = False, f"fails with {type(error).__name__}"
+    return [] if good else [f"`{name}` of {given.wire_type()} {said}"]

@@ -366,7 +366,12 @@ def _members(place: Place, name: str) -> Breaks:
     yield "is removed", gone, path, Rule.REMOVED, needed
     yield "is renamed", renamed, path, Rule.REMOVED, needed
     if needed:
+
+        def both(around: Node) -> None:
+            around["properties"][name]["default"] = "ZZ123"
+
         yield "becomes optional", optional, path, Rule.BECAME_OPTIONAL, True
+        yield "has a default and is required", both, path, Rule.CANNOT_TELL, False
         return
     yield "becomes required", required, path, Rule.BECAME_REQUIRED, True
 

@@ -18,6 +18,8 @@ import pytest_asyncio
 from ops.contracts.reader import Reader, reader_of, reads
 from ops.contracts.released import FOLDER, releases
 from ops.day.databases import opened
+from ops.generate import services
+from shared.bus.delivery import Delivery, delivery_of
 from shared.bus.port import Record
 from shared.bus.subscriptions import Handler, Subscriptions
 from shared.contracts.catalogue import EVENTS
@@ -128,6 +130,17 @@ def committed(service: str) -> dict[str, Any]:
     path = FOLDER.parent / "readers" / f"{service}.json"
     found: dict[str, Any] = json.loads(path.read_text())
     return found
+
+
+async def test_every_record_is_heard_or_read_past_by_every_service(said: Said) -> None:
+    """On the way that it takes in production, and lifted where it is of an older version."""
+    for name, service in services().items():
+        known = service.subscriptions.known
+        for record in said.records:
+            found = delivery_of(record, known, service.subscriptions.locks)
+            assert isinstance(found, Delivery)
+            assert found.problem is None, f"{name}: {type_of(record)}"
+            assert (found.event is None) == (type_of(record) not in known)
 
 
 async def test_a_member_that_is_missed_in_what_was_said_is_found(said: Said) -> None:
