@@ -1,16 +1,18 @@
 """Every edit of every event: what breaks a reader is refused with the reason, nothing else is."""
 
+import json
 from collections import Counter
 from collections.abc import Mapping
 from copy import deepcopy
+from functools import lru_cache
 from typing import Any
 
 import pytest
 
 from ops.contracts.compatibility import IDENTITY, Rule, incompatible, incompatible_schemas
-from ops.contracts.reader import Reader, reader_of, reads
+from ops.contracts.reader import Reader, reader_of
 from ops.contracts.released import Contract, contract_of, refusals
-from ops.contracts.shapes import FOR_PEOPLE, OF_ROOT, WORDS, NotUnderstood, shape_of
+from ops.contracts.shapes import FOR_PEOPLE, OF_ROOT, WORDS, NotUnderstood, shape_of, text_of
 from shared.contracts.catalogue import EVENTS
 from shared.contracts.envelope import Event
 from tests.contract.everything import EverythingHappened
@@ -23,13 +25,34 @@ ALL: Mapping[str, type[Event]] = {**EVENTS, MADE_UP: EverythingHappened}
 each_event = pytest.mark.parametrize("wire", sorted(ALL))
 
 
-def refuser(old: Contract, new: Contract) -> Any:
+@lru_cache(maxsize=8)
+def reader(schema: str) -> Reader:
+    """The reader of a schema."""
+    return reader_of(json.loads(schema))
+
+
+@lru_cache(maxsize=8)
+def said_by(schema: str) -> list[str]:
+    """Values that fit a schema, as texts."""
+    return list(dict.fromkeys(text_of(value) for value in values_of(shape_of(json.loads(schema)))))
+
+
+def takes(reader: Reader, text: str) -> bool:
+    """As `reads`, of a text."""
+    try:
+        reader.validate_json(text, strict=True)
+    except ValueError:
+        return False
+    return True
+
+
+def refuser(old: Contract, new: Contract) -> str | None:
     """A value that one release says and the other's reader refuses; None where none is found."""
     for says, hears in ((old, new), (new, old)):
-        reader = reader_of(hears["schema"])
-        for value in values_of(shape_of(says["schema"])):
-            if not reads(reader, value):
-                return value
+        hearing = reader(text_of(hears["schema"]))
+        for text in said_by(text_of(says["schema"])):
+            if not takes(hearing, text):
+                return text
     return None
 
 
@@ -37,19 +60,16 @@ def refuser(old: Contract, new: Contract) -> Any:
 def test_the_readers_made_of_schemas_are_the_events_own(wire: str) -> None:
     """They take and refuse the same, and their schema is the same again."""
     contract = contract_of(ALL[wire])
-    reader = reader_of(contract["schema"])
-    assert shape_of(reader.json_schema()) == shape_of(contract["schema"])
-    values = values_of(shape_of(contract["schema"]))
-    assert len(values) > 2
-    own = Reader(ALL[wire])
-    assert all(reads(own, value) and reads(reader, value) for value in values)
-    refused = 0
-    for edit in breaking(contract):
-        if edit.shown:
-            for value in values_of(shape_of(edit.contract["schema"])):
-                assert reads(own, value) == reads(reader, value), (str(edit), value)
-                refused += not reads(own, value)
-    assert refused > 20
+    made, own = reader_of(contract["schema"]), Reader(ALL[wire])
+    assert shape_of(made.json_schema()) == shape_of(contract["schema"])
+    good = said_by(text_of(contract["schema"]))
+    assert len(good) > 1
+    assert all(takes(own, text) and takes(made, text) for text in good)
+    shown = [edit.contract["schema"] for edit in breaking(contract) if edit.shown]
+    others = {text for schema in shown for text in said_by(text_of(schema))} - set(good)
+    judged = {text: takes(own, text) for text in others}
+    assert [text for text in judged if takes(made, text) != judged[text]] == []
+    assert list(judged.values()).count(False) > 20
 
 
 @each_event
