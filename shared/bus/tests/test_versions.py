@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from shared.bus.consumer import Consumer
 from shared.bus.consumer_machine import Apply
 from shared.bus.delivery import Delivery, Unread, batch_of, delivery_of
-from shared.bus.port import Message
+from shared.bus.port import Bus, Message
 from shared.bus.steps import Steps
 from shared.bus.subscriptions import Subscriptions
 from shared.bus.tests.company import Company, Thing, ThingChanged, record, said, until
+from shared.bus.tests.harness import PostgresHarness
 from shared.contracts.envelope import PARTITIONS, Before, Envelope, Event
 from shared.contracts.partition import partition_of
 from shared.contracts.versions import lineage, said_as, value_of
@@ -290,9 +291,10 @@ def hearing(version: int) -> Subscriptions:
     return subscriptions(VERSIONS[version - 1], on_changed)
 
 
-def beta(company: Company, version: int) -> Consumer:
+def beta(company: Company, version: int, bus: Bus | None = None) -> Consumer:
     """Beta, deployed as it hears this version."""
-    return Consumer(company.beta, company.clock, company.bus, hearing(version), jitter=lambda: 0.0)
+    at = bus or company.bus
+    return Consumer(company.beta, company.clock, at, hearing(version), jitter=lambda: 0.0)
 
 
 def one_a_partition() -> list[UUID]:
@@ -314,22 +316,30 @@ async def taken(company: Company, thing_ids: Sequence[UUID], seq: int) -> bool:
     return all([await company.applied(t) == seq for t in thing_ids])
 
 
+@pytest.mark.parametrize("transport", ["memory", "postgres"])
 async def test_a_fleet_that_changes_its_versions_mid_stream_takes_each_happening_once(
-    company: Company, monkeypatch: pytest.MonkeyPatch
+    company: Company,
+    postgres_bus: PostgresHarness,
+    monkeypatch: pytest.MonkeyPatch,
+    transport: str,
 ) -> None:
     """Consumer first, then producer, the old ones still at work beside the new ones."""
+    if transport == "postgres":
+        company.bus = await postgres_bus.bus()
+        await company.bus.create_topics([ThingChanged.topic()])
     network_id, things = new_id(), one_a_partition()
     relay = company.relay()
     relaying = asyncio.create_task(relay.run())
-    fleet = [beta(company, 1)]
-    working = [asyncio.create_task(fleet[0].run())]
+    fleet: list[Consumer] = []
+    working: list[asyncio.Task[None]] = []
 
     async def speak(version: int, value: int) -> None:
         for thing_id in things:
             await say(company, network_id, thing_id, version, value)
 
     async def deploy(version: int) -> None:
-        fleet.append(beta(company, version))
+        bus = await postgres_bus.bus() if transport == "postgres" else None
+        fleet.append(beta(company, version, bus))
         working.append(asyncio.create_task(fleet[-1].run()))
 
     async def retire(index: int) -> None:
@@ -337,6 +347,7 @@ async def test_a_fleet_that_changes_its_versions_mid_stream_takes_each_happening
         await working[index]
 
     try:
+        await deploy(1)
         await speak(1, 1)  # an old producer and an old consumer
         await until(lambda: taken(company, things, 1))
         await deploy(2)  # the new consumer beside the old one in its group
