@@ -406,15 +406,18 @@ def _unions(place: Place) -> Breaks:
         yield "has one more alternative", put(oneOf=more), path, Rule.WIDER, True
         yield "lacks an alternative", put(oneOf=node["oneOf"][1:]), path, Rule.NARROWER, True
         by = {"propertyName": "kind", "mapping": {}}
-        yield "is told apart otherwise", put(discriminator=by), path, Rule.CANNOT_TELL, False
+        yield "is told apart by nothing", put(discriminator=by), path, Rule.CANNOT_TELL, False
+        others = [_tagged(kind, "kind") for kind in ("first", "second")]
+        otherwise = put(oneOf=others, discriminator=by)
+        yield "is told apart otherwise", otherwise, path, Rule.TAG, True
         yield "is not told apart", put(discriminator=None), path, Rule.CANNOT_TELL, False
 
 
-def _tagged(tag: str) -> Node:
+def _tagged(value: str, tag: str = "tag") -> Node:
     return {
         "type": "object",
-        "properties": {"tag": {"type": "string", "const": tag}},
-        "required": ["tag"],
+        "properties": {tag: {"type": "string", "const": value}},
+        "required": [tag],
     }
 
 
