@@ -219,3 +219,23 @@ def test_what_is_not_understood_is_named_also_where_nothing_changed(
 
 def test_all_that_identifies_a_contract_is_compared() -> None:
     assert set(contract_of(EverythingHappened)) - {"schema"} == set(IDENTITY)
+
+
+INSIDE = {"type": "object", "properties": {"y": {"type": "integer"}}}
+
+
+@pytest.mark.parametrize(
+    ("node", "path"),
+    [
+        ({"type": "array", "items": INSIDE}, "x[].y"),
+        ({"type": "object", "additionalProperties": INSIDE}, "x{}.y"),
+        ({"type": "array", "prefixItems": [INSIDE], "minItems": 1, "maxItems": 1}, "x[0].y"),
+        ({"anyOf": [INSIDE, {"type": "null"}]}, "x.y"),
+        (INSIDE, "x.y"),
+    ],
+    ids=["list", "map", "tuple", "union", "object"],
+)
+def test_an_optional_member_has_a_default_wherever_it_is(node: dict[str, Any], path: str) -> None:
+    schema = {"type": "object", "properties": {"x": node}, "required": ["x"]}
+    reasons = incompatible_schemas(schema, schema)
+    assert [(reason.path, reason.rule) for reason in reasons] == [(path, Rule.NO_DEFAULT)]
