@@ -25,6 +25,7 @@ ELSEWHERE = {
     "import-fhir": "ops.import_fhir",
     "day": "ops.day",
     "trace": "ops.trace",
+    "rebuild": "ops.rebuild",
 }
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from services.appointments.commands import hearsay
 from shared.bus.process import Subscriptions
+from shared.bus.projections import Projection
 from shared.contracts.documents import PacketReady
 from shared.contracts.eligibility import EligibilityFailed, EligibilityVerified
 from shared.contracts.envelope import Envelope, Event
@@ -96,3 +97,8 @@ SUBSCRIPTIONS = Subscriptions(
     },
     locks,
 )
+
+PROJECTIONS = {
+    "patients": Projection(("known_patients", "known_consents")),
+    "visits": Projection(("visit_covers", "visit_packets")),
+}
