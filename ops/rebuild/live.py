@@ -41,6 +41,10 @@ _SKIPPED = """
 SELECT DISTINCT network_id, topic, subject FROM operator_action
 WHERE verb = 'skip' AND outcome LIKE 'skipped%'
 """
+_EDITED = """
+SELECT network_id, topic, subject, id, edited, before_headers FROM operator_action
+WHERE verb = 'edit' AND before_headers IS NOT NULL ORDER BY asked_at
+"""
 _PARKED = "SELECT network_id, topic, subject, kind, problem FROM parked_key ORDER BY 1, 2, 3"
 # From one network to the next by the index: a table of a million rows costs no more than its
 # networks.
@@ -52,6 +56,14 @@ WITH RECURSIVE n AS (
     ORDER BY 1 LIMIT 1) FROM n WHERE n.network_id IS NOT NULL)
 SELECT network_id FROM n WHERE network_id IS NOT NULL
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """What an operator made of an event: another value, and an id of its own."""
+
+    event_id: UUID
+    value: bytes
 
 
 @dataclass(slots=True)
@@ -112,6 +124,15 @@ class Live:
         """The subjects of which operators gave something up."""
         rows = await self.worker.fetch(_SKIPPED)
         return frozenset((row[0], row[1], row[2]) for row in rows)
+
+    async def edits(self) -> dict[tuple[SubjectKey, int], Edit]:
+        """What operators made of events, by subject and number; the last word counts."""
+        found = {}
+        for network_id, topic, subject, event_id, value, flat in await self.worker.fetch(_EDITED):
+            before = dict(zip(flat[::2], flat[1::2], strict=True))
+            number = int(before["ce_subjectseq"])
+            found[(network_id, topic, subject), number] = Edit(event_id, value)
+        return found
 
     async def parked(self) -> dict[SubjectKey, str]:
         """What waits in the live copy, and why."""

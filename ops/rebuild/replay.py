@@ -1,14 +1,14 @@
 """The topics from their start through the real handlers, as far as the live copy has heard them."""
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import NoReturn
 from uuid import UUID
 
 from ops.errors import CannotRun
-from ops.rebuild.live import Live, SubjectKey
+from ops.rebuild.live import Edit, Live, SubjectKey
 from ops.rebuild.shadow import Shadow
 from shared.bus.delivery import Delivery, Unread, delivery_of
 from shared.bus.effects import Standing, apply_all, hold, park_key, standing_of, write_applied
@@ -39,6 +39,7 @@ class Replay:
     _positions: dict[TopicPartition, int] = field(default_factory=dict)
     _waiting: list[Delivery] = field(default_factory=list)
     _skipped: frozenset[SubjectKey] = frozenset()
+    _edits: Mapping[tuple[SubjectKey, int], Edit] = field(default_factory=dict)
     _looked_at: int = 500
 
     async def catch_up(self) -> None:
@@ -46,7 +47,7 @@ class Replay:
         topics = self.subscriptions.topics
         if not self._positions:
             self._positions = await self.bus.log_starts(topics)
-        self._skipped = await self.live.skipped()
+        self._skipped, self._edits = await self.live.skipped(), await self.live.edits()
         ends = await self.bus.log_ends(topics)
         try:
             while any(self._positions[key] < end for key, end in ends.items()):
@@ -80,8 +81,10 @@ class Replay:
         ready: list[Delivery] = []
         later: list[Delivery] = []
         for delivery in self._waiting:
-            done = delivery.envelope.subject_seq <= applied.get(_key(delivery), 0)
-            (ready if done else later).append(delivery)
+            if delivery.envelope.subject_seq <= applied.get(_key(delivery), 0):
+                ready.append(self._edited(delivery))
+            else:
+                later.append(delivery)
         self._waiting = later
         if len(later) > WAITING_MAX:
             raise CannotRun(
@@ -96,6 +99,16 @@ class Replay:
         if self.heard >= self._looked_at:
             self._looked_at = self.heard * 10
             await self.shadow.analyze()
+
+    def _edited(self, delivery: Delivery) -> Delivery:
+        """The event as an operator corrected it, where one did."""
+        edit = self._edits.get((_key(delivery), delivery.envelope.subject_seq))
+        if edit is None:
+            return delivery
+        headers = dict(delivery.record.headers) | {"ce_id": str(edit.event_id)}
+        record = replace(delivery.record, headers=tuple(headers.items()), value=edit.value)
+        found = delivery_of(record, self.subscriptions.known, self.subscriptions.locks)
+        return delivery if isinstance(found, Unread) else found
 
     async def _apply_network(self, network_id: UUID, deliveries: list[Delivery]) -> None:
         for alone, group in groupby(deliveries, key=lambda each: _key(each) in self._skipped):
@@ -147,7 +160,7 @@ class Replay:
         how, problem = judged(error)
         if problem.startswith(READ_ONLY):
             _undeclared(self.live.service, error)
-        if how == "transient":
+        if how in ("away", "transient"):
             raise CannotRun(f"The database of {self.live.service} went away: {problem}.")
         return problem
 

@@ -289,8 +289,8 @@ async def test_only_one_network_is_rebuilt_where_one_is_named(beta: Beta) -> Non
 
 
 async def test_a_parked_key_stops_in_both_copies_at_the_same_place(beta: Beta) -> None:
-    """A poison and a hole; and once an operator has given the poison up, it is passed over."""
-    network_id, bad, late = new_id(), new_id(), new_id()
+    """Two poisons and a hole; and what operators gave up or corrected is so in the rebuilt copy."""
+    network_id, bad, wrong, late = (new_id() for _ in range(4))
 
     async def poison(_work: Work, event: ThingChanged) -> None:
         if event.value == 666:
@@ -301,6 +301,7 @@ async def test_a_parked_key_stops_in_both_copies_at_the_same_place(beta: Beta) -
     await beta.hear(
         *story(network_id, 3, 2),
         *(said(network_id, bad, seq, value) for seq, value in enumerate(values, start=1)),
+        *(said(network_id, wrong, seq, value) for seq, value in enumerate(values, start=1)),
         said(network_id, late, 1, 5),
         said(network_id, late, 3, 7),
     )
@@ -308,21 +309,23 @@ async def test_a_parked_key_stops_in_both_copies_at_the_same_place(beta: Beta) -
     assert report.equal
     assert {key[2]: reason for key, reason in report.parked.items()} == {
         f"thing/{bad}": "poison, thing.poison",
+        f"thing/{wrong}": "poison, thing.poison",
         f"thing/{late}": "hole, waits for 2",
     }
     worker = await asyncpg.connect(beta.service.worker_url)
     for thing_id in (bad, late):
         key = await find(worker, f"thing/{thing_id}")
         await ask(worker, key, "skip", who="ops", why="It is of no use.")
+    key = await find(worker, f"thing/{wrong}")
+    better = ThingChanged(thing_id=wrong, value=667).model_dump_json().encode()
+    await ask(worker, key, "edit", who="ops", why="A digit was wrong.", edited=better)
     await worker.close()
     async with beta.live():
         await until(lambda: settled(beta))
     report = await beta.rebuild()
     assert (report.equal, report.parked) == (True, {})
-    assert {row["thing_id"]: row["value"] for row in await beta.rows()}.items() >= {
-        bad: 3,
-        late: 7,
-    }.items()
+    kept = {row["thing_id"]: (row["value"], row["changes"]) for row in await beta.rows()}
+    assert (kept[bad], kept[wrong], kept[late]) == ((3, 2), (3, 3), (7, 2))
 
 
 async def settled(beta: Beta) -> bool:

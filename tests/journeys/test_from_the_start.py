@@ -1,0 +1,288 @@
+"""A day was played and people go on booking: what each service heard is made again from the topics,
+is read three times over, and is heard by somebody new."""
+
+import asyncio
+import importlib
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+from typer.testing import CliRunner, Result
+
+from ops.day import checks, command
+from ops.day.databases import opened
+from ops.day.story import local
+from ops.layout import CHECKOUT, Layout
+from ops.local_system import LocalSystem
+from ops.options import Options
+from ops.ports import Ports
+from ops.rebuild import app
+from shared.bus.projections import Projections
+from shared.db.provision import SERVICES
+from shared.web.clocks import SharedClock
+from tests.faults.town import Town, until
+
+# The system is started and a day is played within the first test's time.
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
+
+VISITS, SEED = 12, 4
+OWN_CLOCK = {"bus_offset": None, "relay_lease": "expires_at"}
+"""Where a subscriber stands is what these tests move; a lease is renewed for ever."""
+
+
+def projections_of(service: str) -> Projections:
+    """What a service says that it can make again, and what not."""
+    found: Projections = importlib.import_module(f"services.{service}.handlers").PROJECTIONS
+    return found
+
+
+PROJECTIONS = [
+    pytest.param(service, name, id=f"{service}-{name}")
+    for service in SERVICES
+    for name, each in projections_of(service).items()
+    if each.refused is None
+]
+
+
+@dataclass(slots=True)
+class Played:
+    """A system on which a day was played, with a town on it that books later days."""
+
+    town: Town
+    folder: Path
+    monday: Any
+
+    @property
+    def url(self) -> str:
+        """Of the server, for looking into everything."""
+        return self.town.system.superuser_url
+
+    async def rebuild(self, *words: str) -> Result:
+        """`clinicbus rebuild`, while everything else goes on."""
+        words = (*words, "--data", str(self.folder))
+        return await asyncio.to_thread(CliRunner().invoke, app, list(words))
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[list[str]]:
+        """Meanwhile people are registered, book and call off, as fast as they are served."""
+        done: list[str] = []
+        bodies = iter(await self.town.bookings(self.monday, 200))
+
+        async def one() -> None:
+            for body in bodies:
+                booked = await self.town.book(body)
+                assert booked.status_code in (201, 409), booked.text
+                done.append(booked.text)
+                if booked.status_code == 201 and len(done) % 3 == 0:
+                    await self.cancel(booked)
+                if len(done) % 10 == 0:
+                    await self.town.register(1, f"While {len(done)}")
+
+        going = [asyncio.create_task(one()) for _ in range(2)]
+        try:
+            yield done
+        finally:
+            for task in going:
+                task.cancel()
+            outcomes = await asyncio.gather(*going, return_exceptions=True)
+            failed = [e for e in outcomes if e and not isinstance(e, asyncio.CancelledError)]
+            assert failed == []
+
+    async def cancel(self, booked: httpx.Response) -> None:
+        """Call a visit off."""
+        path = f"/v1/appointments/{booked.json()['id']}/cancel"
+        answer = await self.town.http.post(
+            self.town.system.urls["appointments"] + path,
+            json={"reason": "patient_ill"},
+            headers={
+                "Authorization": f"Bearer {self.town.system.token('front_desk', self.town.network)}",
+                "Idempotency-Key": path,
+                "If-Match": booked.headers["etag"],
+            },
+        )
+        assert answer.status_code == 200, answer.text
+
+    async def quiet(self) -> None:
+        """Every event is applied, and nothing waits to be asked or done."""
+        await self.town.settled()
+
+        async def rest() -> int:
+            now = SharedClock(self.folder.parent / "clock").now()
+            text = (
+                "SELECT (SELECT count(*) FROM intent WHERE state IN ('waiting', 'calling'))"
+                " + (SELECT count(*) FROM timer WHERE ended_at IS NULL AND due_at <= $1) AS n"
+            )
+            return sum([(await self.town.rows(s, text, now))[0]["n"] for s in SERVICES])
+
+        await until(rest, lambda left: left == 0, "the end of errands")
+        await self.town.settled()
+
+    async def everything(self, service: str) -> dict[str, str]:
+        """A hash of each table of a service, with the names of the tables."""
+        found = {}
+        async with opened(self.url, service) as eye:
+            tables = await eye.fetch(
+                "SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace"
+                " AND c.relkind IN ('r', 'p') AND NOT c.relispartition ORDER BY 1"
+            )
+            for (table,) in tables:
+                apart = OWN_CLOCK.get(table, "")
+                if apart is None:
+                    continue
+                found[table] = await eye.fetchval(
+                    f"SELECT count(*) || ' rows, ' || coalesce(encode(sha256(convert_to(string_agg("
+                    f"line, '' ORDER BY line COLLATE \"C\"), 'UTF8')), 'hex'), 'none') FROM"
+                    f" (SELECT (to_jsonb(t) - $1::text)::text AS line FROM {table} t) lines",
+                    apart,
+                )
+        return found
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def day() -> AsyncIterator[Played]:
+    """Played once."""
+    with tempfile.TemporaryDirectory(prefix="cb-start-") as name:
+        folder = Path(name)
+        clock = SharedClock(folder / "clock")
+        options = Options(
+            clock_file=folder / "clock",
+            durable=False,
+            environment={"CLINICBUS_PAYER_TIMEOUT_SECONDS": "1", "CLINICBUS_PAYER_ATTEMPTS": "1"},
+        )
+        async with (
+            LocalSystem(Layout(folder / "data"), Ports.free(), options) as system,
+            httpx.AsyncClient(timeout=30) as http,
+        ):
+            story, _, _ = await command.play(system, http, clock, VISITS, SEED)
+            await checks.settled(system.superuser_url)
+            facts = {
+                "clinics": [place.clinic_id for place in story.places],
+                "providers": {place.clinic_id: place.provider_ids for place in story.places},
+                "types": {"Office visit": story.type_id},
+            }
+            town = Town(system, http, story.network, facts)
+            yield Played(town, folder / "data", local(story.places[0], 10, days=5))
+
+
+async def test_every_projection_equals_the_live_copy_while_people_book(day: Played) -> None:
+    async with day.writing() as done:
+        for service in SERVICES:
+            before = len(done)
+            found = await day.rebuild(service)
+            assert found.exit_code == 0, found.output or found.exception
+            assert "The rebuilt copy equals the live one" in found.output
+            for each in projections_of(service).values():
+                for table in each.tables if each.refused is None else ():
+                    assert f"  {table}: 0 rows" not in found.output
+                    assert f"  {table}: " in found.output
+            assert len(done) > before, "nobody wrote meanwhile"
+    await day.quiet()
+
+
+@pytest.mark.parametrize(("service", "name"), PROJECTIONS)
+async def test_a_damaged_projection_is_found_and_put_right(
+    day: Played, service: str, name: str
+) -> None:
+    """All its rows are gone but those of a table that has nothing to lose but one row."""
+    before = await day.everything(service)
+    tables = projections_of(service)[name].tables
+    async with opened(day.url, service) as eye:
+        await eye.execute("SET session_replication_role = replica")
+        for table in tables:
+            await eye.execute(f"DELETE FROM {table}")
+    assert await day.everything(service) != before
+    found = await day.rebuild(service, name)
+    assert (found.exit_code, found.output.count(" missing")) == (1, found.output.count(" missing"))
+    assert "--swap puts the rebuilt ones in place" in found.output
+    swapped = await day.rebuild(service, name, "--swap")
+    assert swapped.exit_code == 0, swapped.output
+    again = await day.rebuild(service, name)
+    assert again.exit_code == 0, again.output
+    after = await day.everything(service)
+    assert {t for t in before if before[t] != after[t]} <= set(tables)
+    compared = {t for t in tables if not await has_version(day, service, t)}
+    assert {t: after[t] for t in compared} == {t: before[t] for t in compared}
+
+
+async def has_version(day: Played, service: str, table: str) -> bool:
+    """Whether a table counts its changes, which are not the same again when a row is made anew."""
+    text = (
+        "SELECT 1 FROM information_schema.columns WHERE table_name = $1 AND column_name = 'version'"
+    )
+    return bool(await day.town.rows(service, text, table))
+
+
+async def test_what_is_no_projection_says_why(day: Played) -> None:
+    for service in SERVICES:
+        for name, each in projections_of(service).items():
+            if each.refused is not None:
+                found = await day.rebuild(service, name)
+                assert found.exit_code == 1
+                assert each.refused in str(found.exception)
+
+
+_SESSIONS = """
+SELECT pid FROM pg_stat_activity WHERE application_name = 'clinicbus-documents-rebuild'
+"""
+
+
+async def test_a_rebuild_that_is_killed_leaves_nothing_behind(day: Played) -> None:
+    before = await day.everything("documents")
+    arguments = ["rebuild", "documents", "--swap", "--data", str(day.folder)]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "ops.cli", *arguments, cwd=CHECKOUT, env=dict(os.environ)
+    )
+
+    async def sessions() -> int:
+        return len(await day.town.rows("documents", _SESSIONS))
+
+    await until(sessions, lambda count: count == 1, "the session of the rebuild")
+    process.send_signal(signal.SIGKILL)
+    assert await process.wait() == -signal.SIGKILL
+    await until(sessions, lambda count: count == 0, "its end")
+    assert await day.everything("documents") == before
+    found = await day.rebuild("documents", "--swap")
+    assert found.exit_code == 0, found.output
+    assert await day.everything("documents") == before
+
+
+_CUT = """
+SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity
+WHERE application_name LIKE 'clinicbus-bus-%' AND datname = current_database()
+"""
+
+
+async def test_reading_every_topic_three_times_from_the_start_changes_nothing(
+    day: Played,
+) -> None:
+    """Each round the members join again and begin where their database says."""
+    await day.quiet()
+    before = {service: await day.everything(service) for service in SERVICES}
+    stood = {s: await day.town.rows(s, "SELECT * FROM bus_offset ORDER BY 2, 3") for s in SERVICES}
+    assert all(sum(row["next_offset"] for row in rows) > 0 for rows in stood.values())
+    for _ in range(3):
+        for service in SERVICES:
+            await day.town.rows(service, "UPDATE bus_offset SET next_offset = 0")
+        async with opened(day.url, "bus") as eye:
+            assert await eye.fetchval(_CUT) > 0
+        for service in SERVICES:
+            text = "SELECT * FROM bus_offset ORDER BY 2, 3"
+
+            async def stands(service: str = service, text: str = text) -> Any:
+                return await day.town.rows(service, text)
+
+            there = stood[service]
+            await until(stands, lambda rows, there=there: rows == there, f"{service} at the end")
+    await day.quiet()
+    after = {service: await day.everything(service) for service in SERVICES}
+    assert after == before
+    assert all(len(tables) > 15 for tables in after.values())
