@@ -21,12 +21,14 @@ from ops.errors import CannotRun
 ELSEWHERE = {
     "parked": "ops.parked",
     "unreadable": "ops.unreadable",
+    "bus": "ops.bus",
     "kafka": "ops.kafka",
     "read-271": "ops.read_271",
     "import-fhir": "ops.import_fhir",
     "day": "ops.day",
     "trace": "ops.trace",
     "rebuild": "ops.rebuild",
+    "audit-bus": "ops.audit_bus",
 }
 
 
