@@ -6,7 +6,6 @@ Without `--swap` nothing is changed.
 
 import asyncio
 import importlib
-import os
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,12 +14,10 @@ from uuid import UUID
 
 import typer
 
-from ops import environment, layout
 from ops.errors import CannotRun
 from ops.rebuild.run import Report, Service, rebuild
-from shared.bus.kafka import KafkaBus
-from shared.bus.port import Bus, BusError
-from shared.bus.postgres import PostgresBus
+from ops.running import bus_of, variables_of
+from shared.bus.port import BusError
 from shared.db.pool import AWAY
 from shared.db.provision import SERVICES
 
@@ -43,7 +40,7 @@ def command(
     """
     if service not in SERVICES:
         raise CannotRun(f"There is no service {service}: choose from {', '.join(SERVICES)}.")
-    variables = _variables(data)
+    variables = variables_of(data)
     found = service_of(service, variables)
     names = [n for n, each in found.projections.items() if each.refused is None]
     if projection is not None:
@@ -51,7 +48,7 @@ def command(
             known = ", ".join(found.projections)
             raise CannotRun(f"{service} has no projection {projection}: choose from {known}.")
         names = [projection]
-    bus = bus_of(service, variables)
+    bus = bus_of(variables)
 
     async def run() -> Report:
         try:
@@ -78,21 +75,6 @@ def service_of(name: str, variables: Mapping[str, str]) -> Service:
         variables[f"CLINICBUS_{name.upper()}_{part}_URL"] for part in ("OWNER", "APP", "WORKER")
     )
     return Service(name, owner, app_url, worker, handlers.SUBSCRIPTIONS, handlers.PROJECTIONS)
-
-
-def bus_of(name: str, variables: Mapping[str, str]) -> Bus:
-    """The bus as a service's worker may read it; nothing is opened yet."""
-    if variables.get("CLINICBUS_BUS", "postgres") == "kafka":
-        return KafkaBus(variables["CLINICBUS_KAFKA"])
-    return PostgresBus(variables[f"CLINICBUS_{name.upper()}_BUS_URL"])
-
-
-def _variables(data: Path | None) -> dict[str, str]:
-    """This process's variables, where they name databases; else those of the system that runs."""
-    own = {name: text for name, text in os.environ.items() if name.startswith(environment.OWN)}
-    if any(name.endswith("_OWNER_URL") for name in own):
-        return own
-    return environment.of_operator(layout.choose(data))
 
 
 def lines_of(service: str, names: list[str], report: Report) -> list[str]:

@@ -4,13 +4,14 @@ A row is its compared columns as JSON with sorted keys, and times in UTC; the ha
 rows is the SHA-256 of their SHA-256s in order. The server makes both, so nothing leaves it.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import asyncpg
 
 from ops.errors import CannotRun
+from shared.bus.projections import Projection
 from shared.db.work import Work
 
 Copy = Literal["public", "pg_temp"]
@@ -50,12 +51,14 @@ ON CONFLICT ({key}) DO {then}
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A table's columns: all that are written, those that are compared, and its primary key."""
+    """A table's columns: all that are written, those that are compared, its primary key, and how
+    what the service counts there itself is counted anew."""
 
     table: str
     whole: tuple[str, ...]
     compared: tuple[str, ...]
     key: tuple[str, ...]
+    counted: Mapping[str, str]
 
     @property
     def deleting(self) -> str:
@@ -97,14 +100,17 @@ class Difference:
     row: str | None
 
 
-async def shape_of(raw: asyncpg.Connection, table: str, apart: Collection[str]) -> Shape:
+async def shape_of(raw: asyncpg.Connection, table: str, projection: Projection) -> Shape:
     """Read a table's columns. Raises CannotRun where it has no primary key, or is not there."""
     rows = await raw.fetch(_COLUMNS, table)
     whole = tuple(row["name"] for row in rows)
     key = tuple(row["name"] for row in rows if row["in_key"])
     if not key:
         raise CannotRun(f"There is no table {table} with a primary key.")
-    return Shape(table, whole, tuple(name for name in whole if name not in apart), key)
+    apart = {*projection.apart, *projection.counted}
+    compared = tuple(name for name in whole if name not in apart)
+    counted = {name: sql for name, sql in projection.counted.items() if name in whole}
+    return Shape(table, whole, compared, key, counted)
 
 
 async def digest(work: Work, shape: Shape, copy: Copy) -> Digest:
@@ -118,7 +124,9 @@ async def differences(work: Work, shape: Shape) -> list[Difference]:
     """The rows of the work's network that are not the same in both copies."""
 
     def side(copy: Copy) -> str:
-        key, compared, whole = (_of(names) for names in (shape.key, shape.compared, shape.whole))
+        key, compared = _of(shape.key), _of(shape.compared)
+        # A lost row cannot be counted on by a command meanwhile: without it, the command refuses.
+        whole = ", ".join(f'{shape.counted.get(n, _of([n]))} AS "{n}"' for n in shape.whole)
         return _SIDE.format(copy=copy, table=shape.table, key=key, compared=compared, whole=whole)
 
     text = _DIFFER.format(live=side("public"), rebuilt=side("pg_temp"))

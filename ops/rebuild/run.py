@@ -89,7 +89,7 @@ async def rebuild(
     doubled = [table for each in service.projections.values() for table in each.tables]
     async with Live.opened(service.name, service.owner_url, service.worker_url) as live:
         shapes = [
-            await shape_of(live.owner, table, service.projections[name].apart)
+            await shape_of(live.owner, table, service.projections[name])
             for name in names
             for table in service.projections[name].tables
         ]

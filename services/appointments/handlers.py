@@ -99,6 +99,13 @@ SUBSCRIPTIONS = Subscriptions(
 )
 
 PROJECTIONS = {
-    "patients": Projection(("known_patients", "known_consents")),
+    "patients": Projection(
+        ("known_patients", "known_consents"),
+        # Checking out counts the visits that make a patient a known one.
+        counted={
+            "visits": "(SELECT count(*) FROM appointments a WHERE a.network_id = t.network_id"
+            " AND a.patient_id = t.patient_id AND a.checked_out_at IS NOT NULL)"
+        },
+    ),
     "visits": Projection(("visit_covers", "visit_packets")),
 }
