@@ -201,8 +201,7 @@ SMALL = {
                     ("fee", MOVED, 1), ("appointment", MOVED, 1)],
     "payments": [("patient", SEEN, 1), ("clinic", SEEN, 1), ("appointment", SEEN, 3),
                  ("estimate", SEEN, 1)],
-    "documents": [("patient", MOVED, 2), ("appointment", MOVED, 2), ("visit_cover", MOVED, 1),
-                  ("estimate", MOVED, 1)],
+    "documents": [("patient", MOVED, 4), ("appointment", MOVED, 3)],
 }  # fmt: skip
 """What each service is told in every order there is: the first events of subjects around a visit to
 which something happened. Each touches what another of them touches, or waits for it."""
@@ -252,7 +251,7 @@ async def test_of_a_few_events_every_order_there_is_ends_the_same(
     tables = {**HEARD[name], **MADE.get(name, {})}
     orders = list(interleavings(queues))
     lengths = [len(queue) for queue in queues]
-    assert len(orders) == factorial(sum(lengths)) // prod(map(factorial, lengths)) >= 60
+    assert len(orders) == factorial(sum(lengths)) // prod(map(factorial, lengths)) >= 35
     ends: dict[str, tuple[Record, ...]] = {}
     for number, order in enumerate(orders):
         # Once more what came first, and what came last.
