@@ -20,11 +20,18 @@ from ops.rebuild.live import Live
 from ops.rebuild.run import Report, Service, rebuild
 from shared.bus.consumer import Consumer
 from shared.bus.parked import ask, find
-from shared.bus.port import Message
+from shared.bus.port import Bus, Message
 from shared.bus.projections import Projection
 from shared.bus.subscriptions import Subscriptions
 from shared.bus.tests.company import TOPIC, Company, ThingChanged, said, until
-from shared.bus.tests.conftest import company, company_urls
+from shared.bus.tests.conftest import (
+    bus_database,
+    company,
+    company_urls,
+    kafka_bus,
+    postgres_bus,
+)
+from shared.bus.tests.harness import KafkaHarness, PostgresHarness
 from shared.contracts.envelope import Envelope, Event
 from shared.db.locks import lock_key
 from shared.db.mechanism import protect_clinic_table
@@ -33,7 +40,7 @@ from shared.testing.memory_bus import MemoryBus
 from shared.values.errors import Conflict
 from shared.values.ids import new_id
 
-__all__ = ["company", "company_urls"]
+__all__ = ["bus_database", "company", "company_urls", "kafka_bus", "postgres_bus"]
 """Fixtures of the bus's own tests."""
 
 SEEN = """
@@ -241,6 +248,47 @@ async def test_a_rebuilt_copy_equals_the_live_one_while_others_write(beta: Beta)
     once = {"outbox": last.events, "timer": 44, "intent": last.events, "audit": last.events}
     assert await beta.said() == once
     await beta.as_before()
+
+
+async def heard_and_made_again(beta: Beta, bus: Bus) -> None:
+    """A group that the bus never saw, with no offset stored, begins at the start; what it keeps is
+    made again; and reading all of it thrice more changes nothing."""
+    beta.company.bus = bus
+    await bus.create_topics([TOPIC])
+    told = story(new_id(), 7, 3)
+    await beta.company.append(*told)
+    assert await beta.sql("SELECT 1 FROM bus_offset") == []
+    async with beta.live():
+        await until(beta.drained)
+    assert [(row["changes"], row["version"]) for row in await beta.rows()] == [(3, 3)] * 7
+    once = await beta.said()
+    assert once["outbox"] == len(told)
+    report = await beta.rebuild()
+    assert (report.equal, report.events) == (True, len(told))
+    await beta.sql("UPDATE seen SET value = 0")
+    assert (await beta.rebuild(swap=True)).swapped == 7
+    before = await beta.rows()
+    for _ in range(3):
+        await beta.sql("UPDATE bus_offset SET next_offset = 0")
+        async with beta.live():
+            await until(beta.drained)
+    assert await beta.rows() == before
+    assert await beta.said() == once
+    assert beta.handled == 3 * len(told)
+
+
+async def test_a_newcomer_begins_at_the_start_in_memory(beta: Beta) -> None:
+    await heard_and_made_again(beta, beta.company.bus)
+
+
+async def test_a_newcomer_begins_at_the_start_on_postgres(
+    beta: Beta, postgres_bus: PostgresHarness
+) -> None:
+    await heard_and_made_again(beta, await postgres_bus.bus())
+
+
+async def test_a_newcomer_begins_at_the_start_on_kafka(beta: Beta, kafka_bus: KafkaHarness) -> None:
+    await heard_and_made_again(beta, await kafka_bus.bus())
 
 
 async def test_what_was_planted_altered_or_lost_is_named_and_put_right(beta: Beta) -> None:
