@@ -16,7 +16,7 @@ class Projection:
     """
 
     tables: tuple[str, ...]
-    apart: frozenset[str] = frozenset({"version"})
+    apart: frozenset[str] = frozenset()
     counted: Mapping[str, str] = field(default_factory=dict)
     refused: str | None = None
 

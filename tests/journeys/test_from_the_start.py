@@ -11,7 +11,8 @@ import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,8 @@ class Played:
     async def writing(self) -> AsyncIterator[list[str]]:
         """Meanwhile people are registered, book and call off, as fast as they are served."""
         done: list[str] = []
-        bodies = iter(await self.town.bookings(self.monday, 200))
+        week = [await self.town.bookings(self.monday + timedelta(days=n), 60) for n in range(5)]
+        bodies = cycle([body for of_a_day in week for body in of_a_day])
 
         async def one() -> None:
             for body in bodies:

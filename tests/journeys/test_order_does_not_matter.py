@@ -4,6 +4,7 @@ often, it ends in the same state. Only the order of each subject is kept, as the
 import importlib
 import json
 import os
+import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ import pytest
 import pytest_asyncio
 
 from ops.day.databases import opened
+from ops.layout import CHECKOUT
 from ops.payer_simulator.app import PayerSimulator
 from services.eligibility.clients import HttpPayer
 from services.eligibility.errands import errands
@@ -363,3 +365,50 @@ async def test_an_event_of_one_network_leaves_no_row_in_another(
             await one.steps.apply(Apply(group))
     assert all((await one.state(first, heard, {})).values())
     assert not any((await one.state(second, heard, {})).values())
+
+
+IMPURE = re.compile(
+    r"(?<!work\.)\bnew_id\(|\buuid[147]\(|\b(now|utcnow|today|time\.time|monotonic|perf_counter)\("
+    r"|\b(random|secrets|clock_timestamp|gen_random_uuid|current_date|current_timestamp)\b",
+    re.IGNORECASE,
+)
+DRAWN = (
+    "new_id()",
+    "uuid4()",
+    "datetime.now(UTC)",
+    "date.today()",
+    "SELECT now()",
+    "random.choice",
+)
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES))
+async def test_nothing_that_a_handler_calls_draws_an_id_or_reads_a_clock(name: str) -> None:
+    """Ids come from the event's, and times are the event's."""
+    folder = CHECKOUT / "services" / name
+    layers = ("handlers", "commands", "queries", "events", "domain", "tables")
+    paths = [p for layer in layers for p in (folder / f"{layer}.py", *folder.glob(f"{layer}/*.py"))]
+    sources = {path: path.read_text() for path in paths if path.exists()}
+    assert len(sources) > 6
+    assert all(IMPURE.search(text) for text in DRAWN)
+    found = {
+        f"{path.relative_to(folder)}: {match[0]}"
+        for path, text in sources.items()
+        for match in IMPURE.finditer(text)
+    }
+    assert found == set()
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES))
+async def test_no_column_of_a_projection_fills_itself(
+    listeners: dict[str, Listener], name: str
+) -> None:
+    """Nor does the database."""
+    text = (
+        "SELECT table_name || '.' || column_name, column_default FROM information_schema.columns"
+        " WHERE table_schema = 'public' AND table_name = ANY($1)"
+    )
+    tables = [t for each in projections_of(name).values() for t in each.tables]
+    rows = await listeners[name].eye.fetch(text, tables)
+    assert len(rows) >= 3 * len(tables)
+    assert [tuple(row) for row in rows if row[1] is not None] == []
