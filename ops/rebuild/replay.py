@@ -1,6 +1,7 @@
 """The topics from their start through the real handlers, as far as the live copy has heard them."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
@@ -124,7 +125,7 @@ class Replay:
         """All in one transaction; after a failure one by one, and who fails stops its key."""
         try:
             async with self.shadow.work(network_id) as work:
-                await apply_all(work, deliveries, self.subscriptions)
+                await apply_all(work, deliveries, self.subscriptions, Counter())
             return
         except Exception as error:  # noqa: BLE001 - judged
             problem = self._problem(error)
@@ -147,7 +148,7 @@ class Replay:
                 await write_applied(work.raw, network_id, {key: Standing(past, None)})
         try:
             async with self.shadow.work(network_id) as work:
-                await apply_all(work, [delivery], self.subscriptions)
+                await apply_all(work, [delivery], self.subscriptions, Counter())
         except Exception as error:  # noqa: BLE001 - judged
             self._problem(error)
             async with self.shadow.work(network_id) as work:
