@@ -8,7 +8,7 @@ from shared.contracts.envelope import PREFIX, Event
 _ID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _UUID = {"format": "uuid"}
 
-OPTIONAL = {"ce_clinic", "ce_causationid", "ce_traceparent"}
+OPTIONAL = {"ce_clinic", "ce_causationid", "ce_traceparent", "ce_recordedtime"}
 
 
 def header_schema(event: type[Event]) -> dict[str, Any]:
@@ -52,8 +52,9 @@ def _told(event: type[Event]) -> Mapping[str, tuple[str, Mapping[str, str]]]:
             {"const": "restricted"},
         ),
         "ce_traceparent": (
-            "W3C trace context of the request that began the flow",
+            "W3C trace context of what said it: a request, or a handler",
             {"pattern": "^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$"},
         ),
+        "ce_recordedtime": ("when it was written down, by real time", {"format": "date-time"}),
         "content-type": ("of the value", {"const": "application/json"}),
     }

@@ -9,6 +9,8 @@ from shared.contracts.versions import lineage
 from shared.db.locks import LockKey
 from shared.db.work import Work
 
+HANDLER_SECONDS = 30.0
+
 Handler = Callable[[Work, Envelope, Any], Awaitable[None]]
 
 
@@ -16,11 +18,13 @@ Handler = Callable[[Work, Envelope, Any], Awaitable[None]]
 class Subscriptions:
     """A function an event, and a pure `locks` beside them: what the function will change.
 
+    handler_seconds: how long a function may take for one event.
     Raises ValueError for two versions of one event: a happening must take effect once.
     """
 
     handlers: Mapping[type[Event], Handler]
     locks: Callable[[Event], Sequence[LockKey]]
+    handler_seconds: float = HANDLER_SECONDS
 
     def __post_init__(self) -> None:
         names = [(event.producer, event.name) for event in self.handlers]

@@ -14,7 +14,7 @@ from sqlmodel import Field, SQLModel
 from shared.bus.consumer import Consumer
 from shared.bus.port import Bus, Message, Producer, Record
 from shared.bus.relay import Relay
-from shared.bus.subscriptions import Subscriptions
+from shared.bus.subscriptions import HANDLER_SECONDS, Subscriptions
 from shared.contracts.envelope import Envelope, Event, headers_of
 from shared.contracts.partition import partition_of
 from shared.db.actor import Actor
@@ -72,6 +72,15 @@ class Thing(Row, table=True):
     value: int = 0
 
 
+class Tally(Row, table=True):
+    """What beta counts when a test asks it to."""
+
+    __tablename__ = "tally"
+
+    network_id: UUID = Field(primary_key=True)
+    value: int = Field(primary_key=True)
+
+
 TABLES = {
     "alpha": """
 CREATE TABLE thing (network_id uuid NOT NULL, id uuid NOT NULL, version int NOT NULL,
@@ -83,6 +92,9 @@ CREATE TABLE effect (network_id uuid NOT NULL, id bigint GENERATED ALWAYS AS IDE
   xid xid8 NOT NULL DEFAULT pg_current_xact_id(), UNIQUE (network_id, id))
 """,
 }
+TALLY = """
+CREATE TABLE tally (network_id uuid NOT NULL, value int NOT NULL, PRIMARY KEY (network_id, value))
+"""
 LATE_CHECK = """
 CREATE FUNCTION no_thirteen() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -105,7 +117,8 @@ async def migrate(owner_url: str, service: str) -> None:
     upgrade_bus_0002(statements.append, service)
     statements.append(TABLES[service])
     if service == "beta":
-        statements += [LATE_CHECK, LATE_TRIGGER]
+        statements += [LATE_CHECK, LATE_TRIGGER, TALLY]
+        protect_clinic_table(statements.append, "tally", "beta_app")
     table = "thing" if service == "alpha" else "effect"
     protect_clinic_table(statements.append, table, f"{service}_app")
     connection = await asyncpg.connect(owner_url)
@@ -114,6 +127,11 @@ async def migrate(owner_url: str, service: str) -> None:
             await connection.execute(text)
     finally:
         await connection.close()
+
+
+def locks_of(event: Event) -> Sequence[LockKey]:
+    """What beta's function changes."""
+    return [lock_key("thing", event.subject_id)]
 
 
 @dataclass(slots=True)
@@ -127,6 +145,10 @@ class Company:
     bus: Bus
     poisons: set[int] = field(default_factory=set)
     failing: Callable[[Work, int], Awaitable[None]] | None = None
+    locks: Callable[[Event], Sequence[LockKey]] = locks_of
+    handler_seconds: float = HANDLER_SECONDS
+    effects_of: Callable[[Work, int], Awaitable[None]] | None = None
+    """Instead of what beta does."""
     clock: FixedClock = field(default_factory=lambda: FixedClock(NOON))
 
     async def change(self, network_id: UUID, thing_id: UUID, *values: int) -> None:
@@ -146,9 +168,12 @@ class Company:
     @property
     def subscriptions(self) -> Subscriptions:
         """What beta hears."""
-        return Subscriptions({ThingChanged: self._on_changed}, _locks)
+        return Subscriptions({ThingChanged: self._on_changed}, self.locks, self.handler_seconds)
 
     async def _on_changed(self, work: Work, envelope: Envelope, event: ThingChanged) -> None:
+        if self.effects_of is not None:
+            await self.effects_of(work, event.value)
+            return
         if self.failing is not None:
             await self.failing(work, event.value)
         await work.raw.execute(
@@ -205,10 +230,6 @@ class Company:
     async def append(self, *messages: Message) -> None:
         """Put messages on the bus past the outbox."""
         await self.bus.append(Producer("alpha", 1), messages)
-
-
-def _locks(event: Event) -> Sequence[LockKey]:
-    return [lock_key("thing", event.subject_id)]
 
 
 def said(

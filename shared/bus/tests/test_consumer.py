@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from uuid import UUID
@@ -13,11 +13,12 @@ import pytest
 from shared.bus import parked
 from shared.bus.consumer import Consumer
 from shared.bus.consumer_actions import Action, Apply, Fact, Fenced, Keep, Move, Park, Records
-from shared.bus.port import Message
+from shared.bus.port import Assigned, BusStuck, GroupBroken, Message, Record, Revoked
 from shared.bus.tests.company import (
     NOON,
     TOPIC,
     Company,
+    Tally,
     ThingMoved,
     record,
     said,
@@ -26,7 +27,7 @@ from shared.bus.tests.company import (
 from shared.db import failpoints
 from shared.db.locks import advisory_number
 from shared.db.work import Work
-from shared.testing.memory_bus import MemoryBus
+from shared.testing.memory_bus import MemoryBus, MemorySubscription
 from shared.values.errors import Busy
 from shared.values.ids import new_id
 
@@ -539,3 +540,84 @@ async def test_row_security_holds_for_both_roles(company: Company) -> None:
         for text in (f"SELECT * FROM {day}", "SELECT * FROM thing", "DELETE FROM outbox"):
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await raw.execute(text)
+
+
+async def test_rows_that_handlers_only_add_go_together_and_are_there_for_the_next(
+    company: Company,
+) -> None:
+    """Ten events that add a row each are one statement; a handler that asks sees all before it."""
+    network_id, thing_id = new_id(), new_id()
+    seen: list[int] = []
+    statements: list[str] = []
+
+    async def add(work: Work, value: int) -> None:
+        work.insert(Tally, [{"network_id": work.network_id, "value": value}])
+        if value % 5 == 0:
+            seen.append(await work.raw.fetchval("SELECT count(*) FROM tally"))
+
+    await company.beta_super.execute("TRUNCATE tally")
+    company.effects_of = add
+    messages = [said(network_id, thing_id, n, n) for n in range(1, 12)]
+    async with company.beta.raw("worker") as raw:
+        raw.add_query_logger(lambda query: statements.append(query.query))
+    consumer = company.consumer()
+    consumer._steps = replace(consumer._steps, bus_id="b")
+    key = (TOPIC, messages[0].partition)
+    await company.beta_super.execute("INSERT INTO bus_offset VALUES ('b', $1, $2, 0)", *key)
+    consumer._machine.assigned({key: 0})
+    await step(consumer, *messages)
+    assert seen == [4, 9]
+    assert await company.beta_super.fetchval("SELECT count(*) FROM tally") == 11
+    assert sum("INSERT INTO tally" in text for text in statements) == 3
+
+
+class StuckSubscription(MemorySubscription):
+    """A member that is behind and reads nothing, though it looks alive."""
+
+    async def poll(self, max_records: int, timeout: float) -> list[Record]:
+        """As a watchdog would have it."""
+        raise BusStuck("nothing comes")
+
+
+class StuckBus(MemoryBus):
+    """A bus whose first members are stuck."""
+
+    times: int = 0
+
+    async def subscribe(
+        self, group: str, topics: Sequence[str], *, on_assigned: Assigned, on_revoked: Revoked
+    ) -> MemorySubscription:
+        """Another member in its place."""
+        found = await super().subscribe(
+            group, topics, on_assigned=on_assigned, on_revoked=on_revoked
+        )
+        if self.times > 0:
+            self.times -= 1
+            values = {name: getattr(found, name) for name in found.__slots__}
+            stuck = StuckSubscription(**values)
+            self.log.groups[group].remove(found)
+            self.log.groups[group].append(stuck)
+            return stuck
+        return found
+
+
+@pytest.mark.parametrize("times", [1, 2])
+async def test_a_stuck_client_is_made_anew_once_and_then_the_process_ends(
+    company: Company, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    """A new client helps as a rule; where it does not, only a new process may."""
+    monkeypatch.setattr("shared.bus.consumer.REJOIN_SECONDS", 0.01)
+    network_id, thing_id = new_id(), new_id()
+    await company.append(said(network_id, thing_id, 1, 1))
+    assert isinstance(company.bus, MemoryBus)
+    bus = StuckBus(company.bus.log)
+    bus.times = times
+    consumer = company.consumer(bus)
+    if times == 1:
+        async with running(consumer):
+            await heard(company)
+        assert await company.values(thing_id) == [1]
+    else:
+        with pytest.raises(GroupBroken):
+            await consumer.run()
+        assert await company.values(thing_id) == []
