@@ -25,8 +25,10 @@ class Chaos(Process):
 
     def _turns(self) -> Turns[None]:
         world, plan, random = self.world, self.world.plan, self.world.random
-        while not world.healing:
+        while True:
             yield TICK
+            if world.healing:
+                return
             for what, every in (
                 (self._kill, plan.kill_every),
                 (self._pause, plan.pause_every),
@@ -66,7 +68,8 @@ class Chaos(Process):
         # As by SIGSTOP, mostly with something decided and not done.
         world, random = self.world, self.world.random
         process = random.choice([*world.relays, *world.consumers])
-        process.paused_until = world.clockwork.now + random.uniform(0.2, 7.0)
+        until = world.clockwork.now + random.uniform(0.2, 7.0)
+        process.paused_until = max(process.paused_until, until)
         world.note(self, "pause", process.name)
 
     def _deal(self) -> None:

@@ -112,6 +112,9 @@ class ConsumerProcess(Process):
     def one_by_one(self, call: Turns[None]) -> Turns[None]:
         """A transport makes its calls one after the other."""
         turn, self.called = self.called, self.called + 1
+        return self._in_line(turn, call)
+
+    def _in_line(self, turn: int, call: Turns[None]) -> Turns[None]:
         try:
             while self.calls != turn:
                 yield 0.02

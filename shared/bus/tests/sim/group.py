@@ -38,6 +38,7 @@ class Group(Process):
         for task in list(member.tasks):
             if task is not member.main:
                 self.world.clockwork.end(task)
+        member.called = member.calls = 0
 
     def settled(self) -> bool:
         """Whether each partition has an owner that reads it."""

@@ -69,7 +69,7 @@ class Settler:
             except HandlerFailed as error:
                 if error.how == "transient":
                     raise
-                yield from self._fails(owner)
+                yield from self._fails(owner, delivery.envelope.subject_seq)
                 return
             if step == "waits":
                 return
@@ -113,15 +113,20 @@ class Settler:
         """End the waiting where nothing is held any more."""
         self.world.beta.let_go(transaction, owner)
 
-    def _fails(self, owner: Owner) -> Turns[None]:
+    def _fails(self, owner: Owner, seq: int) -> Turns[None]:
         beta = self.world.beta
         transaction = beta.begin()
         try:
             yield from beta.lock(transaction, [("key", owner)])
-            beta.park(transaction, owner, "poison")
+            if self.still_waits(transaction, owner, seq):
+                beta.park(transaction, owner, "poison")
             yield from beta.commit(transaction)
         finally:
             beta.give_up(transaction)
+
+    def still_waits(self, transaction: Hearing, owner: Owner, seq: int) -> bool:
+        """Whether no other process has applied or skipped it meanwhile."""
+        return seq > self.world.beta.applied(transaction, owner)
 
     def _skip(self, asked: Asked) -> Turns[str]:
         """Go past a key's failing event. It is lost on purpose."""

@@ -24,7 +24,7 @@ from shared.bus.tests.sim.relays import RelayProcess
 from shared.bus.tests.sim.server import Broken
 from shared.bus.tests.sim.truth import Truth, Violation
 
-REST_SECONDS = 60.0
+REST_SECONDS = 200.0
 """How long everything may take to come to rest once nothing goes wrong any more."""
 
 __all__ = ["Violation", "World"]
