@@ -122,9 +122,23 @@ class Beta(Server[Hearing]):
         found: Parked | None = self.get(transaction, "parked", owner)
         return found
 
-    def park(self, transaction: Hearing, owner: Owner, kind: Parked, before: int = 0) -> None:
-        """Let a key wait."""
+    def tries(self, transaction: Hearing, owner: Owner) -> int:
+        """How often a key was parked again."""
+        return self.get(transaction, "tries", owner) or 0
+
+    def park(
+        self,
+        transaction: Hearing,
+        owner: Owner,
+        kind: Parked,
+        before: int = 0,
+        seconds: float = 0.0,
+    ) -> None:
+        """Let a key wait, a `retry` for some seconds."""
+        again = self.parked(transaction, owner) is not None
+        transaction.rows["tries", owner] = self.tries(transaction, owner) + 1 if again else 0
         transaction.rows["parked", owner] = kind
+        transaction.rows["retry_at", owner] = self.now + seconds
         if kind == "hole":
             transaction.holes.append((subject_of(owner), before))
 

@@ -25,7 +25,7 @@ def rest_of(world: "World") -> list[str]:
         rest.append("asked for and not done")
     for owner, kind in beta.waiting().items():
         stop = world.truth.stops_at(subject_of(owner))
-        if stop != next(iter(beta.held(None, owner)), 0):
+        if kind != "poison" or stop != next(iter(beta.held(None, owner)), 0):
             rest.append(f"{subject_of(owner)} waits as {kind}, and not for {stop}")
     if world.truth.history_lost and not world.operators.healed:
         rest.append("to be sent again")

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from shared.bus import consumer_machine as c
+from shared.bus import consumer_actions as c
+from shared.bus import consumer_machine as m
 from shared.bus.port import BusError, OffsetOutOfRange, Record
 from shared.bus.port import TopicPartition as At
 from shared.bus.tests.company import ThingChanged
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 KNOWN = {ThingChanged.wire_type(): ThingChanged}
 REJOIN_SECONDS = 1.0
 HALT_SECONDS = 2.0
+LATER = {"40001", "40P01", "55P03"}
+"""What `shared.bus.failures` takes for a failure of this transaction alone."""
 
 
 class Cancelled(Exception):
@@ -42,8 +45,8 @@ class ConsumerProcess(Process):
         self.calls = 0
         self.main = world.clockwork.start(self, self._turns())
 
-    def _fresh(self) -> c.ConsumerMachine:
-        return c.ConsumerMachine(KNOWN, lambda _event: (), self.world.random.random)
+    def _fresh(self) -> m.ConsumerMachine:
+        return m.ConsumerMachine(KNOWN, lambda _event: (), self.world.random.random)
 
     def clock(self) -> float:
         """This process's monotonic clock."""
@@ -131,7 +134,6 @@ class ConsumerProcess(Process):
             missing = [at for at in partitions if at not in offsets]
             if missing:
                 yield beta.lag()
-                self.world.log.check_up()
                 starts = {at: self.starts_at(at) for at in missing}
                 yield from beta.statement()
                 beta.store_first(starts)
@@ -143,8 +145,11 @@ class ConsumerProcess(Process):
         self.take(offsets)
 
     def starts_at(self, at: At) -> int:
-        """Where a partition begins that was never read."""
-        return self.world.log.partitions[at].start
+        """Where a partition begins that was never read. Raises OffsetOutOfRange, BusUnavailable."""
+        self.world.log.check_up()
+        if self.world.log.partitions[at].start > 0:
+            raise OffsetOutOfRange(*at, 0)
+        return 0
 
     def take(self, offsets: Mapping[At, int]) -> None:
         """Read from there on."""
@@ -176,7 +181,8 @@ class ConsumerProcess(Process):
         except Cancelled:
             return c.Failed("transient", "revoked")
         except Broken as error:
-            return c.Failed("transient", str(error))
+            how: c.How = "transient" if str(error) in LATER else "away"
+            return c.Failed(how, str(error))
         except HandlerFailed as error:
             return c.Failed(error.how, error.problem)
         finally:
@@ -193,9 +199,16 @@ class ConsumerProcess(Process):
             case c.Move():
                 return (yield from self.steps.move(action))
             case c.Settle():
-                return (yield from self.settler.settle())
+                return (yield from self._settle())
             case c.Resync():
                 return (yield from self._resync())
+
+    def _settle(self) -> Turns[c.Fact]:
+        stood = dict(self.machine.positions)
+        yield from self.world.beta.statement()
+        if self.world.beta.stored(sorted(stood)) != stood:
+            return c.Fenced()
+        return (yield from self.settler.settle())
 
     def _resync(self) -> Turns[c.Fact]:
         yield from self.world.beta.statement()

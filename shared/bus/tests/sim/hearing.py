@@ -4,9 +4,9 @@ They follow `shared.bus.steps` and `shared.bus.effects`; each judgement is produ
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from shared.bus import consumer_machine as c
+from shared.bus import consumer_actions as c
 from shared.bus import delivery as d
 from shared.bus.tests.company import ThingChanged
 from shared.bus.tests.sim.alpha import POISON
@@ -18,10 +18,13 @@ if TYPE_CHECKING:
     from shared.bus.tests.sim.world import World
 
 
+FIRST_RETRY_SECONDS = 1.0
+
+
 class HandlerFailed(Exception):
     """What the adapter makes of an exception of a handler."""
 
-    def __init__(self, how: Literal["transient", "slow", "permanent"], problem: str) -> None:
+    def __init__(self, how: c.How, problem: str) -> None:
         super().__init__(problem)
         self.how, self.problem = how, problem
 
@@ -124,7 +127,10 @@ class Steps:
         try:
             yield from self.lock(transaction, (delivery,))
             if delivery.envelope.subject_seq > beta.applied(transaction, owner):
-                beta.park(transaction, owner, "poison")
+                if step.passes:
+                    beta.park(transaction, owner, "retry", seconds=FIRST_RETRY_SECONDS)
+                else:
+                    beta.park(transaction, owner, "poison")
                 self.hold_culprit(transaction, delivery)
             self.process.checked()
             yield from beta.commit(transaction)

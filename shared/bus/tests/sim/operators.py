@@ -51,7 +51,7 @@ class Operators(Process):
         if blocked and kind == "poison" and not world.healing and world.random.random() < 0.3:
             if not world.plan.forgetful:
                 self._ask(owner, "skip")
-        elif not blocked or world.random.random() < 0.2:
+        elif (kind == "poison" and not blocked) or world.random.random() < 0.2:
             self._ask(owner, "retry")
 
     def _head(self, owner: Owner) -> Said | None:
@@ -81,14 +81,12 @@ class Operators(Process):
                 world.log.put(stored.row.message)
         transaction = beta.begin()
         try:
-            stored_at = [at for at in sorted(world.log.partitions) if ("offset", at) in beta.rows]
+            stored_at = sorted(world.log.partitions)
             yield from beta.lock(transaction, [("offset", at) for at in stored_at])
             for at in stored_at:
                 transaction.rows["offset", at] = world.log.partitions[at].start
             yield from beta.commit(transaction)
             world.note(self, "refill", "")
-            for member in world.group.members:
-                member.joined = False  # who has nothing to read would not notice: they join anew
         except Broken:
             world.note(self, "refill", "broken")
         finally:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from shared.bus import consumer_machine as c
+from shared.bus import consumer_actions as c
 from shared.bus.delivery import Delivery, delivery_of
 from shared.bus.port import Record
 from shared.bus.tests.sim.beta import Asked, Hearing, Owner, subject_of
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from shared.bus.tests.sim.consumers import ConsumerProcess
     from shared.bus.tests.sim.world import World
 
+SLOW_TRIES = 3
+RETRY_LAST_SECONDS = 20.0
+"""Shorter than production's, for the sake of the time it takes to come to rest."""
+
 
 @dataclass(slots=True)
 class Settler:
@@ -23,19 +27,21 @@ class Settler:
     process: "ConsumerProcess"
 
     def settle(self) -> Turns[c.Fact]:
-        """One round. Raises what is transient."""
+        """One round. Raises Broken where the database is away."""
         beta = self.world.beta
         yield from beta.statement()
         asked = [each for each in beta.asked if ("outcome", each.number) not in beta.rows]
-        healed = [owner for owner, kind in beta.waiting().items() if self._healed(owner, kind)]
+        due = [owner for owner, kind in beta.waiting().items() if self._due(owner, kind)]
         for each in asked:
             yield from self._do(each)
-        for owner in healed:
+        for owner in due:
             yield from self.replay(owner)
         return c.Done()
 
-    def _healed(self, owner: Owner, kind: str) -> bool:
+    def _due(self, owner: Owner, kind: str) -> bool:
         beta = self.world.beta
+        if kind == "retry":
+            return bool(beta.rows["retry_at", owner] <= beta.now)
         applied = beta.rows.get(("applied", owner), 0)
         return kind == "hole" and any(seq <= applied + 1 for seq in beta.held(None, owner))
 
@@ -67,9 +73,7 @@ class Settler:
             try:
                 step = yield from self._replay_one(owner, delivery)
             except HandlerFailed as error:
-                if error.how == "transient":
-                    raise
-                yield from self._fails(owner, delivery.envelope.subject_seq)
+                yield from self._fails(owner, delivery.envelope.subject_seq, error.how)
                 return
             if step == "waits":
                 return
@@ -113,13 +117,18 @@ class Settler:
         """End the waiting where nothing is held any more."""
         self.world.beta.let_go(transaction, owner)
 
-    def _fails(self, owner: Owner, seq: int) -> Turns[None]:
+    def _fails(self, owner: Owner, seq: int, how: c.How) -> Turns[None]:
         beta = self.world.beta
         transaction = beta.begin()
         try:
             yield from beta.lock(transaction, [("key", owner)])
             if self.still_waits(transaction, owner, seq):
-                beta.park(transaction, owner, "poison")
+                tries = beta.tries(transaction, owner)
+                if how == "permanent" or (how == "slow" and tries + 1 >= SLOW_TRIES):
+                    beta.park(transaction, owner, "poison")
+                else:
+                    seconds = min(2.0 ** min(tries + 1, 10), RETRY_LAST_SECONDS)
+                    beta.park(transaction, owner, "retry", seconds=seconds)
             yield from beta.commit(transaction)
         finally:
             beta.give_up(transaction)
