@@ -141,11 +141,15 @@ class Alpha(Server[Writing]):
         xmin, found = self.xmin(), list[r.OutboxRow]()
         start = bisect_right(self.outbox, action.after, key=lambda s: s.row.cursor)
         for stored in self.outbox[start:]:
-            if stored.row.cursor.xid >= xmin or len(found) == action.limit:
+            if stored.row.cursor.xid >= xmin or len(found) == self.most(action):
                 break
             if self.in_days(stored.recorded_on, action.since, action.today):
                 found.append(stored.row)
         return tuple(found)
+
+    def most(self, action: r.Read) -> int:
+        """How many rows a read gives; the action's own limit is the unpatched one."""
+        return min(action.limit, r.BATCH_ROWS)
 
     def in_days(self, day: date, since: date | None, today: date) -> bool:
         """Whether a read looks into a day's partition."""

@@ -171,7 +171,7 @@ def lock_late(self: alpha.Alpha, transaction: Any, subject: Any) -> Turns:
 def read_by_id(self: alpha.Alpha, action: r.Read) -> tuple[r.OutboxRow, ...]:
     """Rows by their id alone, whatever is still open."""
     rows = [s.row for s in self.outbox if s.row.cursor.id > action.after.id]
-    return tuple(sorted(rows, key=lambda row: row.cursor.id)[: action.limit])
+    return tuple(sorted(rows, key=lambda row: row.cursor.id)[: self.most(action)])
 
 
 def loose_verdict(seq: int, applied: int, parked: Any) -> d.Verdict:
