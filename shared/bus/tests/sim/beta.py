@@ -37,6 +37,8 @@ class Hearing(Transaction):
     effects: list[Effect] = field(default_factory=list)
     skips: list[tuple[int, Subject, int]] = field(default_factory=list)
     holes: list[tuple[Subject, int]] = field(default_factory=list)
+    resets: bool = False
+    """Whether an operator lets offsets go back."""
 
 
 @dataclass(slots=True)
@@ -66,6 +68,8 @@ class Beta(Server[Hearing]):
     def keep(self, transaction: Hearing) -> None:
         """See Server."""
         for row, value in transaction.rows.items():
+            if row[0] == "offset" and not transaction.resets:
+                self.truth.moved(row[1], self.rows[row], value)
             if value is None:
                 self.rows.pop(row, None)
             else:

@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from shared.bus.delivery import envelope_of
 from shared.bus.tests.sim.beta import subject_of
 from shared.bus.tests.sim.truth import Subject, Violation
+from shared.contracts.envelope import envelope_of
 
 if TYPE_CHECKING:
     from shared.bus.tests.sim.world import World

@@ -89,13 +89,9 @@ class Group(Process):
             if self.owners.get(at) is member:
                 del self.owners[at]
 
-    def _tell(
-        self, member: "ConsumerProcess", call: Turns[None], delay: float = 0.0
-    ) -> Task:
+    def _tell(self, member: "ConsumerProcess", call: Turns[None], delay: float = 0.0) -> Task:
         return self.world.clockwork.start(member, member.one_by_one(call), delay)
 
-    def _told_late(
-        self, member: "ConsumerProcess", lost: list[At], patience: float
-    ) -> Turns[None]:
+    def _told_late(self, member: "ConsumerProcess", lost: list[At], patience: float) -> Turns[None]:
         still = [at for at in lost if self.owners.get(at) is not member]
         yield from member.revoked(still, patience)

@@ -80,9 +80,7 @@ class Steps:
             beta.give_up(transaction)
         return c.Done(healed)
 
-    def apply_all(
-        self, transaction: Hearing, deliveries: tuple[d.Delivery, ...]
-    ) -> Turns[bool]:
+    def apply_all(self, transaction: Hearing, deliveries: tuple[d.Delivery, ...]) -> Turns[bool]:
         """Judge and apply deliveries in order; whether a hole was filled."""
         beta, healed = self.world.beta, False
         yield from self.statement(transaction)

@@ -176,8 +176,12 @@ def read_by_id(self: alpha.Alpha, action: r.Read) -> tuple[r.OutboxRow, ...]:
 
 def loose_verdict(seq: int, applied: int, parked: Any) -> d.Verdict:
     """A repeat of the last event is applied once more."""
-    return d.Verdict.REPEAT if seq < applied else (
-        d.Verdict.APPLY if seq <= applied + 1 and parked in (None, "hole") else d.Verdict.PARK
+    return (
+        d.Verdict.REPEAT
+        if seq < applied
+        else (
+            d.Verdict.APPLY if seq <= applied + 1 and parked in (None, "hole") else d.Verdict.PARK
+        )
     )
 
 
@@ -284,6 +288,6 @@ def first_seed(name: str, first: int, count: int) -> tuple[int, str] | None:
                 World(seed).run()
             except Violation as violation:
                 return seed, str(violation)
-            except Exception as error:  # noqa: BLE001 - it fell over, which shows it as well
+            except Exception as error:
                 return seed, repr(error)
     return None

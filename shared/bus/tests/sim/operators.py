@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from shared.bus.delivery import envelope_of
 from shared.bus.tests.sim.beta import Asked, Owner, subject_of
 from shared.bus.tests.sim.clockwork import Process, Turns
 from shared.bus.tests.sim.server import Broken
 from shared.bus.tests.sim.truth import Said
+from shared.contracts.envelope import envelope_of
 
 if TYPE_CHECKING:
     from shared.bus.tests.sim.world import World
@@ -44,9 +44,9 @@ class Operators(Process):
         if any(each.owner == owner for each in pending):
             return
         head = self._head(owner)
-        if head is not None and head.fails == "poison" and not world.healing:
-            if world.random.random() < 0.5:
-                world.truth.mended.add(head.event_id)
+        mendable = head is not None and head.fails == "poison" and not world.healing
+        if head is not None and mendable and world.random.random() < 0.5:
+            world.truth.mended.add(head.event_id)
         blocked = head is not None and head.fails and head.event_id not in world.truth.mended
         if blocked and kind == "poison" and not world.healing and world.random.random() < 0.3:
             if not world.plan.forgetful:
@@ -80,6 +80,7 @@ class Operators(Process):
             if stored.row.cursor <= world.alpha.cursor and stored.event.event_id not in held:
                 world.log.put(stored.row.message)
         transaction = beta.begin()
+        transaction.resets = True
         try:
             stored_at = sorted(world.log.partitions)
             yield from beta.lock(transaction, [("offset", at) for at in stored_at])

@@ -73,6 +73,11 @@ class Truth:
         if not before <= after:  # type: ignore[operator]
             raise Violation(f"the cursor moves back from {before} to {after}")
 
+    def moved(self, at: object, before: int, after: int) -> None:
+        """A stored offset is moved by a consumer."""
+        if after < before:
+            raise Violation(f"the offset of {at} moves back from {before} to {after}")
+
     def took_effect(self, subject: Subject, event_id: str, value: int) -> None:
         """An effect of beta is committed."""
         event = self.by_id.get(event_id)

@@ -6,6 +6,7 @@ from typing import Any
 from unittest.mock import patch
 from uuid import UUID
 
+from shared.bus import consumer_actions as c
 from shared.bus import relay_machine as r
 from shared.bus.port import BusError, Message
 from shared.bus.tests.company import TOPIC
@@ -60,8 +61,8 @@ class World:
     def run(self) -> None:
         """Let things go wrong for a while, heal, come to rest, and look. Raises Violation."""
         plan = self.plan
-        sizes = {"BATCH_ROWS": plan.batch_rows, "FULL_SECONDS": plan.full_seconds}
-        with patch.multiple(r, **sizes):
+        rows, seconds = plan.batch_rows, plan.full_seconds
+        with patch.object(r, "BATCH_ROWS", rows), patch.object(r, "FULL_SECONDS", seconds):
             while self.clockwork.now < plan.seconds:
                 self.clockwork.turn()
             self._heal()
@@ -150,6 +151,8 @@ def brief(what: object) -> str:
     match what:
         case str():
             return what
+        case c.Commit():
+            return f"Commit({sorted(what.offsets.items())})"
         case r.Rows() | r.Append():
             return f"{type(what).__name__} {[(row.cursor.xid, row.cursor.id) for row in what.rows]}"
     text = repr(what)
