@@ -10,7 +10,7 @@ import pytest
 from shared.bus.tests.sim.__main__ import played
 from shared.bus.tests.sim.world import World
 
-SEEDS = 5000 if os.environ.get("FULL") == "1" else 400
+SEEDS = 5000 if os.environ.get("FULL") == "1" else 1000
 BLOCKS = 8
 ROOT = Path(__file__).resolve().parents[3]
 PRINTS_A_RUN = """

@@ -6,8 +6,26 @@ from shared.bus.tests.sim.__main__ import played
 from shared.bus.tests.sim.mutants import MUTANTS, first_seed
 
 SEEDS = 1000
-SHOWN_BY: dict[str, int] = {}
-"""The first seed that shows it, where it is looked for first; another one serves as well."""
+SHOWN_BY = {
+    "lock after the first write": 1,
+    "epoch unchecked in save": 14,
+    "epoch unchecked at the bus": 8,
+    "stale batch kept after takeover": 92,
+    "only the last days read after trouble": 224,
+    "full batch taken for the last": 30,
+    "day bound without yesterday": 75,
+    "offsets with the first step": 1,
+    "offsets not compared": 29,
+    "set aside and overtaken": 1,
+    "hole not parked": 43,
+    "key let go with followers": 2,
+    "skip drops followers": 12,
+    "skip not remembered": 2,
+    "skip by two processes": 33,
+    "new partition from its end": 1,
+    "parked again after another applied it": 334,
+}
+"""The first seed that shows it where that is not 0. It is tried first; another serves as well."""
 
 
 @pytest.mark.parametrize("name", MUTANTS)
