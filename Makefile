@@ -11,7 +11,7 @@ CODE := $(wildcard shared services ops tests bench)
 TESTS ?= $(CODE)
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run demo status stop reset doctor kafka check docs contracts test faults bench lock
+.PHONY: help install install-dev run demo status stop reset doctor kafka check docs contracts test faults sim bench lock
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -65,6 +65,9 @@ test: install-dev  ## all tests [TESTS=shared/db]
 
 faults: install-dev  ## kill, freeze and cut, on both buses
 	$(PY) -m pytest -q tests/faults
+
+sim: install-dev  ## relay, bus and consumers on a virtual clock [SEEDS=1000] [FROM=0]
+	$(PY) -m shared.bus.tests.sim --seeds $(or $(SEEDS),1000) --from $(or $(FROM),0)
 
 bench: install-dev  ## measure the ratios; writes bench/results/latest.json
 	$(PY) -m bench

@@ -76,6 +76,10 @@ _DONE = """
 UPDATE operator_action SET done_at = clock_timestamp(), outcome = $3
 WHERE network_id = $1 AND id = $2 AND done_at IS NULL
 """
+# Under the key's lock: another process may have done meanwhile what this one has read as open.
+_DONE_ALREADY = """
+SELECT outcome FROM operator_action WHERE network_id = $1 AND id = $2
+"""
 _SKIPPED = """
 UPDATE operator_action SET outcome = 'skipped' WHERE network_id = $1 AND id = $2
 """
@@ -205,6 +209,9 @@ class Settler:
         async with self._work(network_id, [key_lock(delivery.key)]) as work:
             await become_app(work)
             tries = await work.raw.fetchval(_TRIES, network_id, *delivery.key) or 0
+            at = (await standing_of(work.raw, network_id, [delivery.key]))[delivery.key]
+            if delivery.envelope.subject_seq <= at.applied:
+                return "again"  # another process has applied or skipped it meanwhile
             log.warning("parked.fails", topic=delivery.key[0], problem=problem)
             if how == "permanent" or (how == "slow" and tries + 1 >= SLOW_TRIES):
                 await park_key(work.raw, delivery, "poison", problem)
@@ -218,6 +225,9 @@ class Settler:
         """Go past what a key waits for, or past its failing event. It is lost on purpose."""
         async with self._work(network_id, [key_lock(key)]) as work:
             await become_app(work)
+            done: str | None = await work.raw.fetchval(_DONE_ALREADY, network_id, action_id)
+            if done is not None:
+                return done
             at = (await standing_of(work.raw, network_id, [key]))[key]
             head = await work.raw.fetchrow(_HEAD, network_id, *key)
             if head is None:
@@ -236,6 +246,9 @@ class Settler:
         """Give a key's failing event another value, and an id of its own: the action's."""
         async with self._work(network_id, [key_lock(key)]) as work:
             await become_app(work)
+            done: str | None = await work.raw.fetchval(_DONE_ALREADY, network_id, action_id)
+            if done is not None:
+                return done
             head = await work.raw.fetchrow(_HEAD, network_id, *key)
             if head is None:
                 return "nothing_parked"
