@@ -51,7 +51,9 @@ log = structlog.get_logger(__name__)
 CHANNEL = "outbox"
 """NOTIFY on it, from a connection of its own after a commit, wakes a relay in another process."""
 
-_TODAY = "(clock_timestamp() AT TIME ZONE 'UTC')::date AS today"
+_TODAY = """(clock_timestamp() AT TIME ZONE 'UTC')::date AS today,
+  pg_snapshot_xmin(pg_current_snapshot())::text AS gate,
+  pg_current_xact_id()::text AS following"""
 _UNTIL = f"clock_timestamp() + interval '{LEASE_SECONDS} seconds'"
 _ACQUIRE = f"""
 INSERT INTO relay_lease (producer, owner, epoch, expires_at) VALUES ($1, $2, 1, {_UNTIL})
@@ -168,13 +170,12 @@ class Relay:
             case Acquire():
                 return await self._acquire(raw)
             case Renew():
-                today = await raw.fetchval(_RENEW, self._name, self._owner, action.epoch)
-                return Lost() if today is None else Renewed(today)
+                return _renewed(await raw.fetchrow(_RENEW, self._name, self._owner, action.epoch))
             case Save():
                 await hit("relay.before_cursor")
                 at = (str(action.cursor.xid), action.cursor.id)
-                today = await raw.fetchval(_SAVE, self._name, self._owner, action.epoch, *at)
-                return Lost() if today is None else Renewed(today)
+                row = await raw.fetchrow(_SAVE, self._name, self._owner, action.epoch, *at)
+                return _renewed(row)
 
     async def _acquire(self, raw: asyncpg.Connection) -> Fact:
         row = await raw.fetchrow(_ACQUIRE, self._name, self._owner)
@@ -187,7 +188,7 @@ class Relay:
         log.info("relay.leads", service=self._name, epoch=row["epoch"])
         RELAY_TAKEOVERS.labels(self._name).inc()
         cursor = Cursor(int(row["cursor_xid"]), row["cursor_id"])
-        return Granted(row["epoch"], cursor, row["today"])
+        return Granted(row["epoch"], cursor, row["today"], int(row["gate"]), int(row["following"]))
 
     async def _wait(self, action: Wait) -> Fact:
         if not action.wakeable:
@@ -241,6 +242,12 @@ class Relay:
         if problem != self.problem:
             log.warning("relay.trouble", service=self._name, reason=problem)
         self.problem = problem
+
+
+def _renewed(row: Any) -> Renewed | Lost:
+    if row is None:
+        return Lost()
+    return Renewed(row["today"], int(row["gate"]), int(row["following"]))
 
 
 def _row(record: Any) -> OutboxRow:

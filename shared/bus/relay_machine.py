@@ -1,9 +1,8 @@
 """What the relay does next. No I/O, no clock: facts and times come in, actions go out.
 
 One relay of a service holds the lease. It reads the outbox in commit order, appends to the bus,
-then moves its cursor; after a crash anywhere in between it appends some rows a second time, which
-subscribers know by their sequence numbers. A relay that was paused past its lease asks for it
-again before it does anything else.
+then moves its cursor; after a crash in between it appends some rows again, which subscribers know
+by their numbers. One that was paused past its lease asks for it before anything else.
 """
 
 from collections.abc import Callable
@@ -70,8 +69,8 @@ class Fence:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """Read rows after the cursor. `since` is the last day known to be drained, None for all days;
-    rows are looked for from the day before it to tomorrow. Answered by Rows."""
+    """Read rows after the cursor, from the day before `since` to tomorrow, or all. What was written
+    before `since` has ended and was read. Answered by Rows."""
 
     after: Cursor
     since: date | None
@@ -112,18 +111,23 @@ Action: TypeAlias = MakeDays | Acquire | Renew | Fence | Read | Append | Save | 
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """The lease is ours. `today` is the database's UTC date."""
+    """The lease is ours. `today`: the database's UTC date. `gate`: its oldest open transaction.
+    `following`: a transaction later than all that have an id by now."""
 
     epoch: int
     cursor: Cursor
     today: date
+    gate: int = 0
+    following: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Renewed:
-    """The lease is still ours."""
+    """The lease is still ours. Else as in Granted."""
 
     today: date
+    gate: int = 0
+    following: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +180,8 @@ class RelayMachine:
         self.cursor = Cursor(0, 0)
         self._today: date | None = None
         self._since: date | None = None
+        self._mark: tuple[date, int] | None = None
+        self._settled: date | None = None
         self._asked_at = 0.0
         self._renew_at = 0.0
         self._fenced = False
@@ -223,12 +229,15 @@ class RelayMachine:
             case Granted():
                 self.epoch, self.cursor, self._today = fact.epoch, fact.cursor, fact.today
                 self._since, self._fenced = None, False
+                self._mark = self._settled = None
+                self._see_days(fact)
                 self._batch, self._appended = (), False
                 self._renew_at = self._asked_at + RENEW_SECONDS
             case Renewed():
                 if fact.today != self._today:
                     self._days_at = 0.0  # the machine may have slept for days
                 self._today, self._renew_at = fact.today, self._asked_at + RENEW_SECONDS
+                self._see_days(fact)
                 if isinstance(self._last, Save):
                     self.cursor = self._last.cursor
                     self._batch, self._appended = (), False
@@ -245,15 +254,23 @@ class RelayMachine:
             case Done():
                 self._finished(now)
 
+    def _see_days(self, fact: Granted | Renewed) -> None:
+        # A row is of the day it was written on and may commit much later: a day is settled when all
+        # that had written at its first sight has ended.
+        if self._mark is None or self._mark[0] != fact.today:
+            self._mark = (fact.today, fact.following)
+        if fact.gate >= self._mark[1]:
+            self._settled = self._mark[0]
+
     def _take(self, rows: tuple[OutboxRow, ...], now: float) -> None:
         self._batch, self._appended = rows, False
         if len(rows) < BATCH_ROWS:
-            self._since = self._today
+            self._since = self._settled
         if rows:
             self._idle = IDLE_FIRST_SECONDS
             return
-        # A row may be committed and still wait behind an older transaction: the first looks after
-        # a wake follow each other closely, and the wait never more than doubles.
+        # A committed row may wait behind an older transaction: the first looks after a wake follow
+        # each other closely, and the wait never more than doubles.
         self._pause(now, self._idle, wakeable=True)
         self._idle = min(self._idle * 2, IDLE_LAST_SECONDS)
 
@@ -267,8 +284,7 @@ class RelayMachine:
                 self._appended = True
 
     def _troubled(self, now: float) -> None:
-        # What was appended is not known: read again from the cursor, on whatever day its rows are.
-        # The lease may still be ours.
+        # What was appended is not known: read again from the cursor. The lease may still be ours.
         self._batch, self._appended, self._since = (), False, None
         self._renew_at = 0.0
         self._troubles += 1

@@ -99,6 +99,10 @@ def upgrade_bus_0002(execute: Execute, service: str) -> None:
         "ALTER TABLE unreadable ADD COLUMN dropped_at timestamptz,"
         " ADD COLUMN dropped_by text, ADD COLUMN dropped_why text",
         f"GRANT UPDATE (value, dropped_at, dropped_by, dropped_why) ON unreadable TO {worker}",
+        # By the clock and not by the transaction's beginning: a row is never of a day before its
+        # transaction had an id, which is how the relay knows that a day is settled.
+        "ALTER TABLE outbox ALTER COLUMN recorded_on"
+        " SET DEFAULT (clock_timestamp() AT TIME ZONE 'UTC')::date",
         "CREATE POLICY own ON relay_lease TO CURRENT_USER USING (true) WITH CHECK (true)",
         _DROP_DAYS,
         _REBASE,

@@ -222,3 +222,33 @@ async def test_writers_during_a_rebase_wait_and_lose_nothing(company: Company) -
         assert sorted(set(seen)) == list(range(1, 12))
         firsts = [seen.index(seq) for seq in range(1, 12)]
         assert firsts == sorted(firsts)
+
+
+async def test_a_transaction_that_outlives_its_days_is_not_passed_by(company: Company) -> None:
+    """As of a machine that slept with one open: its rows are of the day on which it began."""
+    network_id, thing_id, other = new_id(), new_id(), new_id()
+    day = await today(company) - timedelta(days=5)
+    await make_day(company, day)
+    relay = company.relay()
+    open_one = company.alpha_super.transaction()
+    await open_one.start()
+    await put(company.alpha_super, network_id, thing_id)
+    await company.alpha_super.execute("UPDATE outbox SET recorded_on = $1", day)
+    async with running(relay):
+        await until(lambda: _looked_twice(relay))
+        await company.change(network_id, other, 1)
+        await open_one.commit()
+
+        async def both() -> bool:
+            return sequences(company, other) == [1]
+
+        await until(both)
+        await until(lambda: _said(company, thing_id))
+
+
+async def _looked_twice(relay: Relay) -> bool:
+    return relay._machine.epoch is not None and relay._machine._idle > 0.1
+
+
+async def _said(company: Company, thing_id: UUID) -> bool:
+    return sequences(company, thing_id) == [1]

@@ -32,7 +32,6 @@ class Stored:
 class Writing(Transaction):
     """A transaction of a writer. It has an id from its first write on."""
 
-    recorded_on: date = FIRST_DAY
     xid: int | None = None
     rows: list[Stored] = field(default_factory=list)
 
@@ -78,7 +77,7 @@ class Alpha(Server[Writing]):
 
         Raises Broken, after which it may have committed, and NoSuchDay.
         """
-        transaction = self.opened(Writing(self.now, recorded_on=self.today()))
+        transaction = self.opened(Writing(self.now))
         try:
             yield from self.before_rows(transaction, wanted)
             first = self.sequences.get(wanted, 0) + 1
@@ -106,7 +105,7 @@ class Alpha(Server[Writing]):
     def _insert(
         self, transaction: Writing, subject: Subject, seq: int, fails: str, heard: bool
     ) -> None:
-        if transaction.recorded_on > self.days_until:
+        if self.today() > self.days_until:
             raise NoSuchDay
         assert transaction.xid is not None
         number, self._next_id = self._next_id, self._next_id + 1
@@ -127,7 +126,7 @@ class Alpha(Server[Writing]):
         )
         row = r.OutboxRow(r.Cursor(transaction.xid, number), message)
         event = Said(subject, seq, event_id, value, heard, fails)
-        transaction.rows.append(Stored(row, transaction.recorded_on, event))
+        transaction.rows.append(Stored(row, self.today(), event))
 
     # ── what the relay's statements do ───────────────────────────────────────────────────────
 
@@ -162,7 +161,7 @@ class Alpha(Server[Writing]):
             return r.Refused()
         self.owner, self.epoch = owner, self.epoch + 1
         self.expires = self.now + r.LEASE_SECONDS
-        return r.Granted(self.epoch, self.cursor, self.today())
+        return r.Granted(self.epoch, self.cursor, self.today(), self.xmin(), self._next_xid)
 
     def renew(self, owner: str, epoch: int, cursor: r.Cursor | None) -> r.Fact:
         """Keep the lease, and move the cursor if there is one."""
@@ -172,7 +171,7 @@ class Alpha(Server[Writing]):
         if cursor is not None:
             self.truth.saved(self.cursor, cursor)
             self.cursor = cursor
-        return r.Renewed(self.today())
+        return r.Renewed(self.today(), self.xmin(), self._next_xid)
 
     def leads(self, owner: str, epoch: int) -> bool:
         """Whether the lease is this one's."""
