@@ -14,10 +14,12 @@ from uuid import UUID
 import httpx
 
 from ops.day import checks
+from ops.day.checks import Check
 from ops.day.databases import opened
 from ops.local_system import LocalSystem
-from shared.db.provision import SERVICES
 from shared.values.ids import new_id
+from tests.faults import truth
+from tests.faults.truth import Told, Witness
 
 PATIENCE_SECONDS = 60.0
 PAUSE_SECONDS = 0.05
@@ -49,6 +51,10 @@ class Town:
     at_a_loss: list[str] = field(default_factory=list)
     """Where a service answered 500: it may be away or busy, but never at a loss."""
     patients: list[str] = field(default_factory=list)
+    witness: Witness = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.witness = Witness({self.network})
 
     # ── clients ──────────────────────────────────────────────────────────────────────────────
 
@@ -57,10 +63,8 @@ class Town:
     ) -> httpx.Response:
         """POST until there is an answer, always under the same key, as clients are told to."""
         key = key or str(new_id())
-        headers = {
-            "Authorization": f"Bearer {self.system.token(role, self.network)}",
-            "Idempotency-Key": key,
-        }
+        headers, flow = self._headers(role)
+        headers["Idempotency-Key"] = key
 
         async def tried() -> httpx.Response | str:
             try:
@@ -81,13 +85,26 @@ class Town:
             return not isinstance(found, str)
 
         found: httpx.Response = await until(tried, answered, f"an answer of {service} {path}")
+        if found.is_success:
+            made = found.json().get("id")
+            told = Told(service, path, flow, key, found.status_code, found.content, made)
+            self.witness.hear(told)
         return found
+
+    def _headers(self, role: str) -> tuple[dict[str, str], UUID]:
+        """The headers of a request, and the flow that it begins."""
+        flow = new_id()
+        return {
+            "Authorization": f"Bearer {self.system.token(role, self.network)}",
+            "traceparent": f"00-{flow.hex}-{new_id().hex[16:]}-01",
+        }, flow
 
     async def get(self, role: str, service: str, path: str) -> Body:
         """Read a thing that is there."""
-        headers = {"Authorization": f"Bearer {self.system.token(role, self.network)}"}
+        headers, flow = self._headers(role)
         answer = await self.http.get(self.system.urls[service] + path, headers=headers)
         assert answer.status_code == 200, answer.text
+        self.witness.hear(Told(service, path, flow))
         found: Body = answer.json()
         return found
 
@@ -95,9 +112,15 @@ class Town:
         """Register people, four at a time."""
 
         def person(number: int) -> Body:
+            mark = new_id().hex[-12:]
+            name = {"family": f"{tag}-{mark} {number}", "given": f"Given-{mark}"}
+            birth_date = f"19{10 + number % 80}-01-{1 + number % 28:02d}"
+            phone = f"+1303555{number % 10_000:04d}"
+            self.witness.identifiers |= {*name.values(), birth_date, phone, phone[2:]}
             return {
-                "name": {"family": f"{tag} {number}", "given": f"G{number}"},
-                "birth_date": f"19{10 + number % 80}-01-{1 + number % 28:02d}",
+                "name": name,
+                "birth_date": birth_date,
+                "phones": [{"number": phone, "use": "mobile"}],
                 "override_reason": "Asked: another person",
             }
 
@@ -213,17 +236,12 @@ class Town:
 
         await until(look, lambda late: not late, "readiness")
 
-    async def whole(self) -> None:
-        """What holds after every fault, in the whole system."""
+    async def whole(self) -> list[Check]:
+        """What holds after every fault, in the whole system: see `tests.faults.truth`."""
         assert self.at_a_loss == []
         await self.ready()
         await self.settled()
-        url = self.system.superuser_url
-        assert (await checks.nothing_twice(url)).problems == []
-        assert (await checks.ledger_balances(url)).problems == []
-        for service in SERVICES:
-            networks = await self.rows(service, "SELECT DISTINCT network_id FROM outbox")
-            assert {row["network_id"] for row in networks} <= {self.network}, service
+        return await truth.holds(self.system, self.witness)
 
     async def visits_are_everywhere(self, booked: list[str]) -> None:
         """These visits are kept once, were said once, and are known once to all who listen."""
