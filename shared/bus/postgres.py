@@ -234,7 +234,7 @@ async def _fetched(
     rows = await line.run(lambda c: c.fetch(_FETCH, *columns, offsets, max_records))
     records: list[Record] = []
     for topic_id, number, at, start, following, offset, key, headers, value in rows:
-        if not start <= at <= following:
+        if not start <= at <= following or offset is None:  # what should be there is gone
             raise OffsetOutOfRange(names[topic_id], number, at)
         flat = orjson.loads(headers)
         pairs = tuple(zip(flat[::2], flat[1::2], strict=True))
