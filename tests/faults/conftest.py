@@ -30,6 +30,7 @@ NOW = datetime(2026, 12, 1, 16, 0, tzinfo=UTC)
 SEED = int(os.environ.get("SEED") or 1)
 FULL = os.environ.get("FULL") == "1"
 LEFT = pytest.StashKey[list[str]]()
+FIGURES = pytest.StashKey[list[str]]()
 
 
 # ── the seed and the two lists ───────────────────────────────────────────────────────────────────
@@ -39,6 +40,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Make the mark known."""
     config.addinivalue_line("markers", "full: a fault of the long list alone (FULL=1)")
     config.stash[LEFT] = []
+    config.stash[FIGURES] = []
 
 
 def pytest_report_header() -> str:
@@ -68,7 +70,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Any:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Say what the short list left out."""
+    """Say what was measured, and what the short list left out."""
+    for line in config.stash[FIGURES]:
+        terminalreporter.line(line)
     if left := config.stash[LEFT]:
         terminalreporter.section("Left to the long list: make faults FULL=1", yellow=True)
         for name in left:
@@ -86,6 +90,13 @@ def full() -> bool:
 def seed() -> int:
     """What all random choices come from."""
     return SEED
+
+
+@pytest.fixture
+def figure(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Takes a line for the end of the run: what was counted or measured."""
+    name = request.node.name
+    return lambda text: request.config.stash[FIGURES].append(f"{name}: {text}")
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,6 +18,8 @@ from ops.day import checks
 from ops.day.checks import Check
 from ops.day.databases import opened
 from ops.local_system import LocalSystem
+from ops.ports import Ports
+from ops.programs import Program
 from shared.values.ids import new_id
 from tests.faults import truth
 from tests.faults.truth import Told, Witness
@@ -63,7 +66,7 @@ class Town:
     ) -> httpx.Response:
         """POST until there is an answer, always under the same key, as clients are told to."""
         key = key or str(new_id())
-        headers, flow = self._headers(role)
+        headers, flow = self.headers(role)
         headers["Idempotency-Key"] = key
 
         async def tried() -> httpx.Response | str:
@@ -91,7 +94,7 @@ class Town:
             self.witness.hear(told)
         return found
 
-    def _headers(self, role: str) -> tuple[dict[str, str], UUID]:
+    def headers(self, role: str) -> tuple[dict[str, str], UUID]:
         """The headers of a request, and the flow that it begins."""
         flow = new_id()
         return {
@@ -101,7 +104,7 @@ class Town:
 
     async def get(self, role: str, service: str, path: str) -> Body:
         """Read a thing that is there."""
-        headers, flow = self._headers(role)
+        headers, flow = self.headers(role)
         answer = await self.http.get(self.system.urls[service] + path, headers=headers)
         assert answer.status_code == 200, answer.text
         self.witness.hear(Told(service, path, flow))
@@ -186,14 +189,63 @@ class Town:
 
         await until(living, lambda found: not found, "the death of a process")
 
-    async def armed(self, name: str, failpoints: str = "") -> None:
-        """Start a service anew with these failpoints, or with none."""
+    async def armed(
+        self, name: str, failpoints: str = "", *, role: str = "all", **environment: str
+    ) -> None:
+        """Start a service anew with these failpoints and variables, or with none."""
         await self.system.children[name].stop()
-        environment = {"CLINICBUS_FAILPOINTS": failpoints} if failpoints else {}
-        self.system.options = replace(self.system.options, environment=environment)
-        (program,) = [p for p in self.system.plan.services if p.name == name]
+        if failpoints:
+            environment["CLINICBUS_FAILPOINTS"] = failpoints
+        usual = self.program(name)
+        arguments = tuple(role if text == "all" else text for text in usual.arguments)
+        program = replace(usual, arguments=arguments, environment=environment)
         child = await self.system.start_program(program)
         await child.wait_until_ready()
+
+    def program(self, name: str) -> Program:
+        """How a service is started as a rule."""
+        (found,) = [p for p in self.system.plan.services if p.name == name]
+        return found
+
+    def freeze(self, name: str) -> int:
+        """Stop a process where it is; its id, by which it is thawed."""
+        pid = self.pid(name)
+        os.kill(pid, signal.SIGSTOP)
+        return pid
+
+    @staticmethod
+    def thaw(pid: int) -> None:
+        """Let a frozen process go on."""
+        os.kill(pid, signal.SIGCONT)
+
+    @asynccontextmanager
+    async def worker(
+        self, service: str, label: str, launcher: tuple[str, ...] = ()
+    ) -> AsyncIterator[str]:
+        """Another worker of a service, ready to take over; the name it runs under.
+
+        launcher: a module, and its arguments, that starts the worker's.
+        """
+        name = f"{service}_{label}"
+        port = Ports.free().of[service]
+        arguments = ("shared.web.run", f"services.{service}.app:service", "--role", "worker")
+        program = Program(
+            name,
+            (*launcher, *arguments, "--port", str(port)),
+            port,
+            environment=self.system.environment_of(service),
+        )
+        child = await self.system.start_program(program)
+        try:
+            await child.wait_until_ready()
+            yield name
+        finally:
+            await self.system.children.pop(name).stop()
+
+    async def leader(self, service: str) -> tuple[str, int]:
+        """Who relays what a service says, and since which epoch."""
+        (row,) = await self.rows(service, "SELECT owner, epoch FROM relay_lease")
+        return row["owner"], row["epoch"]
 
     async def booked_on(self, day: int) -> int:
         """How many visits there are on a day of December."""
