@@ -20,11 +20,13 @@ from ops.errors import CannotRun
 # Commands of other modules: each module has a Typer application called `app`.
 ELSEWHERE = {
     "parked": "ops.parked",
+    "unreadable": "ops.unreadable",
     "kafka": "ops.kafka",
     "read-271": "ops.read_271",
     "import-fhir": "ops.import_fhir",
     "day": "ops.day",
     "trace": "ops.trace",
+    "audit-bus": "ops.audit_bus",
 }
 
 

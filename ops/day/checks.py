@@ -256,16 +256,22 @@ EFFECTS = (
 async def effects_once(superuser_url: str) -> Check:
     """What events led to is there as often as they were said: not less, and not twice."""
     counted, problems = 0, []
-    for effect in EFFECTS:
-        said = await _count(superuser_url, *effect.said)
+    for name, said, kept in await effects(superuser_url):
         counted += 1 if said else 0
         if not said:
-            problems.append(f"{effect.name}: none")
-        for service, statement in effect.kept:
-            kept = await _count(superuser_url, service, statement)
-            if kept != said:
-                problems.append(f"{effect.name}: {said}, and {kept} in {service}")
+            problems.append(f"{name}: none")
+        problems += [f"{name}: {said}, and {n} in {s}" for s, n in kept.items() if n != said]
     return Check("every effect is there once", counted, "kinds of effect", problems)
+
+
+async def effects(superuser_url: str) -> list[tuple[str, int, dict[str, int]]]:
+    """Of each kind of effect: its name, how often it was said, and how many each service has."""
+    found = []
+    for effect in EFFECTS:
+        said = await _count(superuser_url, *effect.said)
+        kept = {s: await _count(superuser_url, s, statement) for s, statement in effect.kept}
+        found.append((effect.name, said, kept))
+    return found
 
 
 async def _count(superuser_url: str, service: str, statement: str) -> int:

@@ -19,11 +19,13 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, for_code
 
 from shared.bus.kafka_group import KafkaSubscription, ended, translated
+from shared.bus.kafka_reader import KafkaReader
 from shared.bus.port import (
     Assigned,
     BusError,
     Message,
     Producer,
+    Record,
     Revoked,
     TopicPartition,
     UnknownTopic,
@@ -51,6 +53,7 @@ class KafkaBus:
         self._known: set[str] = set()
         self._id: str | None = None
         self._appending = asyncio.Lock()
+        self._reader = KafkaReader(bootstrap, REQUEST_MS)
         self._stopping: set[asyncio.Task[None]] = set()
 
     async def bus_id(self) -> str:
@@ -199,6 +202,13 @@ class KafkaBus:
             raise translated(error) from error
         return subscription
 
+    async def read(
+        self, positions: Mapping[TopicPartition, int], max_records: int, timeout: float
+    ) -> list[Record]:
+        """See the port."""
+        await self._must_exist(sorted({topic for topic, _ in positions}))
+        return await self._reader.read(positions, max_records, timeout)
+
     async def log_starts(self, topics: Sequence[str]) -> dict[TopicPartition, int]:
         """See the port."""
         return await self._bounds(topics, "beginning_offsets")
@@ -226,6 +236,7 @@ class KafkaBus:
     async def close(self) -> None:
         """See the port."""
         self._abandon()
+        await self._reader.close()
         if self._stopping:
             await asyncio.wait(self._stopping)
 

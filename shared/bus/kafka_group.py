@@ -30,6 +30,7 @@ from aiokafka.errors import (
 from shared.bus.port import (
     Assigned,
     BusError,
+    BusStuck,
     BusUnavailable,
     GroupBroken,
     NotAllowed,
@@ -144,7 +145,7 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
             if key not in self._positions:
                 continue
             for got in batch:
-                records.append(_record(got))
+                records.append(record_of(got))
             self._positions[key] = records[-1].offset + 1
         if records:
             self._watched_at, self._ends = asyncio.get_running_loop().time(), {}
@@ -157,7 +158,7 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
             return
         behind = [key for key, end in self._ends.items() if self._positions.get(key, end) < end]
         if behind:
-            raise BusUnavailable(f"nothing comes of {behind[0][0]}/{behind[0][1]}")
+            raise BusStuck(f"nothing comes of {behind[0][0]}/{behind[0][1]}")
         ends = await self._consumer.end_offsets([KafkaPartition(*key) for key in self._positions])
         self._ends = {(at.topic, at.partition): end for at, end in ends.items()}
         self._watched_at = now
@@ -214,7 +215,8 @@ def _ours(partitions: Collection[KafkaPartition]) -> frozenset[TopicPartition]:
     return frozenset((at.topic, at.partition) for at in partitions)
 
 
-def _record(got: object) -> Record:
+def record_of(got: object) -> Record:
+    """What aiokafka read, as the port has it."""
     topic, partition, offset = got.topic, got.partition, got.offset  # type: ignore[attr-defined]
     key, value, headers = got.key, got.value, got.headers  # type: ignore[attr-defined]
     return Record(

@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class Run(Protocol):
-    """`postgres.Line.run`."""
+    """`postgres_line.Line.run`."""
 
     async def __call__(self, call: Callable[[asyncpg.Connection], Awaitable[T]], /) -> T:
         """The result of a call on the subscription's connection."""

@@ -26,6 +26,10 @@ class BusUnavailable(BusError):
     """The bus does not answer, or broke off; the same call may succeed later."""
 
 
+class BusStuck(BusUnavailable):
+    """A member is behind and reads nothing, though it looks alive."""
+
+
 class StaleProducer(BusError):
     """A producer of this name with a later epoch has written since: this one must stop."""
 
@@ -146,6 +150,16 @@ class Bus(Protocol):
         self, group: str, topics: Sequence[str], *, on_assigned: Assigned, on_revoked: Revoked
     ) -> Subscription:
         """Join a group. Within it each partition has one owner at a time."""
+        ...
+
+    async def read(
+        self, positions: Mapping[TopicPartition, int], max_records: int, timeout: float
+    ) -> list[Record]:
+        """Up to `max_records` at and after these offsets, outside any group: in order within a
+        partition, as soon as there are any; none after `timeout` seconds. One caller at a time.
+
+        Raises OffsetOutOfRange, UnknownTopic, NotAllowed, BusUnavailable.
+        """
         ...
 
     async def log_starts(self, topics: Sequence[str]) -> dict[TopicPartition, int]:

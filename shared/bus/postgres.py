@@ -2,9 +2,8 @@
 on which it also listens, reads and keeps its lease."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import asyncpg
 import orjson
@@ -12,27 +11,22 @@ import orjson
 from shared.bus.membership import Membership
 from shared.bus.port import (
     Assigned,
-    BusError,
-    BusUnavailable,
     Message,
-    NotAllowed,
     OffsetOutOfRange,
     Producer,
     Record,
     Revoked,
-    StaleProducer,
     TopicPartition,
     UnknownTopic,
     check_sizes,
 )
-from shared.bus.postgres_functions import STALE_PRODUCER, UNKNOWN_TOPIC
+from shared.bus.postgres_line import Line
 from shared.values.ids import new_id
 
-T = TypeVar("T")
-
-DEADLINE_SECONDS = 15.0
 IDLE_SECONDS = 2.0
 LEASE_SECONDS = 4.5
+LOOK_SECONDS = 0.05
+"""How often a reader outside any group looks; it is not woken."""
 
 _FETCH = """
 WITH ready AS (
@@ -52,66 +46,6 @@ FROM topic t JOIN log_partition p ON p.topic_id = t.id WHERE t.name = ANY ($1)
 """
 
 
-@dataclass(slots=True)
-class Line:
-    """One connection: opened when needed, one caller at a time, with a deadline."""
-
-    url: str
-    application: str
-    prepare: Callable[[asyncpg.Connection], Awaitable[None]] | None = None
-    _connection: asyncpg.Connection | None = None
-    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-    async def run(self, call: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
-        """The result of a call. Raises BusError; drops a connection that may be broken."""
-        async with self._lock:
-            try:
-                async with asyncio.timeout(DEADLINE_SECONDS):
-                    return await call(await self._opened())
-            except asyncio.CancelledError:
-                self.drop()
-                raise
-            except (OSError, TimeoutError, asyncpg.InterfaceError) as error:
-                self.drop()
-                raise BusUnavailable(type(error).__name__) from error
-            except asyncpg.PostgresError as error:
-                raise self._translated(error) from error
-
-    async def _opened(self) -> asyncpg.Connection:
-        if self._connection is None or self._connection.is_closed():
-            settings = {"application_name": self.application, "timezone": "UTC", "jit": "off"}
-            self._connection = await asyncpg.connect(self.url, server_settings=settings)
-            if self.prepare is not None:
-                await self.prepare(self._connection)
-        return self._connection
-
-    def _translated(self, error: asyncpg.PostgresError) -> BusError:
-        code = error.sqlstate or ""
-        if code == STALE_PRODUCER:
-            return StaleProducer(str(error))
-        if code == UNKNOWN_TOPIC:
-            return UnknownTopic(str(error))
-        if code == "42501":
-            return NotAllowed(str(error))
-        self.drop()
-        return BusUnavailable(f"SQLSTATE {code}")
-
-    def drop(self) -> None:
-        """Break the connection off; the next call opens another."""
-        if self._connection is not None:
-            self._connection.terminate()
-            self._connection = None
-
-    async def close(self) -> None:
-        """Close the connection properly, within a second."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            try:
-                await connection.close(timeout=1)
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
-                connection.terminate()
-
-
 class PostgresSubscription:
     """A member of a group. See `shared.bus.port.Subscription`."""
 
@@ -125,7 +59,6 @@ class PostgresSubscription:
     ) -> None:
         self._line, self._membership, self._idle = line, membership, idle_seconds
         self._ids = dict(topic_ids)
-        self._names = {number: name for name, number in topic_ids.items()}
         self._woken = woken
 
     @property
@@ -151,24 +84,14 @@ class PostgresSubscription:
 
     async def _fetch(self, max_records: int) -> list[Record]:
         asked = dict(self._membership.positions)
-        if not asked:
-            return []
-        ids = [self._ids[topic] for topic, _ in asked]
-        numbers = [number for _, number in asked]
-        offsets = list(asked.values())
-        rows = await self._line.run(lambda c: c.fetch(_FETCH, ids, numbers, offsets, max_records))
+        positions = self._membership.positions
         records: list[Record] = []
-        for topic_id, number, at, start, following, offset, key, headers, value in rows:
-            topic = self._names[topic_id]
-            stands = self._membership.positions.get((topic, number))
-            if stands not in (asked[topic, number], offset):
+        for record in await _fetched(self._line, self._ids, asked, max_records):
+            key = (record.topic, record.partition)
+            if positions.get(key) not in (asked[key], record.offset):
                 continue  # lost or sought while the rows were on their way
-            if not start <= at <= following:
-                raise OffsetOutOfRange(topic, number, at)
-            flat = orjson.loads(headers)
-            pairs = tuple(zip(flat[::2], flat[1::2], strict=True))
-            records.append(Record(topic, number, offset, key, pairs, value))
-            self._membership.positions[topic, number] = offset + 1
+            records.append(record)
+            positions[key] = record.offset + 1
         return records
 
     async def seek(self, partition: TopicPartition, offset: int) -> None:
@@ -195,6 +118,7 @@ class PostgresBus:
     ) -> None:
         self._url, self._lease, self._idle = url, lease_seconds, idle_seconds
         self._line = Line(url, "clinicbus-bus-append")
+        self._reader = Line(url, "clinicbus-bus-read")
         self._member = str(new_id())
         self._id: str | None = None
 
@@ -249,11 +173,7 @@ class PostgresBus:
             on_assigned, on_revoked,
         )  # fmt: skip
         try:
-            rows = await line.run(
-                lambda c: c.fetch("SELECT name, id FROM topic WHERE name = ANY ($1)", list(topics))
-            )
-            known.update({row["name"]: row["id"] for row in rows})
-            _all_known(topics, known)
+            known.update(await _topic_ids(line, topics))
             await membership.join()
         except BaseException:
             membership.stop()
@@ -275,9 +195,51 @@ class PostgresBus:
         _all_known(topics, {topic for topic, _ in found})
         return found
 
+    async def read(
+        self, positions: Mapping[TopicPartition, int], max_records: int, timeout: float
+    ) -> list[Record]:
+        """See the port."""
+        ids = await _topic_ids(self._reader, sorted({topic for topic, _ in positions}))
+        end = asyncio.get_running_loop().time() + timeout
+        while True:
+            records = await _fetched(self._reader, ids, positions, max_records)
+            left = end - asyncio.get_running_loop().time()
+            if records or left <= 0:
+                return records
+            await asyncio.sleep(min(left, LOOK_SECONDS))
+
     async def close(self) -> None:
         """See the port."""
         await self._line.close()
+        await self._reader.close()
+
+
+async def _topic_ids(line: Line, topics: Sequence[str]) -> dict[str, int]:
+    text = "SELECT name, id FROM topic WHERE name = ANY ($1)"
+    rows = await line.run(lambda c: c.fetch(text, list(topics)))
+    found = {row["name"]: row["id"] for row in rows}
+    _all_known(topics, found)
+    return found
+
+
+async def _fetched(
+    line: Line, ids: Mapping[str, int], asked: Mapping[TopicPartition, int], max_records: int
+) -> list[Record]:
+    """Records at and after offsets. Raises OffsetOutOfRange."""
+    if not asked:
+        return []
+    names = {number: name for name, number in ids.items()}
+    columns = [ids[topic] for topic, _ in asked], [number for _, number in asked]
+    offsets = list(asked.values())
+    rows = await line.run(lambda c: c.fetch(_FETCH, *columns, offsets, max_records))
+    records: list[Record] = []
+    for topic_id, number, at, start, following, offset, key, headers, value in rows:
+        if not start <= at <= following or offset is None:  # what should be there is gone
+            raise OffsetOutOfRange(names[topic_id], number, at)
+        flat = orjson.loads(headers)
+        pairs = tuple(zip(flat[::2], flat[1::2], strict=True))
+        records.append(Record(names[topic_id], number, offset, key, pairs, value))
+    return records
 
 
 def _all_known(topics: Sequence[str], known: Collection[str]) -> None:

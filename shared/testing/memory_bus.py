@@ -225,6 +225,25 @@ class MemoryBus:
         await self.log.rebalance(group)
         return member
 
+    async def read(
+        self, positions: Mapping[TopicPartition, int], max_records: int, timeout: float
+    ) -> list[Record]:
+        """See the port."""
+        end = asyncio.get_running_loop().time() + timeout
+        while True:
+            self.log.check_up()
+            self.log.of(sorted({topic for topic, _ in positions}))
+            found: list[Record] = []
+            for key, at in positions.items():
+                held = self.log.partitions[key]
+                if not held.start <= at <= held.end:
+                    raise OffsetOutOfRange(*key, at)
+                found += held.records[at - held.start :][: max_records - len(found)]
+            left = end - asyncio.get_running_loop().time()
+            if found or left <= 0:
+                return found
+            await asyncio.sleep(min(left, 0.01))
+
     async def log_starts(self, topics: Sequence[str]) -> dict[TopicPartition, int]:
         """See the port."""
         self.log.check_up()

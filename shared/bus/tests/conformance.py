@@ -7,6 +7,7 @@ import pytest
 
 from shared.bus.port import (
     RECORD_BYTES_MAX,
+    Bus,
     Message,
     OffsetOutOfRange,
     Producer,
@@ -15,6 +16,7 @@ from shared.bus.port import (
     StaleProducer,
     UnknownTopic,
 )
+from shared.bus.port import TopicPartition as At
 from shared.bus.tests.harness import (
     PATIENCE_SECONDS,
     Harness,
@@ -266,6 +268,40 @@ async def topics_are_not_made_by_the_way(h: Harness) -> None:
     assert await bus.bus_id() == await (await h.bus()).bus_id()
 
 
+async def reading_outside_any_group(h: Harness) -> None:
+    """Records from an offset on, again and again, and what comes later; no group is joined."""
+    bus, topic = await h.bus(), fresh("look")
+    await bus.create_topics([topic])
+    await bus.append(ONE, [message(topic, "one", n) for n in range(5)])
+    at = (topic, partition_of("one"))
+    for _ in range(2):
+        assert numbers_by_key(await _looked(bus, {at: 2}, 3)) == {"one": [2, 3, 4]}
+    assert len(await _looked(bus, {at: 0}, 2, most=2)) == 2
+    assert await bus.read({at: 5}, 10, 0.1) == []
+    later = asyncio.create_task(bus.read({at: 5}, 10, PATIENCE_SECONDS))
+    await bus.append(ONE, [message(topic, "one", 5)])
+    assert numbers_by_key(await later) == {"one": [5]}
+    whole = {(topic, number): 0 for number in range(PARTITIONS)}
+    assert len(await _looked(bus, whole, 6)) == 6
+    with pytest.raises(OffsetOutOfRange):
+        await bus.read({at: 99}, 10, PATIENCE_SECONDS)
+    assert numbers_by_key(await _looked(bus, {at: 4}, 2)) == {"one": [4, 5]}
+    with pytest.raises(UnknownTopic):
+        await bus.read({(fresh("unknown"), 0): 0}, 10, 0.1)
+
+
+async def _looked(bus: Bus, at: dict[At, int], count: int, most: int = 100) -> list[Record]:
+    """So many records from offsets on, however many reads that takes."""
+    found: list[Record] = []
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while len(found) < count:
+            batch = await bus.read(at, most, 1.0)
+            found += batch
+            at = at | {(r.topic, r.partition): r.offset + 1 for r in batch}
+    assert len(found) == count
+    return found
+
+
 async def a_stale_producer(h: Harness) -> None:
     """Once a later epoch was heard, an earlier one appends nothing more."""
     bus, topic = await h.bus(), fresh("stale")
@@ -292,5 +328,6 @@ SCENARIOS = [
     ten_thousand_keys,
     seeking,
     topics_are_not_made_by_the_way,
+    reading_outside_any_group,
 ]
 """What every transport passes. `a_stale_producer` is for those that keep the epoch."""

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from shared.bus.port import Bus, NotAllowed, Producer, Record
+from shared.bus.port import Bus, NotAllowed, OffsetOutOfRange, Producer, Record
 from shared.bus.postgres import PostgresBus
 from shared.bus.postgres_schema import grant, install
 from shared.bus.tests.harness import PostgresHarness, Reader, message, numbers_by_key
@@ -137,3 +137,20 @@ async def test_a_broken_transaction_leaves_no_hole(postgres_bus: PostgresHarness
     await connection.close()
     at = message(topic, "k", 1)
     assert await bus.append(Producer("p", 1), [at]) == [0]
+
+
+async def test_a_log_whose_last_records_are_gone_says_so(postgres_bus: PostgresHarness) -> None:
+    """What its counter promises and its rows lack is out of range, and no silence without end."""
+    bus = PostgresBus(postgres_bus.owner_url)
+    await bus.create_topics([OWN])
+    for number in (1, 2):
+        at = await bus.append(Producer("own", 9), [message(OWN, "gone", number)])
+    connection = await asyncpg.connect(postgres_bus.owner_url)
+    await connection.execute('DELETE FROM log_record WHERE key = $1 AND "offset" = $2', "gone", *at)
+    await connection.close()
+    place = (OWN, message(OWN, "gone", 1).partition)
+    with pytest.raises(OffsetOutOfRange):
+        await bus.read({place: at[0]}, 10, 0.0)
+    (before,) = await bus.read({place: at[0] - 1}, 10, 0.0)
+    assert before.key == "gone"
+    await bus.close()
