@@ -21,6 +21,7 @@ from ops.errors import CannotRun
 ELSEWHERE = {
     "parked": "ops.parked",
     "unreadable": "ops.unreadable",
+    "bus": "ops.bus",
     "kafka": "ops.kafka",
     "read-271": "ops.read_271",
     "import-fhir": "ops.import_fhir",
