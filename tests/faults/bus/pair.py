@@ -36,6 +36,8 @@ PATIENCE_S = 40.0
 LOOK_S = 0.05
 STOP_S = 15.0
 THINGS = 30
+FIRST = 10_000
+"""Values begin above it: some below have a meaning to the handler or to its database."""
 WRITERS = 3
 
 
@@ -71,7 +73,7 @@ class Pair:
     network: UUID = field(default_factory=new_id)
     things: list[UUID] = field(default_factory=lambda: [new_id() for _ in range(THINGS)])
     acked: list[tuple[UUID, int]] = field(default_factory=list)
-    numbers: int = 0
+    numbers: int = FIRST
 
     # ── processes ────────────────────────────────────────────────────────────────────────────
 
@@ -205,7 +207,7 @@ class Pair:
         await asyncio.gather(*(writer() for _ in range(1 if values else WRITERS)))
 
     @asynccontextmanager
-    async def load(self, pause_s: float = 0.01) -> AsyncIterator[None]:
+    async def load(self, pause_s: float = 0.05) -> AsyncIterator[None]:
         """Write all the time, until the end of the block; none of the writes may fail."""
         ends = asyncio.Event()
 
