@@ -245,6 +245,9 @@ class Consumer:
         return Stands(stored)
 
     async def _settle(self) -> Fact:
+        stood = dict(self._machine.positions)
+        if await self._steps.stored(frozenset(stood)) != stood:
+            return Fenced()  # an operator sent this subscriber elsewhere, or another member moved
         self.counts = await self._settler.settle()
         if self.counts.full:
             self._say("halted: too much is parked")
