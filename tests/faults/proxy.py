@@ -18,7 +18,7 @@ import struct
 import threading
 import time
 from collections import Counter
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
@@ -63,6 +63,7 @@ class Weather:
     bytes_per_s: float | None = None
     slices: tuple[int, int] | None = None
     swallowed: bool = False
+    changed: Callable[[bytes], bytes] | None = None
     flowing: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -164,7 +165,8 @@ class _Connection:
             cut = self.link.cut_by(way, tail + data, len(tail), count + len(data))
             if cut is not None and cut.moment is Moment.INSTEAD:
                 raise self._because("instead")
-            await self._send(sink, data, weather, chance)
+            passed = data if weather.changed is None else weather.changed(data)
+            await self._send(sink, passed, weather, chance)
             count += len(data)
             tail = (tail + data)[-KEPT_FOR_MATCH:]
             if cut is not None and cut.moment is Moment.AFTER:
@@ -264,6 +266,10 @@ class Proxy:
         wanted = re.compile(re.escape(after)) if isinstance(after, bytes) else after
         self._do(self._add(Cut(way, wanted, moment, times)))
 
+    def rewrite(self, way: Way, change: Callable[[bytes], bytes]) -> None:
+        """Pass on something else: what comes out of a function, which is called with each chunk."""
+        self._each((way,), changed=change)
+
     def heal(self) -> None:
         """End every fault. What was held back arrives."""
         self._do(self._heal())
@@ -313,6 +319,7 @@ class Proxy:
             weather.latency_s = weather.jitter_s = 0.0
             weather.bytes_per_s = weather.slices = None
             weather.swallowed = False
+            weather.changed = None
             weather.flowing.set()
         await self._end([one for one in self._connections if one.lost])
         if self._accepting is None:

@@ -249,6 +249,15 @@ def test_a_cut_waits_for_its_bytes_however_they_are_split(
         assert asked(found, b"COMMIT") == b"COMMIT"
 
 
+def test_bytes_can_be_changed_on_their_way(link: Proxy, echo: EchoServer) -> None:
+    link.rewrite(Way.DOWN, lambda data: data.replace(b"yes", b"no!"))
+    with client(link) as found:
+        assert asked(found, b"yes") == b"no!"
+        link.heal()
+        assert asked(found, b"yes") == b"yes"
+    assert echo.got == b"yesyes"
+
+
 def test_a_cut_can_wait_for_so_many_bytes_of_a_connection(link: Proxy) -> None:
     link.cut(Way.DOWN, 10, Moment.INSTEAD, times=2)
     for _ in range(2):
