@@ -139,7 +139,7 @@ async def writing(town: Town) -> None:
 async def test_a_booking_that_commits_late_and_one_that_never_does_cost_no_event(
     town: Town,
 ) -> None:
-    """Scenario 7: one waits for 3 s before its COMMIT while others pass it, and one dies there."""
+    """Scenario 7: one waits for 5 s before its COMMIT while others pass it, and one dies there."""
     bodies = await town.bookings(FIRST + timedelta(weeks=4), 24)
     await town.settled()
     await town.armed("appointments", "app.before_commit:pause:2")
@@ -319,10 +319,11 @@ async def test_bytes_that_come_one_to_seven_at_a_time_are_still_read(
 async def test_a_slow_link_slows_requests_and_fails_none(
     town: Town, link: Proxy, full: bool
 ) -> None:
-    """F22: 500 ms more each way, give or take 100; FULL=1: 60 visits instead of 4."""
+    """F22: each answer comes 500 ms later, give or take 100; FULL=1: 60 visits instead of 4."""
+    await booked(town, 16, 12)  # to open a connection and to prepare its statements takes longer
     bodies = await town.bookings(FIRST + timedelta(weeks=11), 60 if full else 4)
     before = Counter(town.lived_through)
-    link.slow(0.5, jitter_s=0.1)
+    link.slow(0.25, jitter_s=0.05)
     since = time.monotonic()
     answers = await at_once(4, [town.book(body) for body in bodies])
     took = (time.monotonic() - since) / (len(bodies) / 4)
@@ -330,7 +331,7 @@ async def test_a_slow_link_slows_requests_and_fails_none(
     assert [answer.status_code for answer in answers] == [201] * len(bodies)
     # Whoever waits for a connection while the first ones are made may be told to come again.
     assert set(Counter(town.lived_through) - before) <= {"429"}
-    assert 2 < took < 20
+    assert 1 < took < 15
     await town.whole()
 
 
