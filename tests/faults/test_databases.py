@@ -6,6 +6,7 @@ The numbers are those of the table in this folder's README.
 import asyncio
 import json
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -24,15 +25,23 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 import pytest_asyncio
 
-from ops import postgres
+from ops import postgres, postgres_account
 from ops.day.databases import opened
-from ops.layout import CHECKOUT
+from ops.layout import CHECKOUT, Layout
+from ops.local_system import LocalSystem
+from ops.ports import Ports
 from shared.contracts.patients import PatientRegistered
 from shared.db import migrate
 from shared.db.actor import Actor
 from shared.db.database import Database
 from shared.db.pool import Pool
-from shared.db.provision import SERVICES, roles_of, service_environment
+from shared.db.provision import (
+    BUS_DATABASE,
+    SERVICES,
+    provision,
+    roles_of,
+    service_environment,
+)
 from shared.db.work import Context
 from shared.values.ids import new_id
 from tests.faults import truth
@@ -274,6 +283,91 @@ async def test_a_laptop_that_slept_for_ten_days_wakes_up_and_books(town: Town) -
     await town.register(4, "Awake")
     await town.whole()
     await town.visits_are_everywhere(visits)
+
+
+_BURN = """
+DO $$ BEGIN
+  FOR n IN 1 .. 5000 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP;
+END $$
+"""
+
+
+async def test_a_system_restored_into_a_new_cluster_goes_on_where_it_was(
+    town: Town,
+) -> None:
+    """Scenario 24: all databases are dumped with events not yet sent, and restored into a cluster
+    that counts transactions from lower on; a second system goes on from there."""
+    await town.people()
+    folder = Path(tempfile.mkdtemp(prefix="cb-moved-"))
+    layout = Layout(folder / "data")
+    layout.make()
+    async with opened(town.system.superuser_url, "documents") as still_open:
+        await still_open.execute(_BURN)
+        await still_open.execute("BEGIN; SELECT pg_current_xact_id()")
+        visits = await booked(town, 18, 12)
+        assert await unsent(town) >= len(visits)
+        asleep = [town.freeze(name) for name in town.system.urls]
+        try:
+            for name in DATABASES:
+                await client_program("pg_dump", town.system.superuser_url, name, folder, "-Fc")
+            shutil.copytree(town.system.layout.objects, layout.objects, dirs_exist_ok=True)
+            witness = town.witness
+            known = truth.Witness(
+                set(witness.networks), dict(witness.answers), set(witness.identifiers)
+            )
+        finally:
+            for pid in asleep:
+                town.thaw(pid)
+        await still_open.execute("COMMIT")
+    await restored(layout, folder)
+    system = LocalSystem(layout, Ports.free(), town.system.options)
+    await system.start()
+    try:
+        there = Town(system, town.http, town.network, town.facts, patients=[*town.patients])
+        there.witness = known
+        await there.whole()
+        await there.visits_are_everywhere(visits)
+        later = await booked(there, 19, 12)
+        await there.whole()
+        await there.visits_are_everywhere(later)
+    finally:
+        await system.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+    await town.whole()
+
+
+DATABASES = (*(f"clinicbus_{service}" for service in SERVICES), BUS_DATABASE)
+
+
+async def restored(layout: Layout, folder: Path) -> None:
+    """Restore the dumps into a new cluster, and see that its transaction ids are lower."""
+    server = postgres.start(layout.postgres)
+    try:
+        await provision(server.superuser_url, dict.fromkeys(roles_of(), "to be set anew"))
+        for name in DATABASES:
+            await client_program(
+                "pg_restore", server.superuser_url, name, folder, "--single-transaction"
+            )
+        async with opened(server.superuser_url, "appointments") as connection:
+            higher = "SELECT max(xid) > pg_snapshot_xmax(pg_current_snapshot()) FROM outbox"
+            assert await connection.fetchval(higher)
+    finally:
+        server.stop()
+
+
+async def client_program(
+    program: str, superuser_url: str, database: str, folder: Path, option: str
+) -> None:
+    """Dump a database into a file of the folder, or restore it from there."""
+    url = urlsplit(superuser_url)._replace(path=f"/{database}").geturl()
+    path = str(folder / database)
+    where = ("-f", path) if program == "pg_dump" else (path,)
+    process = await asyncio.create_subprocess_exec(
+        *(postgres_account.installed_programs() / program, option, "-d", url, *where),
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, said = await process.communicate()
+    assert process.returncode == 0, said.decode()[-600:]
 
 
 # ── the link to the server ───────────────────────────────────────────────────────────────────────
