@@ -39,6 +39,7 @@ FIGURES = pytest.StashKey[list[str]]()
 def pytest_configure(config: pytest.Config) -> None:
     """Make the mark known."""
     config.addinivalue_line("markers", "full: a fault of the long list alone (FULL=1)")
+    config.addinivalue_line("markers", "last: leaves so many events that looks take longer")
     config.stash[LEFT] = []
     config.stash[FIGURES] = []
 
@@ -49,13 +50,21 @@ def pytest_report_header() -> str:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave what belongs to the long list to it."""
+    """Leave what belongs to the long list to it; what leaves a heap behind comes last."""
+    items.sort(key=_turn)
     if FULL:
         return
     left = [item for item in items if item.get_closest_marker("full")]
     config.stash[LEFT] += [item.nodeid for item in left]
     config.hook.pytest_deselected(items=left)
     items[:] = [item for item in items if item not in left]
+
+
+def _turn(item: pytest.Item) -> tuple[bool, bool]:
+    """One bus after the other, and what comes last at the end of its bus."""
+    spec = getattr(item, "callspec", None)
+    on_kafka = spec is not None and spec.params.get("bus") == "kafka"
+    return on_kafka, item.get_closest_marker("last") is not None
 
 
 @pytest.hookimpl(wrapper=True)
