@@ -6,6 +6,7 @@ The numbers are those of the table in this folder's README.
 import asyncio
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -74,6 +75,18 @@ async def unsent(town: Town) -> int:
     return int(row["n"])
 
 
+_GATE_LAG = re.compile(
+    r'^clinicbus_relay_gate_lag_seconds\{service="appointments"\} (\S+)$', re.MULTILINE
+)
+
+
+async def gate_lag(town: Town) -> float:
+    """For how long the relay of appointments has been held up, by its metrics page."""
+    page = (await town.http.get(town.system.urls["appointments"] + "/metrics")).text
+    found = _GATE_LAG.search(page)
+    return float(found[1]) if found else 0.0
+
+
 async def booked(town: Town, week: int, count: int) -> list[str]:
     """Book visits in a week that is this test's own; their ids."""
     bodies = await town.bookings(FIRST + timedelta(weeks=week), count)
@@ -97,9 +110,11 @@ async def test_a_long_write_holds_up_what_is_said_and_no_booking(town: Town, whe
         assert await unsent(town) >= len(visits)
         known = "SELECT 1 FROM known_visits WHERE appointment_id = ANY($1)"
         assert await town.rows("payments", known, [UUID(key) for key in visits]) == []
+        await until(lambda: gate_lag(town), bool, "the gate's lag among the metrics")
         await connection.execute("COMMIT")
     await town.whole()
     await town.visits_are_everywhere(visits)
+    await until(lambda: gate_lag(town), lambda lag: lag == 0, "the end of the gate's lag")
 
 
 async def test_a_client_that_falls_silent_in_a_transaction_is_cut_off(town: Town) -> None:
@@ -134,6 +149,7 @@ async def test_a_prepared_transaction_left_behind_holds_the_gate_until_it_is_end
     assert await unsent(town) >= len(visits)
     left = next(c for c in await truth.look(town.system, town.witness) if "bounded" in c.name)
     assert "1 sessions are left prepared" in left.problems
+    await until(lambda: gate_lag(town), bool, "the gate's lag among the metrics")
     async with opened(town.system.superuser_url, "documents") as connection:
         await connection.execute("ROLLBACK PREPARED 'left'")
     await town.whole()
