@@ -185,7 +185,8 @@ class Work:
         detail: Mapping[str, Any] | None = None,
     ) -> None:
         """Record who did what to whom, in this transaction. `detail` holds codes and counts."""
-        self.stage(audit_row(self.context, action, resource, patients, outcome, detail or {}))
+        if not self.silent:
+            self.stage(audit_row(self.context, action, resource, patients, outcome, detail or {}))
 
     def timer(self, kind: str, subject_id: UUID, due_at: datetime) -> None:
         """Set the one timer of a kind for a subject; setting it again moves it."""
