@@ -175,7 +175,7 @@ async def test_killed_at_random_over_and_over_nothing_is_lost_and_nothing_double
             if victims:
                 await killed(town, dice.choice(victims))
                 rounds += 1
-            await asyncio.sleep(dice.uniform(0.05, 0.2))
+            await asyncio.sleep(dice.uniform(0.1, 0.4))
         took = time.monotonic() - started
     await town.whole()
     assert set(answered) == {"201"}

@@ -20,7 +20,7 @@ from shared.bus.kafka import KafkaBus
 from shared.bus.port import Bus
 from shared.bus.postgres import PostgresBus
 from shared.bus.process import BusProcess, Subscriptions
-from shared.bus.tests.company import NOON, ThingChanged, _locks
+from shared.bus.tests.company import NOON, ThingChanged, locks_of
 from shared.contracts.envelope import Envelope
 from shared.db.database import Database
 from shared.db.work import Work
@@ -75,7 +75,7 @@ def subscriptions(spec: Spec) -> Subscriptions:
             event.value,
         )
 
-    return Subscriptions({} if spec.name == "alpha" else {ThingChanged: changed}, _locks)
+    return Subscriptions({} if spec.name == "alpha" else {ThingChanged: changed}, locks_of)
 
 
 async def main(spec: Spec) -> None:
