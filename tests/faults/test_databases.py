@@ -515,6 +515,7 @@ async def test_two_that_migrate_at_once_leave_what_one_does(bus: str) -> None:
             assert [row[0] for row in found] == [migrate.newest_revision(service)]
     finally:
         server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 async def prepared(given: str) -> tuple[int | None, str]:
