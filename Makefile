@@ -4,6 +4,8 @@ PYTHON ?= python3.11
 VENV ?= .venv
 BUS ?=
 PORT_BASE ?= 8100
+SEED ?= 1
+FULL ?=
 export PYTHON VENV
 
 PY := $(VENV)/bin/python
@@ -63,8 +65,8 @@ contracts: install-dev  ## keep today's events as released, for ever
 test: install-dev  ## all tests [TESTS=shared/db]
 	$(PY) -m pytest -q -n 2 --dist loadfile --ignore=tests/faults $(TESTS)
 
-faults: install-dev  ## kill, freeze and cut, on both buses
-	$(PY) -m pytest -q tests/faults
+faults: install-dev  ## kill, freeze, cut and stall, on both buses [SEED=n] [FULL=1]
+	SEED=$(SEED) FULL=$(FULL) $(PY) -m pytest -q tests/faults
 
 sim: install-dev  ## relay, bus and consumers on a virtual clock [SEEDS=1000] [FROM=0]
 	$(PY) -m shared.bus.tests.sim --seeds $(or $(SEEDS),1000) --from $(or $(FROM),0)

@@ -46,6 +46,7 @@ from shared.bus.steps import Steps
 from shared.bus.subscriptions import Subscriptions
 from shared.db.bus_tables import make_outbox_days
 from shared.db.database import Database
+from shared.db.failpoints import hit
 from shared.values.clock import Clock
 
 log = structlog.get_logger(__name__)
@@ -162,6 +163,7 @@ class Consumer:
                     case Wait():
                         await self._asleep(action.seconds)
                     case Commit():
+                        await hit("consumer.before_bus_commit")
                         await subscription.commit(action.offsets)
                     case _:
                         fact = await self._in_turn(subscription, action)

@@ -14,6 +14,7 @@ from shared.bus.delivery import Delivery, Key, Parked, Unread, Verdict, verdict
 from shared.bus.subscriptions import Subscriptions
 from shared.bus.tracing import handled
 from shared.contracts.envelope import Headers
+from shared.db.failpoints import hit
 from shared.db.work import Work
 
 ROWS_AT_ONCE = 32
@@ -121,6 +122,7 @@ async def apply_all(
             at.applied, at.event_id = delivery.envelope.subject_seq, delivery.envelope.id
             moved[delivery.key] = at
             healed = healed or at.parked == "hole"
+            await hit("consumer.after_event")
     await write_applied(work.raw, work.network_id, moved)
     return healed
 

@@ -2,12 +2,15 @@
 
 `CLINICBUS_FAILPOINTS="relay.after_append:exit:3,consumer.after_effect:raise"`: at the third hit of
 the first the process ends at once, as by `kill -9`; at every hit of the second an error is raised.
+The action `pause` lets whoever hits it wait for `PAUSE_SECONDS`, while others go on.
 """
 
+import asyncio
 import os
 from dataclasses import dataclass
 
 ENVIRONMENT = "CLINICBUS_FAILPOINTS"
+PAUSE_SECONDS = 5.0
 
 
 class FailpointHit(Exception):
@@ -26,8 +29,8 @@ def _parse(text: str) -> dict[str, _Armed]:
     for part in filter(None, (piece.strip() for piece in text.split(","))):
         name, _, rest = part.partition(":")
         action, _, count = rest.partition(":")
-        if action not in {"exit", "raise"}:
-            raise ValueError(f"{ENVIRONMENT}: {name} has no action 'exit' or 'raise'")
+        if action not in {"exit", "raise", "pause"}:
+            raise ValueError(f"{ENVIRONMENT}: {name} has no action 'exit', 'raise' or 'pause'")
         armed[name] = _Armed(action, int(count) if count else 0)
     return armed
 
@@ -53,4 +56,7 @@ async def hit(name: str) -> None:
         return
     if point.action == "exit":
         os._exit(137)
+    if point.action == "pause":
+        await asyncio.sleep(PAUSE_SECONDS)
+        return
     raise FailpointHit(name)

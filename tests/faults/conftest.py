@@ -1,7 +1,12 @@
-"""Fixtures: a whole system of real processes, once for each bus."""
+"""Fixtures: a whole system of real processes, once for each bus; the seed of the random choices.
 
+SEED=n chooses the seed, FULL=1 the long list: what the short one leaves out is said at its end.
+"""
+
+import os
+import random
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,7 +15,8 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from ops import seed
+from ops import postgres
+from ops import seed as seeding
 from ops.layout import Layout
 from ops.local_system import LocalSystem
 from ops.options import Options
@@ -21,6 +27,94 @@ from tests.faults.town import Town
 
 NOW = datetime(2026, 12, 1, 16, 0, tzinfo=UTC)
 """Tuesday morning at both clinics. It stands still: what goes by real time are the faults."""
+SEED = int(os.environ.get("SEED") or 1)
+FULL = os.environ.get("FULL") == "1"
+LEFT = pytest.StashKey[list[str]]()
+FIGURES = pytest.StashKey[list[str]]()
+
+
+# ── the seed and the two lists ───────────────────────────────────────────────────────────────────
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the mark known."""
+    config.addinivalue_line("markers", "full: a fault of the long list alone (FULL=1)")
+    config.addinivalue_line("markers", "last: leaves so many events that looks take longer")
+    config.stash[LEFT] = []
+    config.stash[FIGURES] = []
+
+
+def pytest_report_header() -> str:
+    """The seed, before anything goes wrong."""
+    return f"faults: SEED={SEED}, {'the long list (FULL=1)' if FULL else 'the short list'}"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave what belongs to the long list to it; what leaves a heap behind comes last."""
+    items.sort(key=_turn)
+    if FULL:
+        return
+    left = [item for item in items if item.get_closest_marker("full")]
+    config.stash[LEFT] += [item.nodeid for item in left]
+    config.hook.pytest_deselected(items=left)
+    items[:] = [item for item in items if item not in left]
+
+
+def _turn(item: pytest.Item) -> tuple[bool, bool]:
+    """One bus after the other, and what comes last at the end of its bus."""
+    spec = getattr(item, "callspec", None)
+    on_kafka = spec is not None and spec.params.get("bus") == "kafka"
+    return on_kafka, item.get_closest_marker("last") is not None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Any:
+    """Say with every failure which seed finds it again."""
+    report = yield
+    if report.failed and "tests/faults" in item.nodeid:
+        report.sections.append(("seed", f"make faults SEED={SEED}{' FULL=1' if FULL else ''}"))
+    return report
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Say what was measured, and what the short list left out."""
+    for line in config.stash[FIGURES]:
+        terminalreporter.line(line)
+    if left := config.stash[LEFT]:
+        terminalreporter.section("Left to the long list: make faults FULL=1", yellow=True)
+        for name in left:
+            terminalreporter.line(name)
+        terminalreporter.line("Shorter than there: see tests/faults/README.md.")
+
+
+@pytest.fixture(scope="session")
+def full() -> bool:
+    """Whether the long durations and counts are wanted."""
+    return FULL
+
+
+@pytest.fixture(scope="session")
+def seed() -> int:
+    """What all random choices come from."""
+    return SEED
+
+
+@pytest.fixture
+def figure(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Takes a line for the end of the run: what was counted or measured."""
+    name = request.node.name
+    return lambda text: request.config.stash[FIGURES].append(f"{name}: {text}")
+
+
+@pytest.fixture
+def dice(request: pytest.FixtureRequest, seed: int) -> random.Random:
+    """Random choices of one test, the same for the same seed."""
+    return random.Random(f"{seed}/{request.node.name}")
+
+
+# ── the system ───────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.fixture(scope="session", params=["postgres", "kafka"])
@@ -41,8 +135,18 @@ def broker_restart(request: pytest.FixtureRequest, bus: str) -> Callable[[], Non
     return found
 
 
+@pytest.fixture(scope="session")
+def prepared_allowed() -> Iterator[None]:
+    """A server on which transactions can be prepared, so that one can be left behind."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(postgres.SETTINGS, "max_prepared_transactions", "2")
+        yield
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def town(request: pytest.FixtureRequest, bus: str) -> AsyncIterator[Town]:
+async def town(
+    request: pytest.FixtureRequest, bus: str, prepared_allowed: None
+) -> AsyncIterator[Town]:
     """A network with two clinics, open, on processes that are flushed to disk."""
     kind: Any = bus
     with tempfile.TemporaryDirectory(prefix="cb-faults-") as name:
@@ -59,7 +163,7 @@ async def town(request: pytest.FixtureRequest, bus: str) -> AsyncIterator[Town]:
         try:
             async with httpx.AsyncClient(timeout=30) as http:
                 network = new_id()
-                facts = await seed.seed(system.urls, system.token, network)
+                facts = await seeding.seed(system.urls, system.token, network)
                 yield Town(system, http, network, facts)
         finally:
             await system.stop()

@@ -3,47 +3,18 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from functools import partial
 from operator import le
 from typing import Any
 
 import pytest
 
-from ops.ports import Ports
-from ops.programs import Program
 from tests.faults.town import Town, at_once, until, utc
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(240)]
 
 CLIENTS = 6
-STANDBY = "appointments_standby"
-
-
-@asynccontextmanager
-async def standby(town: Town) -> AsyncIterator[None]:
-    """A second worker of appointments, ready to take over."""
-    port = Ports.free().of["appointments"]
-    app = "services.appointments.app:service"
-    program = Program(
-        STANDBY,
-        ("shared.web.run", app, "--role", "worker", "--port", str(port)),
-        port,
-        environment=town.system.environment_of("appointments"),
-    )
-    child = await town.system.start_program(program)
-    try:
-        await child.wait_until_ready()
-        yield
-    finally:
-        await town.system.children.pop(STANDBY).stop()
-
-
-async def leader(town: Town) -> tuple[str, int]:
-    """Who relays what appointments says, and since which epoch."""
-    (row,) = await town.rows("appointments", "SELECT owner, epoch FROM relay_lease")
-    return row["owner"], row["epoch"]
 
 
 _WRITING = """
@@ -69,21 +40,23 @@ async def test_a_process_that_wakes_up_after_its_leases_changes_nothing_any_more
 ) -> None:
     bodies = await town.bookings(utc(8, 17), 48)
     await town.ready()
-    async with standby(town):
-        before, epoch = await leader(town)
+    async with town.worker("appointments", "standby"):
+        before, epoch = await town.leader("appointments")
         load = asyncio.create_task(at_once(CLIENTS, [town.book(b) for b in bodies]))
         await until(lambda: town.booked_on(8), lambda count: count >= 6, "the first bookings")
         frozen = await frozen_while_writing(town, load)
         try:
             # The other takes over. What the frozen one had committed is sent on, and that of the
             # other services, too, as soon as the server has ended the silent transaction.
-            await until(lambda: leader(town), lambda now: now[0] != before, "a new leader")
+            await until(
+                lambda: town.leader("appointments"), lambda now: now[0] != before, "a new leader"
+            )
             await town.settled()
         finally:
             os.kill(frozen, signal.SIGCONT)
         answers = await load
         assert [answer.status_code for answer in answers] == [201] * len(bodies)
-        assert (await leader(town))[1] > epoch
+        assert (await town.leader("appointments"))[1] > epoch
         await town.whole()
         await town.visits_are_everywhere([answer.json()["id"] for answer in answers])
     await town.whole()

@@ -5,7 +5,8 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,15 +15,20 @@ from uuid import UUID
 import httpx
 
 from ops.day import checks
+from ops.day.checks import Check
 from ops.day.databases import opened
 from ops.local_system import LocalSystem
-from shared.db.provision import SERVICES
+from ops.ports import Ports
+from ops.programs import Program
 from shared.values.ids import new_id
+from tests.faults import truth
+from tests.faults.truth import Told, Witness
 
 PATIENCE_SECONDS = 60.0
 PAUSE_SECONDS = 0.05
 LISTENERS = ("eligibility", "payments", "documents", "patients")
 SLOT = timedelta(minutes=30)
+SLOTS_A_DAY = 10
 Body = dict[str, Any]
 
 
@@ -49,18 +55,28 @@ class Town:
     at_a_loss: list[str] = field(default_factory=list)
     """Where a service answered 500: it may be away or busy, but never at a loss."""
     patients: list[str] = field(default_factory=list)
+    witness: Witness = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.witness = Witness({self.network})
 
     # ── clients ──────────────────────────────────────────────────────────────────────────────
 
     async def insist(
-        self, role: str, service: str, path: str, body: Mapping[str, Any], key: str | None = None
+        self,
+        role: str,
+        service: str,
+        path: str,
+        body: Mapping[str, Any],
+        key: str | None = None,
+        version: int | None = None,
     ) -> httpx.Response:
         """POST until there is an answer, always under the same key, as clients are told to."""
         key = key or str(new_id())
-        headers = {
-            "Authorization": f"Bearer {self.system.token(role, self.network)}",
-            "Idempotency-Key": key,
-        }
+        headers, flow = self.headers(role)
+        headers["Idempotency-Key"] = key
+        if version is not None:
+            headers["If-Match"] = f'"{version}"'
 
         async def tried() -> httpx.Response | str:
             try:
@@ -81,13 +97,26 @@ class Town:
             return not isinstance(found, str)
 
         found: httpx.Response = await until(tried, answered, f"an answer of {service} {path}")
+        if found.is_success:
+            made = found.json().get("id")
+            told = Told(service, path, flow, key, found.status_code, found.content, made)
+            self.witness.hear(told)
         return found
+
+    def headers(self, role: str) -> tuple[dict[str, str], UUID]:
+        """The headers of a request, and the flow that it begins."""
+        flow = new_id()
+        return {
+            "Authorization": f"Bearer {self.system.token(role, self.network)}",
+            "traceparent": f"00-{flow.hex}-{new_id().hex[16:]}-01",
+        }, flow
 
     async def get(self, role: str, service: str, path: str) -> Body:
         """Read a thing that is there."""
-        headers = {"Authorization": f"Bearer {self.system.token(role, self.network)}"}
+        headers, flow = self.headers(role)
         answer = await self.http.get(self.system.urls[service] + path, headers=headers)
         assert answer.status_code == 200, answer.text
+        self.witness.hear(Told(service, path, flow))
         found: Body = answer.json()
         return found
 
@@ -95,9 +124,15 @@ class Town:
         """Register people, four at a time."""
 
         def person(number: int) -> Body:
+            mark = new_id().hex[-12:]
+            name = {"family": f"{tag}-{mark} {number}", "given": f"Given-{mark}"}
+            birth_date = f"19{10 + number % 80}-01-{1 + number % 28:02d}"
+            phone = f"+1303555{number % 10_000:04d}"
+            self.witness.identifiers |= {*name.values(), birth_date, phone, phone[2:]}
             return {
-                "name": {"family": f"{tag} {number}", "given": f"G{number}"},
-                "birth_date": f"19{10 + number % 80}-01-{1 + number % 28:02d}",
+                "name": name,
+                "birth_date": birth_date,
+                "phones": [{"number": phone, "use": "mobile"}],
                 "override_reason": "Asked: another person",
             }
 
@@ -114,7 +149,7 @@ class Town:
         return self.patients
 
     async def bookings(self, day: datetime, count: int) -> list[Body]:
-        """Bodies of bookings on a day that do not get into each other's way."""
+        """Bodies of bookings from a day on that do not get into each other's way: 60 a day."""
         patients = await self.people()
         seats = [(c, p) for c in self.facts["clinics"] for p in self.facts["providers"][c]]
         made = []
@@ -127,7 +162,7 @@ class Town:
                     "clinic_id": clinic_id,
                     "provider_id": provider_id,
                     "appointment_type_id": self.facts["types"]["Office visit"],
-                    "starts_at": (day + slot * SLOT).isoformat(),
+                    "starts_at": _opening(day, slot).isoformat(),
                 }
             )
         return made
@@ -135,6 +170,18 @@ class Town:
     async def book(self, body: Mapping[str, Any], key: str | None = None) -> httpx.Response:
         """Book, however long it takes."""
         return await self.insist("front_desk", "appointments", "/v1/appointments", body, key)
+
+    async def cancel(self, visit: str) -> httpx.Response:
+        """Call a visit off, in whatever version it is."""
+        path = f"/v1/appointments/{visit}"
+        while True:
+            version = (await self.get("front_desk", "appointments", path))["version"]
+            wish = {"reason": "patient_request"}
+            answer = await self.insist(
+                "front_desk", "appointments", f"{path}/cancel", wish, version=version
+            )
+            if answer.status_code != 412:
+                return answer
 
     # ── faults ───────────────────────────────────────────────────────────────────────────────
 
@@ -163,14 +210,63 @@ class Town:
 
         await until(living, lambda found: not found, "the death of a process")
 
-    async def armed(self, name: str, failpoints: str = "") -> None:
-        """Start a service anew with these failpoints, or with none."""
+    async def armed(
+        self, name: str, failpoints: str = "", *, role: str = "all", **environment: str
+    ) -> None:
+        """Start a service anew with these failpoints and variables, or with none."""
         await self.system.children[name].stop()
-        environment = {"CLINICBUS_FAILPOINTS": failpoints} if failpoints else {}
-        self.system.options = replace(self.system.options, environment=environment)
-        (program,) = [p for p in self.system.plan.services if p.name == name]
+        if failpoints:
+            environment["CLINICBUS_FAILPOINTS"] = failpoints
+        usual = self.program(name)
+        arguments = tuple(role if text == "all" else text for text in usual.arguments)
+        program = replace(usual, arguments=arguments, environment=environment)
         child = await self.system.start_program(program)
         await child.wait_until_ready()
+
+    def program(self, name: str) -> Program:
+        """How a service is started as a rule."""
+        (found,) = [p for p in self.system.plan.services if p.name == name]
+        return found
+
+    def freeze(self, name: str) -> int:
+        """Stop a process where it is; its id, by which it is thawed."""
+        pid = self.pid(name)
+        os.kill(pid, signal.SIGSTOP)
+        return pid
+
+    @staticmethod
+    def thaw(pid: int) -> None:
+        """Let a frozen process go on."""
+        os.kill(pid, signal.SIGCONT)
+
+    @asynccontextmanager
+    async def worker(
+        self, service: str, label: str, launcher: tuple[str, ...] = ()
+    ) -> AsyncIterator[str]:
+        """Another worker of a service, ready to take over; the name it runs under.
+
+        launcher: a module, and its arguments, that starts the worker's.
+        """
+        name = f"{service}_{label}"
+        port = Ports.free().of[service]
+        arguments = ("shared.web.run", f"services.{service}.app:service", "--role", "worker")
+        program = Program(
+            name,
+            (*launcher, *arguments, "--port", str(port)),
+            port,
+            environment=self.system.environment_of(service),
+        )
+        child = await self.system.start_program(program)
+        try:
+            await child.wait_until_ready()
+            yield name
+        finally:
+            await self.system.children.pop(name).stop()
+
+    async def leader(self, service: str) -> tuple[str, int]:
+        """Who relays what a service says, and since which epoch."""
+        (row,) = await self.rows(service, "SELECT owner, epoch FROM relay_lease")
+        return row["owner"], row["epoch"]
 
     async def booked_on(self, day: int) -> int:
         """How many visits there are on a day of December."""
@@ -213,17 +309,12 @@ class Town:
 
         await until(look, lambda late: not late, "readiness")
 
-    async def whole(self) -> None:
-        """What holds after every fault, in the whole system."""
+    async def whole(self) -> list[Check]:
+        """What holds after every fault, in the whole system: see `tests.faults.truth`."""
         assert self.at_a_loss == []
         await self.ready()
         await self.settled()
-        url = self.system.superuser_url
-        assert (await checks.nothing_twice(url)).problems == []
-        assert (await checks.ledger_balances(url)).problems == []
-        for service in SERVICES:
-            networks = await self.rows(service, "SELECT DISTINCT network_id FROM outbox")
-            assert {row["network_id"] for row in networks} <= {self.network}, service
+        return await truth.holds(self.system, self.witness)
 
     async def visits_are_everywhere(self, booked: list[str]) -> None:
         """These visits are kept once, were said once, and are known once to all who listen."""
@@ -254,6 +345,13 @@ async def at_once(
             return await deed
 
     return list(await asyncio.gather(*(do(deed) for deed in deeds)))
+
+
+def _opening(first: datetime, slot: int) -> datetime:
+    """The time of a slot: ten a day, on the days from Monday to Friday."""
+    days, number = divmod(slot, SLOTS_A_DAY)
+    weeks, days = divmod(days + first.weekday(), 5)
+    return first + timedelta(weeks=weeks, days=days - first.weekday()) + number * SLOT
 
 
 def utc(day: int, hour: int) -> datetime:

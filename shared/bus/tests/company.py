@@ -92,6 +92,7 @@ CREATE TABLE effect (network_id uuid NOT NULL, id bigint GENERATED ALWAYS AS IDE
   xid xid8 NOT NULL DEFAULT pg_current_xact_id(), UNIQUE (network_id, id))
 """,
 }
+TABLES["gamma"] = TABLES["beta"]  # who hears the same, where one subscriber is not enough
 TALLY = """
 CREATE TABLE tally (network_id uuid NOT NULL, value int NOT NULL, PRIMARY KEY (network_id, value))
 """
