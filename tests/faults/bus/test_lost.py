@@ -1,0 +1,250 @@
+"""The bus loses what it had: its tail, all of it, a topic, its oldest records, room on its disk."""
+
+import asyncio
+import resource
+from collections import Counter
+from uuid import UUID
+
+import asyncpg
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+
+from shared.bus.kafka import KafkaBus
+from shared.bus.port import Bus, Record
+from shared.bus.postgres import PostgresBus
+from shared.bus.postgres_schema import trim
+from shared.bus.republish import Republished, republish, reset
+from shared.bus.tests.company import TOPIC
+from tests.faults.bus.conftest import empty_topic
+from tests.faults.bus.pair import Pair, until
+
+pytestmark = pytest.mark.timeout(180)
+
+TAIL_BYTES = 700
+"""More than the last record, and somewhere inside one."""
+
+
+async def healed(pair: Pair, *hearers: str, resend: bool = True) -> Republished:
+    """What an operator does: `bus republish`, and `bus reset-offsets --to start` for these."""
+    bus = operator(pair)
+    try:
+        found = Republished()
+        if resend:
+            async with pair.company.alpha.raw("worker") as raw:
+                found = await republish(raw, bus, "alpha", [TOPIC])
+        for name in hearers:
+            connection = await asyncpg.connect(pair.urls[f"CLINICBUS_{name.upper()}_WORKER_URL"])
+            try:
+                await reset(connection, bus, [TOPIC])
+            finally:
+                await connection.close()
+        return found
+    finally:
+        await bus.close()
+
+
+def operator(pair: Pair) -> Bus:
+    """The bus as an operator's command sees it."""
+    if pair.broker is not None:
+        return KafkaBus(pair.broker.bootstrap)
+    assert pair.bus_owner_url is not None
+    return PostgresBus(pair.bus_owner_url)
+
+
+async def seen_anew(pair: Pair) -> None:
+    """Let the test look at the bus as one who has not seen it before."""
+    await pair.company.bus.close()
+    pair.company.bus = operator(pair)
+
+
+def ids(records: list[Record]) -> Counter[UUID]:
+    """The events of records."""
+    return Counter(UUID(dict(record.headers)["ce_id"]) for record in records)
+
+
+async def as_owner(pair: Pair, *statements: str) -> None:
+    """Do something to the Postgres bus that no service may."""
+    connection = await asyncpg.connect(pair.bus_owner_url)
+    try:
+        for text in statements:
+            await connection.execute(text)
+    finally:
+        await connection.close()
+
+
+async def lose_the_tail(pair: Pair) -> None:
+    """The newest records of every partition are gone, as after a crash without a flush."""
+    if pair.broker is None:
+        await as_owner(
+            pair,
+            "DELETE FROM log_record r USING log_partition p WHERE p.topic_id = r.topic_id"
+            ' AND p.partition = r.partition AND r."offset" >= p.next_offset - 2',
+            "UPDATE log_partition SET next_offset = greatest(0, next_offset - 2)",
+        )
+        return
+    await asyncio.to_thread(pair.broker.kill)
+    logs = sorted(pair.broker.data.glob(f"{TOPIC}-*/*.log"))
+    assert len(logs) == 12
+    for log in logs:
+        size = log.stat().st_size
+        if size:
+            with log.open("r+b") as file:
+                file.truncate(max(0, size - TAIL_BYTES))
+    await asyncio.to_thread(pair.broker.start)
+
+
+async def test_f3_the_tail_that_a_bus_lost_is_sent_again_by_its_ids(pair: Pair) -> None:
+    """One who had heard it and one who had not both end with one effect each."""
+    await pair.begin("alpha", "beta", "gamma")
+    await pair.write(60)
+    await pair.settled()
+    await pair.stop("gamma")
+    pair.hearers.discard("gamma")
+    await pair.write(60)
+    await pair.settled()
+    before = ids(await pair.records())
+    await lose_the_tail(pair)
+    lost = before - ids(await pair.records())
+    assert 0 < len(lost) < len(before)
+    found = await healed(pair, "beta", "gamma")
+    assert found.missing == len(lost)
+    after = ids(await pair.records())
+    assert after == before
+    pair.start("gamma")
+    async with pair.load():
+        await pair.grows("beta")
+    await pair.whole()
+
+
+async def test_f4_a_bus_that_was_wiped_is_filled_from_the_outbox(pair: Pair) -> None:
+    """Another, empty bus in its place: nobody is restarted but the bus."""
+    await pair.begin("alpha", "beta")
+    await pair.write(60)
+    await pair.settled()
+    if pair.broker is not None:
+        pair.broker.link.refuse()
+        await asyncio.to_thread(pair.broker.wipe)
+        await asyncio.to_thread(pair.broker.start)
+        pair.broker.link.heal()
+    else:
+        await as_owner(
+            pair,
+            "TRUNCATE log_record, log_partition, topic, member, claim, group_offset, producer",
+            "UPDATE bus_identity SET bus_id = gen_random_uuid()",
+        )
+    await pair.write(30)
+    found = await healed(pair, "beta")
+    assert found.missing >= 60
+    await seen_anew(pair)
+    await pair.write(30)
+    await pair.whole(60)
+
+
+async def test_22_retention_that_passes_a_stopped_consumer_halts_it_until_it_is_told(
+    pair: Pair,
+) -> None:
+    """It skips nothing by itself; what is gone is brought back from the outbox."""
+    await pair.begin("alpha", "beta")
+    await pair.write(30)
+    await pair.settled()
+    await pair.stop("beta")
+    await pair.write(90)
+    bus = pair.company.bus
+    await until(lambda: _ends_at(bus, 120), "all of it on the bus")
+    for (topic, partition), end in (await bus.log_ends([TOPIC])).items():
+        if pair.broker is None:
+            await trim(str(pair.bus_owner_url), topic, partition, max(0, end - 1))
+        else:
+            await _trim_kafka(pair.broker.bootstrap, partition, max(0, end - 1))
+    pair.start("beta")
+    await pair.says("beta", "halted")
+    assert await pair.count() == 30
+    found = await healed(pair, "beta")
+    assert found.missing > 0
+    await pair.whole(60)
+    await pair.says("beta", "")
+
+
+async def _ends_at(bus: Bus, count: int) -> bool:
+    return sum((await bus.log_ends([TOPIC])).values()) >= count
+
+
+async def _trim_kafka(bootstrap: str, partition: int, before: int) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        await admin.delete_records({TopicPartition(TOPIC, partition): RecordsToDelete(before)})
+    finally:
+        await admin.close()
+
+
+async def test_23_a_topic_made_anew_halts_who_stood_in_the_old_one(pair: Pair) -> None:
+    """Its offsets begin at 0 again: nobody goes on from a number of the old one."""
+    await pair.begin("alpha", "beta")
+    await pair.write(60)
+    await pair.settled()
+    if pair.broker is not None:
+        assert isinstance(pair.company.bus, KafkaBus)
+        await empty_topic(pair.broker, pair.company.bus)
+    else:
+        await as_owner(
+            pair,
+            "DELETE FROM log_record",
+            "UPDATE log_partition SET next_offset = 0, log_start = 0",
+        )
+    await pair.says("beta", "halted")
+    await pair.write(20)
+    found = await healed(pair, "beta")
+    assert found.missing >= 60
+    await pair.whole(60)
+    await pair.says("beta", "")
+
+
+async def test_13_a_full_disk_under_the_bus_stops_no_write_and_loses_nothing(pair: Pair) -> None:
+    """Files may grow no further (RLIMIT_FSIZE of the running server), and then again they may."""
+    await pair.begin("alpha", "beta")
+    await pair.write(60)
+    await pair.settled()
+    if pair.broker is not None:
+        # Some of the next records still fit; the broker gives its log up and ends itself.
+        largest = max(log.stat().st_size for log in pair.broker.data.glob(f"{TOPIC}-*/*.log"))
+        resource.prlimit(pair.broker.pid, resource.RLIMIT_FSIZE, (largest + 500, largest + 500))
+        async with pair.load():
+            await pair.says("alpha", "bus:")
+        await asyncio.to_thread(pair.broker.stop)
+        await asyncio.to_thread(pair.broker.start)
+    else:
+        pid = await append_backend(pair)
+        size = await largest_of_log(pair)
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+        async with pair.load():
+            await pair.says("alpha", "bus:")
+    async with pair.load():
+        await pair.grows(by=10)
+    await pair.says("alpha", "")
+    await pair.whole(60)
+
+
+async def append_backend(pair: Pair) -> int:
+    """The server's process behind alpha's connection to the bus."""
+    connection = await asyncpg.connect(pair.bus_owner_url)
+    try:
+        text = (
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
+            " AND usename = 'alpha_worker' AND application_name = 'clinicbus-bus-append'"
+        )
+        found: int = await connection.fetchval(text)
+        return found
+    finally:
+        await connection.close()
+
+
+async def largest_of_log(pair: Pair) -> int:
+    """The size of the records' table."""
+    connection = await asyncpg.connect(pair.bus_owner_url)
+    try:
+        found: int = await connection.fetchval("SELECT pg_relation_size('log_record')")
+        return found
+    finally:
+        await connection.close()
