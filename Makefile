@@ -4,6 +4,8 @@ PYTHON ?= python3.11
 VENV ?= .venv
 BUS ?=
 PORT_BASE ?= 8100
+SEED ?= 1
+FULL ?=
 export PYTHON VENV
 
 PY := $(VENV)/bin/python
@@ -59,8 +61,8 @@ docs: install-dev  ## write what is generated from the code
 test: install-dev  ## all tests [TESTS=shared/db]
 	$(PY) -m pytest -q -n 2 --dist loadfile --ignore=tests/faults $(TESTS)
 
-faults: install-dev  ## kill, freeze and cut, on both buses
-	$(PY) -m pytest -q tests/faults
+faults: install-dev  ## kill, freeze, cut and stall, on both buses [SEED=n] [FULL=1]
+	SEED=$(SEED) FULL=$(FULL) $(PY) -m pytest -q tests/faults
 
 bench: install-dev  ## measure the ratios; writes bench/results/latest.json
 	$(PY) -m bench

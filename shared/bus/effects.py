@@ -16,6 +16,8 @@ from shared.db.failpoints import hit
 from shared.db.work import Work
 
 HANDLER_SECONDS = 30.0
+ROWS_AT_ONCE = 32
+"""Of handlers that only add rows, this many go to the server in one statement."""
 
 _MOVE = """
 UPDATE bus_offset o SET next_offset = n.goes
@@ -127,7 +129,7 @@ async def take_effect(work: Work, delivery: Delivery, subscriptions: Subscriptio
     handler = subscriptions.handlers[type(delivery.event)]
     async with asyncio.timeout(HANDLER_SECONDS):
         await handler(work, delivery.envelope, delivery.event)
-        await work.flush()
+        await work.keep_adding(ROWS_AT_ONCE)
 
 
 async def write_applied(

@@ -155,6 +155,8 @@ async def grant(
     try:
         async with connection.transaction():
             topics = sorted({*appends, *reads})
+            # Of two that grant at once, each would delete nothing of the other's and insert it too.
+            await connection.execute("SELECT pg_advisory_xact_lock(hashtext('bus_install'))")
             await connection.execute("SELECT bus_create_topics($1)", topics)
             await connection.execute("DELETE FROM bus_acl WHERE role = $1", role)
             text = "INSERT INTO bus_acl VALUES ($1, $2, $3)"

@@ -97,6 +97,7 @@ class Database:
                 yield work
                 await work.flush()
                 await hit("work.before_commit")
+                await hit(f"{role}.before_commit")
                 tag = await raw.execute("COMMIT")
             except asyncio.CancelledError:
                 raise

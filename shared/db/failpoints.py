@@ -10,7 +10,7 @@ import os
 from dataclasses import dataclass
 
 ENVIRONMENT = "CLINICBUS_FAILPOINTS"
-PAUSE_SECONDS = 3.0
+PAUSE_SECONDS = 5.0
 
 
 class FailpointHit(Exception):

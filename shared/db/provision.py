@@ -62,11 +62,13 @@ async def provision(
 ) -> None:
     """Create what is missing of roles and databases; running it again changes nothing else.
 
+    Of several that do it at once, one does and the others wait.
     `GRANT app TO worker WITH INHERIT FALSE, SET TRUE`: with inheritance the worker would see and
     write a service's own rows without switching to app. Needs Postgres 16 or later.
     """
     connection = await asyncpg.connect(superuser_url)
     try:
+        await connection.execute("SELECT pg_advisory_lock(hashtext('clinicbus-provision'))")
         await _create_roles(connection, passwords, services)
         databases = {f"clinicbus_{s}{suffix}": f"{s}_owner" for s in services}
         databases[BUS_DATABASE + suffix] = "bus_owner"

@@ -8,23 +8,24 @@ import datetime
 import runpy
 import sys
 import time
+from typing import Self
 
 
 def main(hours: float, module: str) -> None:
     """Shift the clock, then run the module as `python -m` does, with what is left of sys.argv."""
     shift = hours * 3600
-    true_time, true_ns, true_class = time.time, time.time_ns, datetime.datetime
+    true_time, true_ns = time.time, time.time_ns
 
-    class Shifted(true_class):
+    class Shifted(datetime.datetime):
         """A datetime that reads the shifted clock."""
 
         @classmethod
-        def now(cls, tz: datetime.tzinfo | None = None) -> "Shifted":
+        def now(cls, tz: datetime.tzinfo | None = None) -> Self:
             return cls.fromtimestamp(true_time() + shift, tz)
 
     time.time = lambda: true_time() + shift
     time.time_ns = lambda: true_ns() + int(shift * 1e9)
-    datetime.datetime = Shifted  # type: ignore[misc]
+    setattr(datetime, "datetime", Shifted)
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 

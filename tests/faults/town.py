@@ -28,6 +28,7 @@ PATIENCE_SECONDS = 60.0
 PAUSE_SECONDS = 0.05
 LISTENERS = ("eligibility", "payments", "documents", "patients")
 SLOT = timedelta(minutes=30)
+SLOTS_A_DAY = 10
 Body = dict[str, Any]
 
 
@@ -62,12 +63,20 @@ class Town:
     # ── clients ──────────────────────────────────────────────────────────────────────────────
 
     async def insist(
-        self, role: str, service: str, path: str, body: Mapping[str, Any], key: str | None = None
+        self,
+        role: str,
+        service: str,
+        path: str,
+        body: Mapping[str, Any],
+        key: str | None = None,
+        version: int | None = None,
     ) -> httpx.Response:
         """POST until there is an answer, always under the same key, as clients are told to."""
         key = key or str(new_id())
         headers, flow = self.headers(role)
         headers["Idempotency-Key"] = key
+        if version is not None:
+            headers["If-Match"] = f'"{version}"'
 
         async def tried() -> httpx.Response | str:
             try:
@@ -140,7 +149,7 @@ class Town:
         return self.patients
 
     async def bookings(self, day: datetime, count: int) -> list[Body]:
-        """Bodies of bookings on a day that do not get into each other's way."""
+        """Bodies of bookings from a day on that do not get into each other's way: 60 a day."""
         patients = await self.people()
         seats = [(c, p) for c in self.facts["clinics"] for p in self.facts["providers"][c]]
         made = []
@@ -153,7 +162,7 @@ class Town:
                     "clinic_id": clinic_id,
                     "provider_id": provider_id,
                     "appointment_type_id": self.facts["types"]["Office visit"],
-                    "starts_at": (day + slot * SLOT).isoformat(),
+                    "starts_at": _opening(day, slot).isoformat(),
                 }
             )
         return made
@@ -161,6 +170,18 @@ class Town:
     async def book(self, body: Mapping[str, Any], key: str | None = None) -> httpx.Response:
         """Book, however long it takes."""
         return await self.insist("front_desk", "appointments", "/v1/appointments", body, key)
+
+    async def cancel(self, visit: str) -> httpx.Response:
+        """Call a visit off, in whatever version it is."""
+        path = f"/v1/appointments/{visit}"
+        while True:
+            version = (await self.get("front_desk", "appointments", path))["version"]
+            wish = {"reason": "patient_request"}
+            answer = await self.insist(
+                "front_desk", "appointments", f"{path}/cancel", wish, version=version
+            )
+            if answer.status_code != 412:
+                return answer
 
     # ── faults ───────────────────────────────────────────────────────────────────────────────
 
@@ -324,6 +345,13 @@ async def at_once(
             return await deed
 
     return list(await asyncio.gather(*(do(deed) for deed in deeds)))
+
+
+def _opening(first: datetime, slot: int) -> datetime:
+    """The time of a slot: ten a day, on the days from Monday to Friday."""
+    days, number = divmod(slot, SLOTS_A_DAY)
+    weeks, days = divmod(days + first.weekday(), 5)
+    return first + timedelta(weeks=weeks, days=days - first.weekday()) + number * SLOT
 
 
 def utc(day: int, hour: int) -> datetime:
