@@ -158,7 +158,7 @@ async def pair(
         yield found
     finally:
         await found.close()
-        await bus.close()
+        await company.bus.close()
         for database in databases.values():
             await database.close()
         for connection in supers.values():
