@@ -1,6 +1,8 @@
 """The bus goes away under a whole system: its clients do not notice, its readiness says so."""
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -23,11 +25,19 @@ WHERE datname = $1 AND pid <> pg_backend_pid()
 """
 
 
+def killed(folder: Path) -> None:
+    """End a broker as `kill -9` does."""
+    broker = kafka.status(folder)
+    assert broker is not None
+    os.kill(broker.pid, signal.SIGKILL)
+    kafka.stop(folder)
+
+
 @asynccontextmanager
 async def away(town: Town, broker: Path | None) -> AsyncIterator[None]:
-    """No bus inside the block: the broker is stopped, or the bus's database lets nobody in."""
+    """No bus inside the block: the broker is killed, or the bus's database lets nobody in."""
     if broker is not None:
-        await asyncio.to_thread(kafka.stop, broker)
+        await asyncio.to_thread(killed, broker)
         try:
             yield
         finally:

@@ -135,6 +135,8 @@ async def pair(
     if kind == "kafka":
         broker = request.getfixturevalue("broker")
         assert isinstance(broker, FaultyBroker)
+        # It runs already, but where a test before this one failed in the middle.
+        await asyncio.to_thread(broker.start)
         broker.link.heal()
         bus = KafkaBus(broker.bootstrap)
         await empty_topic(broker, bus)

@@ -284,7 +284,25 @@ class Pair:
             stands = [await self.supers[name].fetchval(text, bus_id) for name in self.hearers]
             return all(at == sum(ends.values()) for at in stands)
 
-        await until(look, "the end of what is on its way", patience_s)
+        try:
+            await until(look, "the end of what is on its way", patience_s)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; {await self.stands()}") from None
+
+    async def stands(self) -> dict[str, Any]:
+        """Where everybody stands, for a failure's message."""
+        said = await self.supers["alpha"].fetchval("SELECT count(*) FROM outbox")
+        ends = sum((await self.company.bus.log_ends([TOPIC])).values())
+        found: dict[str, Any] = {"said": said, "on the topic": ends}
+        for name in sorted(self.hearers):
+            held = await self.supers[name].fetch(
+                "SELECT kind, problem, count(*) AS keys FROM parked_key GROUP BY 1, 2"
+            )
+            at = await self.supers[name].fetch(
+                "SELECT bus_id, sum(next_offset)::bigint AS at FROM bus_offset GROUP BY 1"
+            )
+            found[name] = [await self.count(name), [tuple(row) for row in (*held, *at)]]
+        return found
 
     async def whole(
         self, patience_s: float = PATIENCE_S, *, moved: bool = False, resent: bool = False
