@@ -36,6 +36,7 @@ from shared.bus.port import (
     Bus,
     BusError,
     BusStuck,
+    BusUnavailable,
     GroupBroken,
     OffsetOutOfRange,
     Subscription,
@@ -191,6 +192,8 @@ class Consumer:
     # ── what the transport calls ─────────────────────────────────────────────────────────────
 
     async def _assigned(self, partitions: frozenset[TopicPartition]) -> dict[TopicPartition, int]:
+        if await self._bus.bus_id() != self._steps.bus_id:
+            raise BusUnavailable("another bus is in its place")
         offsets = await self._steps.stored(partitions)
         missing = partitions - offsets.keys()
         if missing:

@@ -52,18 +52,15 @@ class KafkaBus:
         self._bootstrap, self._replicas, self._session_ms = bootstrap, replicas, session_ms
         self._producer: AIOKafkaProducer | None = None
         self._known: set[str] = set()
-        self._id: str | None = None
         self._appending = asyncio.Lock()
         self._reader = KafkaReader(bootstrap, REQUEST_MS)
         self._stopping: set[asyncio.Task[None]] = set()
 
     async def bus_id(self) -> str:
         """See the port."""
-        if self._id is None:
-            async with self._admin() as admin:
-                cluster = await admin.describe_cluster()
-            self._id = f"kafka:{cluster['cluster_id']}"
-        return self._id
+        async with self._admin() as admin:
+            cluster = await admin.describe_cluster()
+        return f"kafka:{cluster['cluster_id']}"
 
     async def create_topics(self, topics: Sequence[str]) -> None:
         """See the port. Topics are kept for ever; returns once each has its leaders."""

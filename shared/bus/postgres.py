@@ -11,6 +11,7 @@ import orjson
 from shared.bus.membership import Membership
 from shared.bus.port import (
     Assigned,
+    BusUnavailable,
     Message,
     OffsetOutOfRange,
     Producer,
@@ -120,14 +121,10 @@ class PostgresBus:
         self._line = Line(url, "clinicbus-bus-append")
         self._reader = Line(url, "clinicbus-bus-read")
         self._member = str(new_id())
-        self._id: str | None = None
 
     async def bus_id(self) -> str:
         """See the port."""
-        if self._id is None:
-            found = await self._line.run(lambda c: c.fetchval("SELECT bus_id FROM bus_identity"))
-            self._id = f"postgres:{found}"
-        return self._id
+        return f"postgres:{await self._line.run(_id_of)}"
 
     async def create_topics(self, topics: Sequence[str]) -> None:
         """See the port."""
@@ -163,7 +160,12 @@ class PostgresBus:
             elif not {str(n) for n in known.values()}.isdisjoint(str(payload).split(",")):
                 woken.set()
 
+        joined: list[str] = []
+
         async def listen(connection: asyncpg.Connection) -> None:
+            joined.append(await _id_of(connection))
+            if joined[0] != joined[-1]:  # its topics and offsets mean nothing there
+                raise BusUnavailable("another bus is in its place")
             await connection.add_listener("bus", told)
             await connection.add_listener("bus_group", told)
 
@@ -240,6 +242,10 @@ async def _fetched(
         pairs = tuple(zip(flat[::2], flat[1::2], strict=True))
         records.append(Record(names[topic_id], number, offset, key, pairs, value, appended))
     return records
+
+
+async def _id_of(connection: asyncpg.Connection) -> str:
+    return str(await connection.fetchval("SELECT bus_id FROM bus_identity"))
 
 
 def _all_known(topics: Sequence[str], known: Collection[str]) -> None:

@@ -43,9 +43,15 @@ class Line:
     async def _opened(self) -> asyncpg.Connection:
         if self._connection is None or self._connection.is_closed():
             settings = {"application_name": self.application, "timezone": "UTC", "jit": "off"}
-            self._connection = await asyncpg.connect(self.url, server_settings=settings)
+            self._connection = connection = await asyncpg.connect(
+                self.url, server_settings=settings
+            )
             if self.prepare is not None:
-                await self.prepare(self._connection)
+                try:
+                    await self.prepare(connection)
+                except BaseException:
+                    self.drop()
+                    raise
         return self._connection
 
     def _translated(self, error: asyncpg.PostgresError) -> BusError:

@@ -2,6 +2,8 @@
 
 import os
 
+import pytest
+
 FULL = os.environ.get("FULL") == "1"
 LEFT: list[str] = []
 """What this run left to FULL=1, for its last lines."""
@@ -12,3 +14,9 @@ def lasting(what: str, short: float, full: float) -> float:
     if not FULL and short != full:
         LEFT.append(f"{what}: {short:g} of {full:g}")
     return full if FULL else short
+
+
+def short_on(kind: str) -> pytest.MarkDecorator:
+    """A scenario that the short list has on one bus, the long list on both."""
+    other = "kafka" if kind == "postgres" else "postgres"
+    return pytest.mark.parametrize("kind", [kind, pytest.param(other, marks=pytest.mark.full)])

@@ -284,17 +284,41 @@ class Pair:
             stands = [await self.supers[name].fetchval(text, bus_id) for name in self.hearers]
             return all(at == sum(ends.values()) for at in stands)
 
-        await until(look, "the end of what is on its way", patience_s)
+        try:
+            await until(look, "the end of what is on its way", patience_s)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; {await self.stands()}") from None
 
-    async def whole(self, patience_s: float = PATIENCE_S, *, moved: bool = False) -> None:
-        """What holds after every fault. `moved`: records were put into other partitions."""
+    async def stands(self) -> dict[str, Any]:
+        """Where everybody stands, for a failure's message."""
+        said = await self.supers["alpha"].fetchval("SELECT count(*) FROM outbox")
+        ends = sum((await self.company.bus.log_ends([TOPIC])).values())
+        found: dict[str, Any] = {"said": said, "on the topic": ends}
+        for name in sorted(self.hearers):
+            held = await self.supers[name].fetch(
+                "SELECT kind, problem, count(*) AS keys FROM parked_key GROUP BY 1, 2"
+            )
+            at = await self.supers[name].fetch(
+                "SELECT bus_id, sum(next_offset)::bigint AS at FROM bus_offset GROUP BY 1"
+            )
+            found[name] = [await self.count(name), [tuple(row) for row in (*held, *at)]]
+        return found
+
+    async def whole(
+        self, patience_s: float = PATIENCE_S, *, moved: bool = False, resent: bool = False
+    ) -> None:
+        """What holds after every fault.
+
+        moved: records were put into other partitions. resent: some were sent again after later
+        ones, so that the topic alone does not show their order any more.
+        """
         await self.settled(patience_s)
         said = await self.said()
         # What was acknowledged was said, once, and numbered without a hole.
         values = [(UUID(row["key"]), json.loads(row["value"])["value"]) for row in said]
         assert sorted(values) == sorted(self.acked)
         _numbered([(row["subject"], row["subject_seq"]) for row in said])
-        await self._topic_is_outbox(said, moved=moved)
+        await self._topic_is_outbox(said, moved=moved, resent=resent)
         for name in sorted(self.hearers):
             effects = await self.effects(name)
             # One effect each, in each subject's order.
@@ -306,7 +330,9 @@ class Pair:
             left = "SELECT (SELECT count(*) FROM parked_key) + (SELECT count(*) FROM unreadable)"
             assert await self.supers[name].fetchval(left) == 0, name
 
-    async def _topic_is_outbox(self, said: list[asyncpg.Record], *, moved: bool) -> None:
+    async def _topic_is_outbox(
+        self, said: list[asyncpg.Record], *, moved: bool, resent: bool
+    ) -> None:
         firsts: dict[UUID, Record] = {}
         for record in await self.records():
             firsts.setdefault(UUID(dict(record.headers)["ce_id"]), record)
@@ -315,7 +341,7 @@ class Pair:
             record = firsts[row["event_id"]]
             assert (record.key, record.value) == (row["key"], row["value"])
             assert moved or record.partition == row["partition"]
-        if not moved:
+        if not (moved or resent):
             order = [(dict(r.headers)["ce_subject"], r.offset, r) for r in firsts.values()]
             _numbered(
                 [

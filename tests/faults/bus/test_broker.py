@@ -12,7 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from shared.bus.tests.company import TOPIC
-from tests.faults.bus.lengths import lasting
+from tests.faults.bus.lengths import lasting, short_on
 from tests.faults.bus.pair import Pair, chance, until
 from tests.faults.proxy import Moment, Proxy, Way
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.timeout(180)
 on_kafka = pytest.mark.parametrize("kind", ["kafka"])
 DOWN_S = lasting("8/F1 bus down, s", 5, 60)
 FROZEN_S = lasting("F2 bus frozen, s", 6, 30)
-WEATHER_S = lasting("F22, F23 slow and sliced links, s", 4, 30)
+WEATHER_S = lasting("F22, F23 slow and sliced links, s", 2, 30)
 SWIZZLES = int(lasting("F24 rounds of swizzle and clog", 1, 10))
 PRODUCE = re.compile(rb"\x00\x00\x00.....\x00.aiokafka-producer", re.DOTALL)
 """The head of a produce request: key 0, version, correlation id, the client's name."""
@@ -32,6 +32,7 @@ def ends(pair: Pair) -> list[Proxy]:
     return list({id(link): link for link in map(pair.bus_link, ("alpha", "beta"))}.values())
 
 
+@short_on("postgres")
 async def test_nothing_is_wrong_without_a_fault(pair: Pair) -> None:
     """So that what follows is the faults'."""
     await pair.begin("alpha", "beta", "gamma")
@@ -41,6 +42,7 @@ async def test_nothing_is_wrong_without_a_fault(pair: Pair) -> None:
     assert await pair.stop("beta") == 0
 
 
+@short_on("postgres")
 async def test_8_f1_a_bus_that_is_down_stops_no_write_and_is_said(pair: Pair) -> None:
     """The broker is killed, or nobody listens; no write fails, and the lag returns to zero."""
     await pair.begin("alpha", "beta")
@@ -191,6 +193,7 @@ async def test_11_a_sequence_out_of_order_is_answered_by_a_fresh_producer(pair: 
     assert len(await pair.records()) > len(await pair.said())
 
 
+@short_on("kafka")
 async def test_f22_a_slow_and_shaky_link_delays_and_breaks_nothing(pair: Pair) -> None:
     """Half a second each way, give or take a fifth: no more than a few round trips late."""
     await pair.begin("alpha", "beta")
@@ -207,6 +210,7 @@ async def test_f22_a_slow_and_shaky_link_delays_and_breaks_nothing(pair: Pair) -
     await pair.whole()
 
 
+@short_on("postgres")
 async def test_f23_packets_of_one_to_seven_bytes_are_understood(pair: Pair) -> None:
     """From the first byte of every connection on."""
     for link in ends(pair):

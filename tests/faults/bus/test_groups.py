@@ -18,18 +18,18 @@ from shared.bus.port import Bus, Message, Producer
 from shared.bus.postgres import PostgresBus
 from shared.bus.tests.company import TOPIC
 from shared.contracts.envelope import PARTITIONS
-from tests.faults.bus.lengths import lasting
+from tests.faults.bus.lengths import lasting, short_on
 from tests.faults.bus.pair import FIRST, Pair, chance, until
 
 pytestmark = pytest.mark.timeout(180)
 
 on_kafka = pytest.mark.parametrize("kind", ["kafka"])
-STORM_S = lasting("15/F13 rebalance storm, s", 15, 300)
+STORM_S = lasting("15/F13 rebalance storm, s", 10, 300)
 JOIN_EVERY_S = (0.5, 2.0)
-BLOCKED_S = lasting("18 blocked loop, s", 12, 30)
+BLOCKED_S = lasting("18 blocked loop, s", 9, 30)
 SLOW_S = lasting("F15 slow handler, s an event", 0.5, 2)
 STORM_EVENTS = int(lasting("F17 events sent ten times", 2_000, 100_000))
-SHUFFLED_EVENTS = int(lasting("F18 events in random partitions", 500, 20_000))
+SHUFFLED_EVENTS = int(lasting("F18 events in random partitions", 300, 20_000))
 IN_HAND = """
 SELECT count(*) FROM pg_stat_activity
 WHERE usename = 'beta_worker' AND state LIKE 'idle in transaction%'
@@ -75,6 +75,7 @@ async def in_hand(pair: Pair) -> None:
     await until(look, "a transaction in hand")
 
 
+@short_on("kafka")
 async def test_15_f13_a_rebalance_storm_slows_and_doubles_nothing(pair: Pair) -> None:
     """A second worker joins and leaves all the time, under load; there is progress throughout."""
     await pair.begin("alpha", "beta")
@@ -91,11 +92,12 @@ async def test_15_f13_a_rebalance_storm_slows_and_doubles_nothing(pair: Pair) ->
                 joined += 1
                 await asyncio.sleep(random.uniform(*JOIN_EVERY_S))
         stormy = (await pair.count() - before) / (time.monotonic() - began)
-    assert joined >= STORM_S / 6
+    assert joined >= 2
     assert stormy >= 0.2 * calm
     await pair.whole()
 
 
+@short_on("kafka")
 async def test_16_a_revocation_waits_for_a_slow_handler(pair: Pair) -> None:
     """Five seconds in a handler, and a second worker comes: what is in hand is finished first."""
     await pair.begin("alpha")
@@ -167,6 +169,7 @@ async def _commit(pair: Pair, ends: dict[tuple[str, int], int]) -> None:
         await client.stop()
 
 
+@short_on("kafka")
 async def test_18_a_handler_that_blocks_the_loop_is_overtaken_and_changes_nothing(
     pair: Pair,
 ) -> None:
@@ -184,6 +187,7 @@ async def test_18_a_handler_that_blocks_the_loop_is_overtaken_and_changes_nothin
     await pair.whole(BLOCKED_S + 30)
 
 
+@short_on("kafka")
 async def test_f14_a_zombie_that_wakes_after_its_session_has_no_second_effect(
     pair: Pair,
 ) -> None:
@@ -211,12 +215,13 @@ async def test_f14_a_zombie_that_wakes_after_its_session_has_no_second_effect(
     await pair.whole()
 
 
+@short_on("postgres")
 async def test_f15_a_slow_subscriber_delays_itself_alone(pair: Pair) -> None:
     """Others get everything at once; and it is not thrown out of its group for being slow."""
     await pair.begin("alpha", "gamma")
     pair.start("beta", {"": ("sleep", SLOW_S)})
     await pair.ready("beta")
-    count = 24
+    count = 16
     began = time.monotonic()
     await pair.write(count)
 
@@ -265,6 +270,7 @@ async def put(pair: Pair, messages: list[Message]) -> None:
         await pair.company.bus.append(Producer("storm", 1), messages[at : at + 500])
 
 
+@short_on("postgres")
 async def test_f17_a_storm_of_repeats_has_no_effect(pair: Pair) -> None:
     """Everything is sent ten times, in its order, while it is heard."""
     await pair.begin("alpha", "beta")
@@ -278,6 +284,7 @@ async def test_f17_a_storm_of_repeats_has_no_effect(pair: Pair) -> None:
     assert await pair.supers["beta"].fetchval(size) == len({m.key for m in messages})
 
 
+@short_on("postgres")
 async def test_f18_keys_in_random_partitions_wait_and_are_applied_in_order(pair: Pair) -> None:
     """Every event in a partition drawn by chance, in an order drawn by chance."""
     random = chance(pair.seed, f"f18/{pair.kind}")
