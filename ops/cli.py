@@ -26,6 +26,7 @@ ELSEWHERE = {
     "day": "ops.day",
     "trace": "ops.trace",
     "audit-bus": "ops.audit_bus",
+    "tail": "ops.tail",
 }
 
 
