@@ -27,6 +27,7 @@ ELSEWHERE = {
     "trace": "ops.trace",
     "audit-bus": "ops.audit_bus",
     "tail": "ops.tail",
+    "monitor": "ops.monitor",
 }
 
 

@@ -82,15 +82,21 @@ class Follower:
 
     async def last(self, count: int) -> list[Record]:
         """The last `count` events in the order of their times; it then stands after the newest."""
+        return await self.before(await self._insisted(self._bus.log_ends), count)
+
+    async def before(self, ends: Mapping[TopicPartition, int], count: int) -> list[Record]:
+        """The last `count` events before a place in the order of their times; it then stands
+        there."""
         starts = await self._insisted(self._bus.log_starts)
-        ends = await self._insisted(self._bus.log_ends)
         self.positions = {key: max(starts[key], end - count) for key, end in ends.items()}
         found: list[Record] = []
-        while any(at < ends[key] for key, at in self.positions.items()):
+        while count and any(at < ends[key] for key, at in self.positions.items()):
             records = await self.read()
-            found = sorted([*found, *records], key=_time_of)[-count:] if count else []
+            inside = [r for r in records if r.offset < ends[r.topic, r.partition]]
+            found = sorted([*found, *inside], key=_time_of)[-count:]
             if not records:
                 break
+        self.positions = dict(ends)
         return found
 
     async def batches(self) -> AsyncIterator[list[Record]]:
