@@ -28,7 +28,7 @@ async def world() -> World:
         entry = {
             "at": "2026-11-05T10:00:00Z",
             "kind": "event",
-            "what": "clinicbus.appointments.appointment.booked.v1",
+            "what": "clinicbus.appointments.appointment.demographics_verified_again.v1",
             "actor": "person/<b>dana</b>",
             "subject": "appointment/1",
             "sequence": 1,
@@ -112,7 +112,7 @@ async def test_events_appear_and_a_subject_shows_its_timeline(
         )
         await page.locator("#rows button.id").first.click()
         await page.locator("#entries li").wait_for()
-        assert "person/<b>dana</b>" in await page.locator("#entries").inner_text()
+        assert "person <b>dana</b>" in await page.locator("#entries").inner_text()
         assert await page.locator("#entries b").count() == 0
         await page.locator("#rows button.plain:not(.id)").first.click()
         await page.get_by_role("button", name="Show value").click()
@@ -215,6 +215,9 @@ async def test_nothing_is_wider_than_the_screen(
         await world.say(*(booked(n, network=network_id, clinic=new_id()) for n in range(1, 30)))
         await screen.count(29)
         await page.locator("#services tr").first.wait_for()
+        await page.locator("#rows button.id").first.click()
+        await page.locator("#entries li").first.wait_for()
+        await page.locator("#rows button.plain:not(.id)").first.click()
         assert await page.evaluate("document.documentElement.scrollWidth") <= width
         unnamed = await page.evaluate(
             "[...document.querySelectorAll('button, input, select')]"
