@@ -112,7 +112,7 @@ async def test_events_appear_and_a_subject_shows_its_timeline(
         )
         await page.locator("#rows button.id").first.click()
         await page.locator("#entries li").wait_for()
-        assert "person <b>dana</b>" in await page.locator("#entries").inner_text()
+        assert "person\u00a0<b>dana</b>" in await page.locator("#entries").inner_text()
         assert await page.locator("#entries b").count() == 0
         await page.locator("#rows button.plain:not(.id)").first.click()
         await page.get_by_role("button", name="Show value").click()
