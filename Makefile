@@ -2,7 +2,7 @@
 
 PYTHON ?= python3.11
 VENV ?= .venv
-BUS ?= postgres
+BUS ?=
 PORT_BASE ?= 8100
 export PYTHON VENV
 
@@ -25,10 +25,10 @@ install-dev:  ## the same with what the tests and checks need
 	@sh ops/install.sh $(VENV) requirements-dev.lock
 
 run: install  ## run everything on this machine [BUS=kafka] [PORT_BASE=9100]
-	@$(PY) -m ops.cli run --bus $(BUS) --port-base $(PORT_BASE)
+	@$(PY) -m ops.cli run $(if $(BUS),--bus $(BUS)) --port-base $(PORT_BASE)
 
 demo: install  ## play a clinic day on data of its own [BUS=kafka]; exit code 0 when all checks hold
-	@$(PY) -m ops.cli day --bus $(BUS)
+	@$(PY) -m ops.cli day $(if $(BUS),--bus $(BUS))
 
 status: install  ## what runs
 	@$(PY) -m ops.cli status

@@ -20,6 +20,9 @@ from ops.errors import CannotRun
 # Commands of other modules: each module has a Typer application called `app`.
 ELSEWHERE = {
     "parked": "ops.parked",
+    "unreadable": "ops.unreadable",
+    "bus": "ops.bus",
+    "cutover": "ops.cutover",
     "kafka": "ops.kafka",
     "read-271": "ops.read_271",
     "import-fhir": "ops.import_fhir",
@@ -76,23 +79,24 @@ Data = Annotated[Path | None, typer.Option(help="The data folder; else .clinicbu
 
 @app.command()
 def run(
-    bus: Annotated[str, typer.Option(help="postgres or kafka.")] = "postgres",
+    bus: Annotated[
+        str | None, typer.Option(help="postgres or kafka; else where its events are.")
+    ] = None,
     data: Data = None,
     port_base: Annotated[int, typer.Option(help="appointments listens at this + 1.")] = 8100,
     seed: Annotated[bool, typer.Option(help="Seed a demo network in new data.")] = True,
 ) -> None:
     """Run everything on this machine, in the foreground."""
-    from ops import layout, supervisor
+    from ops import bus_choice, layout, supervisor
     from ops.options import Options
     from ops.ports import Ports
 
-    if bus not in ("postgres", "kafka"):
-        raise CannotRun(f"There is no bus called {bus!r}: choose postgres or kafka.")
+    chosen = layout.choose(data)
     options = Options(
-        bus="kafka" if bus == "kafka" else "postgres",
+        bus=bus_choice.to_run_on(chosen, bus),
         postgres_url=os.environ.get("CLINICBUS_POSTGRES_URL"),
     )
-    code = supervisor.run(layout.choose(data), Ports.from_base(port_base), options, seed=seed)
+    code = supervisor.run(chosen, Ports.from_base(port_base), options, seed=seed)
     raise typer.Exit(code)
 
 

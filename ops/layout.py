@@ -5,6 +5,7 @@
   issuer/                   keys, clients, the administrator's secret
   secrets.json              passwords of the database roles, secrets of the services
   demo.json                 what was seeded
+  bus.json                  which bus the events are on
   objects/SERVICE/          files of a service
   log/NAME.log              one for each process
   run/lock, run/state.json  who runs, and what `clinicbus status` reads
@@ -53,6 +54,11 @@ class Layout:
     def demo(self) -> Path:
         """What was seeded."""
         return self.root / "demo.json"
+
+    @property
+    def bus(self) -> Path:
+        """Which bus the events are on."""
+        return self.root / "bus.json"
 
     @property
     def objects(self) -> Path:

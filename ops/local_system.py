@@ -9,12 +9,15 @@ their own. Every process ends when this one ends, however it ends.
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
 
 from ops import (
+    bus_choice,
+    cutover,
     environment,
     issuer_clients,
     leftovers,
@@ -37,8 +40,6 @@ from ops.secrets_kept import Secrets
 from ops.state import ProcessState, SystemState
 from ops.tokens import Minter
 from shared.db import provision
-
-LOGS_EVERY_S = 60.0
 
 
 class LocalSystem:
@@ -97,7 +98,8 @@ class LocalSystem:
         try:
             await asyncio.to_thread(leftovers.end, state.read(self.layout.state))
             await asyncio.to_thread(postgres.end_leftovers, self.layout.postgres)
-            self._require_ports()
+            bus_choice.to_run_on(self.layout, self.options.bus)
+            self._require_ports(self._names_of_ports())
             self._set_phase("starting")
             await self._start_all()
             self._set_phase("ready")
@@ -188,13 +190,15 @@ class LocalSystem:
         for outcome in await asyncio.gather(*both, return_exceptions=True):
             if isinstance(outcome, BaseException):
                 raise outcome
+        self._write_state()
+        await cutover.finish_broken_off(self, self._progress)
         self._progress("Starting the services")
         for program in self.plan.services:
             await self.start_program(program)
         if self._database is not None:
             await self._database.settle()
         await all_ready(list(self.children.values()))
-        self._logs = asyncio.create_task(self._keep_logs_short())
+        self._logs = asyncio.create_task(programs.keep_short(self.layout.log))
 
     async def _start_database(self) -> None:
         if not self.options.postgres_url:
@@ -223,19 +227,33 @@ class LocalSystem:
             self._broker = LocalBroker(self.layout.kafka, self.ports.of["kafka"], self._changed)
             self._bootstrap = await self._broker.start()
 
-    def _require_ports(self) -> None:
-        names = [program.name for program in self.plan.all()]
-        if not self.options.postgres_url:
-            names.append("postgres")
-        if self.options.bus == "kafka" and must_be_free(self.layout.kafka):
-            names.append("kafka")
-        self.ports.require_free(names)
+    async def use_bus(self, kind: bus_choice.Kind) -> None:
+        """Let programs that are started from now on use another bus, and start its broker."""
+        before, self.options = self.options, replace(self.options, bus=kind)
+        try:
+            if self._broker is None and kind == "kafka":
+                self._require_ports(["kafka"])
+                await self._start_broker()
+        except BaseException:
+            self.options = before
+            raise
+        self._write_state()
 
-    async def _keep_logs_short(self) -> None:
-        while True:
-            await asyncio.sleep(LOGS_EVERY_S)
-            for log in self.layout.log.glob("*.log"):
-                await asyncio.to_thread(programs.shorten, log)
+    async def leave_other_bus(self) -> None:
+        """Stop the broker where no program uses it any more."""
+        if self._broker is not None and self.options.bus != "kafka":
+            broker, self._broker, self._bootstrap = self._broker, None, None
+            await broker.stop()
+        self._write_state()
+
+    def _require_ports(self, names: Sequence[str]) -> None:
+        given = "kafka" in names and not must_be_free(self.layout.kafka)
+        self.ports.require_free([name for name in names if name != "kafka" or not given])
+
+    def _names_of_ports(self) -> list[str]:
+        names = [program.name for program in self.plan.all()]
+        names += [] if self.options.postgres_url else ["postgres"]
+        return [*names, "kafka"] if self.options.bus == "kafka" else names
 
     def _changed(self, process: ProcessState) -> None:
         self._write_state()
@@ -247,11 +265,9 @@ class LocalSystem:
 
     def state(self) -> SystemState:
         """What there is now, as `clinicbus status` finds it."""
-        found = [child.state for child in self.children.values()]
-        if self._broker is not None:
-            found.insert(0, self._broker.state)
-        if self._database is not None:
-            found.insert(0, self._database.child.state)
+        first = [] if self._database is None else [self._database.child.state]
+        first += [] if self._broker is None else [self._broker.state]
+        found = first + [child.state for child in self.children.values()]
         return SystemState(
             supervisor=processes.this_process(),
             bus=self.options.bus,

@@ -1,17 +1,19 @@
 """`clinicbus parked`: events that a service could not take, and what to do about them.
 
 A key is parked with all its later events, in order, while other keys flow. `retry` after the cause
-is mended; `skip` gives the first event up, or the one that never came. The service's own worker
-does it; who asked and why stays on record.
+is mended; `edit` where it is the event that is wrong; `skip` gives the first event up, or the one
+that never came. The service's own worker does it; who asked and why stays on record. The rows are
+the truth: `export` prints them for other tools.
 """
 
 import asyncio
 import getpass
+import json
 import os
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import asyncpg
 import typer
@@ -27,8 +29,6 @@ PATIENCE_S = 15.0
 POLL_S = 0.1
 
 app = typer.Typer(help="Events that a service could not take.", no_args_is_help=True)
-unreadable = typer.Typer(help="Records that name no subject.", no_args_is_help=True)
-app.add_typer(unreadable, name="unreadable")
 
 Data = Annotated[Path | None, typer.Option(help="The data folder; else .clinicbus here.")]
 Of = Annotated[str | None, typer.Option("--service", help="Only this service.")]
@@ -42,8 +42,8 @@ Why = Annotated[str, typer.Option(help="Why; it stays on record.")]
 def list_command(service: Of = None, data: Data = None) -> None:
     """List the parked keys of all services."""
     found = 0
-    for name in _chosen(service):
-        for key in _ask(name, data, parked.list_parked):
+    for name in chosen(service):
+        for key in of_service(name, data, parked.list_parked):
             found += 1
             typer.echo(
                 f"{name}  {key.subject}  {key.kind}  {key.problem}  {key.held} waiting from"
@@ -62,7 +62,7 @@ def show(subject: Subject, service: In, data: Data = None) -> None:
         key = await parked.find(raw, subject)
         return key, *await parked.show(raw, key)
 
-    key, events, actions = _ask(service, data, read)
+    key, events, actions = of_service(service, data, read)
     typer.echo(f"{key.subject} of {key.topic}: {key.kind}, {key.problem}, tried {key.tries} times")
     for event in events:
         headers = dict(event.headers)
@@ -91,26 +91,63 @@ def skip(subject: Subject, service: In, why: Why, who: Who = "", data: Data = No
     _do(subject, service, "skip", who, why, data)
 
 
-@unreadable.command("list")
-def list_unreadable_command(service: Of = None, data: Data = None) -> None:
-    """List the records that were set aside with their bytes."""
-    found = 0
-    for name in _chosen(service):
-        for each in _ask(name, data, parked.list_unreadable):
-            found += 1
-            typer.echo(
-                f"{name}  {each.topic}/{each.partition} at {each.offset}  {each.reason}"
-                f"  {each.bytes} bytes  {each.recorded_at:%Y-%m-%d %H:%M:%S}Z  on {each.bus_id}"
-            )
-    typer.echo("Nothing is unreadable." if not found else f"{found} unreadable.")
+@app.command()
+def edit(
+    subject: Subject,
+    service: In,
+    value: Annotated[typer.FileText, typer.Option(help="The event's data as JSON; - is stdin.")],
+    why: Why,
+    who: Who = "",
+    data: Data = None,
+) -> None:
+    """Give a key's failing event other data, and apply it and those behind it.
+
+    It gets an id of its own; its cause, its number and its subject stay, and what it was is kept.
+    """
+    _do(subject, service, "edit", who, why, data, edited=value.read().encode())
+
+
+@app.command()
+def export(service: Of = None, data: Data = None) -> None:
+    """Print the parked events of all services as lines of JSON, without their values."""
+
+    async def read(raw: asyncpg.Connection) -> list[dict[str, Any]]:
+        return [
+            {
+                "network": str(key.network_id),
+                "topic": key.topic,
+                "subject": key.subject,
+                "kind": key.kind,
+                "problem": key.problem,
+                "sequence": event.seq,
+                "partition": event.partition,
+                "offset": event.offset,
+                "headers": dict(event.headers),
+                "bytes": event.bytes,
+                "parked_at": event.parked_at.isoformat(),
+            }
+            for key in await parked.list_parked(raw)
+            for event in (await parked.show(raw, key))[0]
+        ]
+
+    for name in chosen(service):
+        for line in of_service(name, data, read):
+            typer.echo(json.dumps({"service": name, **line}))
 
 
 def _do(
-    subject: str, service: str, verb: parked.Verb, who: str, why: str, data: Path | None
+    subject: str,
+    service: str,
+    verb: parked.Verb,
+    who: str,
+    why: str,
+    data: Path | None,
+    edited: bytes | None = None,
 ) -> None:
     async def ask_and_wait(raw: asyncpg.Connection) -> str | None:
         key = await parked.find(raw, subject)
-        action_id = await parked.ask(raw, key, verb, who=who or getpass.getuser(), why=why)
+        who_asks = who or getpass.getuser()
+        action_id = await parked.ask(raw, key, verb, who=who_asks, why=why, edited=edited)
         until = time.monotonic() + PATIENCE_S
         while time.monotonic() < until:
             done = await parked.outcome(raw, key.network_id, action_id)
@@ -119,15 +156,16 @@ def _do(
             await asyncio.sleep(POLL_S)
         return None
 
-    done = _ask(service, data, ask_and_wait)
+    done = of_service(service, data, ask_and_wait)
     if done is None:
         raise CannotRun(f"It is recorded; {service} does it when its worker runs.")
     typer.echo(f"{subject}: {done}.")
-    if "fails" in done:
+    if "fails" in done or "refused" in done:
         raise typer.Exit(1)
 
 
-def _chosen(service: str | None) -> tuple[str, ...]:
+def chosen(service: str | None) -> tuple[str, ...]:
+    """All services, or the one that was named. Raises CannotRun."""
     return SERVICES if service is None else (_known(service),)
 
 
@@ -137,9 +175,10 @@ def _known(service: str) -> str:
     return service
 
 
-def _ask(
+def of_service(
     service: str, data: Path | None, question: Callable[[asyncpg.Connection], Awaitable[T]]
 ) -> T:
+    """The answer to a question asked in a service's database, as its worker. Raises CannotRun."""
     name = f"CLINICBUS_{_known(service).upper()}_WORKER_URL"
     url = os.environ.get(name) or environment.of_operator(layout.choose(data))[name]
 

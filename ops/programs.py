@@ -18,6 +18,7 @@ from ops.ports import SERVICES, Ports
 from ops.state import ProcessState
 
 LOG_MAX_BYTES = 20_000_000
+LOGS_EVERY_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,3 +160,11 @@ def shorten(path: Path) -> None:
     if path.exists() and path.stat().st_size > LOG_MAX_BYTES:
         path.with_suffix(".old.log").write_bytes(path.read_bytes())
         os.truncate(path, 0)  # its program appends, so it goes on at the start
+
+
+async def keep_short(folder: Path) -> None:
+    """Put the long ones of a folder's logs aside, once a minute, until cancelled."""
+    while True:
+        await asyncio.sleep(LOGS_EVERY_S)
+        for log in folder.glob("*.log"):
+            await asyncio.to_thread(shorten, log)

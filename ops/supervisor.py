@@ -4,7 +4,7 @@ import asyncio
 import signal
 import time
 
-from ops import processes, state
+from ops import cutover, processes, state
 from ops.errors import CannotRun
 from ops.layout import Layout
 from ops.local_system import LocalSystem
@@ -54,6 +54,7 @@ class LocalRun:
         self.screen = screen
         self.seed = seed
         self.stop = asyncio.Event()
+        self.move = asyncio.Event()
         self.is_up = False
         self.system = LocalSystem(
             layout,
@@ -73,13 +74,13 @@ async def _run(run_: LocalRun) -> int:
     loop = asyncio.get_running_loop()
     for number in STOP_SIGNALS:
         loop.add_signal_handler(number, run_.stop.set)
+    loop.add_signal_handler(signal.SIGUSR1, run_.move.set)
     starting = asyncio.create_task(_start(run_))
     stopping = asyncio.create_task(run_.stop.wait())
     try:
         await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if starting.done():
             starting.result()
-            await stopping
         run_.screen.settle()
         run_.screen.line("Stopping ...")
     finally:
@@ -100,6 +101,9 @@ async def _start(run_: LocalRun) -> None:
         await seed_when_new(system)
     run_.is_up = True
     run_.screen.ready(system.state(), system.layout.root)
+    while await run_.move.wait():
+        run_.move.clear()
+        await cutover.on_request(system, run_.screen.line)
 
 
 def running_on(layout: Layout) -> SystemState | None:

@@ -1,15 +1,19 @@
 """`clinicbus parked` against the databases of the real services."""
 
 import asyncio
+import json
 from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import UUID
 
 import asyncpg
 import pytest
+import typer
 from typer.testing import CliRunner, Result
 
-from ops import parked
+from ops import parked, unreadable
 from ops.errors import CannotRun
 from shared.values.ids import new_id
 
@@ -23,10 +27,17 @@ def run(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Run:
     for name, url in environment.items():
         monkeypatch.setenv(name, url)
 
-    def invoke(*words: str) -> Result:
-        return CliRunner().invoke(parked.app, list(words), catch_exceptions=True)
+    return partial(_invoked, parked.app)
 
-    return invoke
+
+@pytest.fixture
+def run_unreadable(run: Run) -> Run:
+    """The command beside it."""
+    return partial(_invoked, unreadable.app)
+
+
+def _invoked(app: typer.Typer, *words: str) -> Result:
+    return CliRunner().invoke(app, list(words), catch_exceptions=True)
 
 
 @pytest.fixture
@@ -93,6 +104,68 @@ def test_unknown_subjects_and_services_are_said(run: Run) -> None:
     assert "no service kitchen" in str(nowhere.exception)
 
 
-def test_nothing_unreadable_is_said(run: Run) -> None:
+def test_an_edit_takes_its_value_from_a_file(
+    run: Run, subject: UUID, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """And is recorded until the worker comes."""
+    monkeypatch.setattr(parked, "PATIENCE_S", 0.05)
+    file = tmp_path / "value.json"
+    file.write_text('{"changed": []}')
+    words = ("edit", f"patient/{subject}", "--service", "appointments", "--why", "typo")
+    asked = run(*words, "--value", str(file))
+    assert "when its worker runs" in str(asked.exception)
+    shown = run("show", f"patient/{subject}", "--service", "appointments")
+    assert "edit by" in shown.output
+    assert "changed" not in shown.output.partition("edit by")[2]
+
+
+def test_an_export_is_a_line_of_json_an_event_without_its_value(run: Run, subject: UUID) -> None:
+    """For whatever reads dead letters elsewhere."""
+    lines = [json.loads(line) for line in run("export").output.splitlines()]
+    (line,) = [line for line in lines if line["subject"] == f"patient/{subject}"]
+    assert (line["service"], line["sequence"], line["problem"]) == ("appointments", 2, "slot.taken")
+    assert "secret" not in json.dumps(lines)
+
+
+def test_nothing_unreadable_is_said(run_unreadable: Run) -> None:
     """In one line."""
-    assert run("unreadable", "list", "--service", "patients").output == "Nothing is unreadable.\n"
+    assert run_unreadable("list", "--service", "patients").output == "Nothing is unreadable.\n"
+
+
+def test_an_unreadable_record_is_listed_shown_and_dropped(
+    run_unreadable: Run, environment: dict[str, str]
+) -> None:
+    """Its bytes and texts are shown to nobody; who let them go and why is kept."""
+    run = run_unreadable
+    where = (new_id().hex, TOPIC, 3, 77)
+
+    async def plant() -> None:
+        connection = await asyncpg.connect(environment["CLINICBUS_PATIENTS_WORKER_URL"])
+        await connection.execute(
+            'INSERT INTO unreadable (bus_id, topic, partition, "offset", headers, value, reason)'
+            " VALUES ($1, $2, $3, $4, $5, $6, 'no subject')",
+            *where,
+            ["ce_odd", "secret text"],
+            b"secret bytes",
+        )
+        await connection.close()
+
+    asyncio.run(plant())
+    place = f"{TOPIC}/3/77"
+    listed = run("list", "--service", "patients").output
+    shown = run("show", place, "--service", "patients").output
+    assert f"{place}  no subject  12 bytes" in listed
+    assert "'ce_odd'  11 letters" in shown
+    dropped = run("drop", place, "--service", "patients", "--who", "ann", "--why", "a test probe")
+    assert dropped.output == f"{place}: dropped.\n"
+    assert place not in run("list", "--service", "patients").output
+    after = run("list", "--service", "patients", "--dropped").output
+    assert f"{place}  no subject  0 bytes" in after
+    assert "dropped by ann: a test probe" in after
+    again = run("drop", place, "--service", "patients", "--why", "again")
+    assert "was dropped before" in again.output
+    assert "secret" not in listed + shown + after
+    nothing = run("show", f"{TOPIC}/3/78", "--service", "patients")
+    assert "no such record" in str(nothing.exception)
+    nonsense = run("drop", "here", "--service", "patients", "--why", "x")
+    assert "is not topic/partition/offset" in str(nonsense.exception)

@@ -10,10 +10,9 @@ from typing import Any
 
 import structlog
 
-from shared.bus.consumer_machine import (
+from shared.bus.consumer_actions import (
     Apply,
     Commit,
-    ConsumerMachine,
     Done,
     Fact,
     Failed,
@@ -28,12 +27,14 @@ from shared.bus.consumer_machine import (
     Stands,
     Wait,
 )
+from shared.bus.consumer_machine import ConsumerMachine
 from shared.bus.effects import OffsetsMoved
 from shared.bus.failures import judged, missing_day
 from shared.bus.jitter import jitter
 from shared.bus.port import (
     Bus,
     BusError,
+    BusStuck,
     GroupBroken,
     OffsetOutOfRange,
     Subscription,
@@ -68,12 +69,13 @@ class Consumer:
     ) -> None:
         self._database, self._clock, self._bus = database, clock, bus
         self._subscriptions, self._jitter = subscriptions, jitter
-        self._settler = Settler(database, clock, subscriptions)
+        self._settler = Settler(database, clock, subscriptions, jitter)
         self._steps = Steps(database, clock, subscriptions, "")
         self._machine = self._fresh()
         self._turn = asyncio.Lock()
         self._task: asyncio.Task[Fact] | None = None
         self._stopping = asyncio.Event()
+        self._stuck = False
         self.counts = Counts()
         self.problem: str | None = None
 
@@ -88,6 +90,7 @@ class Consumer:
             "problem": self.problem,
             "holes": self.counts.holes,
             "parked": self.counts.poisons,
+            "retrying": self.counts.retries,
         }
 
     def stop(self) -> None:
@@ -108,6 +111,12 @@ class Consumer:
                 await self._membership()
             except GroupBroken:
                 raise
+            except BusStuck as error:
+                # A client made anew helps as a rule. Where it does not, a new process may.
+                if self._stuck:
+                    raise GroupBroken(str(error)) from error
+                self._stuck = True
+                self._say(f"bus: {error}")
             except OffsetOutOfRange as error:
                 self._say(f"halted: {error}")
                 pause = HALT_SECONDS
@@ -155,7 +164,9 @@ class Consumer:
         stopping = asyncio.create_task(self._stopping.wait())
         try:
             await asyncio.wait((polling, stopping), return_when=asyncio.FIRST_COMPLETED)
-            return Records(polling.result() if polling.done() else [])
+            found = polling.result() if polling.done() else []
+            self._stuck = self._stuck and not found
+            return Records(found)
         finally:
             stopping.cancel()
             if not polling.done():
@@ -169,7 +180,11 @@ class Consumer:
         missing = partitions - offsets.keys()
         if missing:
             starts = await self._bus.log_starts(sorted({topic for topic, _ in missing}))
-            await self._steps.store_first({key: starts[key] for key in missing})
+            for key in missing:
+                if starts[key] > 0:
+                    # What a new subscriber would never hear of: history is gone.
+                    raise OffsetOutOfRange(*key, 0)
+            await self._steps.store_first(dict.fromkeys(missing, 0))
             offsets = await self._steps.stored(partitions)
         self._machine.assigned(offsets)
         return offsets
@@ -230,12 +245,17 @@ class Consumer:
         return Stands(stored)
 
     async def _settle(self) -> Fact:
+        stood = dict(self._machine.positions)
+        if await self._steps.stored(frozenset(stood)) != stood:
+            return Fenced()  # an operator sent this subscriber elsewhere, or another member moved
         self.counts = await self._settler.settle()
-        if self.counts.old_holes:
+        if self.counts.full:
+            self._say("halted: too much is parked")
+        elif self.counts.old_holes:
             self._say(f"{self.counts.old_holes} keys wait for a missing event")
         else:
             self.problem = None
-        return Done()
+        return Done(full=self.counts.full)
 
     async def _failed(self, error: Exception) -> Fact:
         how, problem = judged(error)

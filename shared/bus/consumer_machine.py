@@ -1,140 +1,91 @@
 """What the consumer does next. No I/O, no clock: facts and times come in, actions go out.
 
-A batch is first tried a group at a time. Where a group fails for good, its events are tried one by
-one, each in a transaction of its own: a deferred constraint speaks only at COMMIT, where no
-savepoint would help to find the culprit. The one that fails again parks its key. The offsets move
-with the last step of a batch, so a crash before it repeats steps that `applied` knows already.
+A batch is first tried a group at a time. A group that fails for a reason that passes is set aside
+for a moment while the others go on; where it goes on failing, or fails for good, its events are
+tried one by one, each in a transaction of its own: a deferred constraint speaks only at COMMIT,
+where no savepoint would help to find the culprit. The one that fails again parks its key. What
+shares a key with something set aside waits behind it. The offsets move with the last step of a
+batch, so a crash before it repeats steps that `applied` knows already.
 """
 
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from dataclasses import dataclass, replace
 
-from shared.bus.delivery import Batch, Delivery, Group, Unread, batch_of
+from shared.bus.consumer_actions import (
+    Action,
+    Apply,
+    Commit,
+    Done,
+    Fact,
+    Failed,
+    Fenced,
+    How,
+    Keep,
+    Move,
+    Moves,
+    Park,
+    Poll,
+    Records,
+    Resync,
+    Settle,
+    Stands,
+    Wait,
+)
+from shared.bus.delivery import Batch, Group, Key, batch_of
 from shared.bus.port import Record, TopicPartition
 from shared.contracts.envelope import Event
 from shared.db.locks import LockKey
 
+__all__ = [
+    "Action",
+    "Apply",
+    "Commit",
+    "ConsumerMachine",
+    "Done",
+    "Fact",
+    "Failed",
+    "Fenced",
+    "Keep",
+    "Move",
+    "Moves",
+    "Park",
+    "Poll",
+    "Records",
+    "Resync",
+    "Settle",
+    "Stands",
+    "Wait",
+]
+
 RETRY_FIRST_SECONDS = 0.05
 RETRY_LAST_SECONDS = 5.0
-SLOW_TRIES = 3
+GROUP_TRIES = 2
+"""Of a group whose failure may pass, before its events are tried one by one."""
+SINGLE_TRIES = 5
+"""Of one event whose failure may pass, before its key waits by itself."""
 SETTLE_SECONDS = 2.0
 COMMIT_SECONDS = 1.0
 POLL_SECONDS = 2.0
-BATCH_RECORDS = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Moves:
-    """Where partitions stand and go: each (partition, from, to). The fence of a subscriber."""
+@dataclass(slots=True, eq=False)
+class _Held:
+    """A step of the batch in hand: how often it failed, and before when it is not tried again."""
 
-    of: tuple[tuple[TopicPartition, int, int], ...]
+    step: Keep | Apply | Park
+    tries: int = 0
+    not_before: float = 0.0
 
-
-@dataclass(frozen=True, slots=True)
-class Poll:
-    """Read from the bus. Answered by Records."""
-
-    seconds: float
-    most: int = BATCH_RECORDS
-
-
-@dataclass(frozen=True, slots=True)
-class Keep:
-    """Keep unreadable records; `moves` where it is the last step."""
-
-    unread: tuple[Unread, ...]
-    moves: Moves | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Apply:
-    """Apply a group in one transaction, in order; `moves` where it is the last step."""
-
-    group: Group
-    moves: Moves | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Park:
-    """Park the key of a delivery that fails."""
-
-    delivery: Delivery
-    problem: str
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """Move the offsets alone."""
-
-    moves: Moves
-
-
-@dataclass(frozen=True, slots=True)
-class Resync:
-    """Read the stored offsets of what is owned and seek there. Answered by Stands."""
-
-
-@dataclass(frozen=True, slots=True)
-class Settle:
-    """Heal holes whose missing event has come, and do what operators asked."""
-
-
-@dataclass(frozen=True, slots=True)
-class Commit:
-    """Tell the bus where the group stands."""
-
-    offsets: Mapping[TopicPartition, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Nothing for some seconds."""
-
-    seconds: float
-
-
-Step: TypeAlias = Keep | Apply | Park | Move
-Action: TypeAlias = Poll | Step | Resync | Settle | Commit | Wait
-
-
-@dataclass(frozen=True, slots=True)
-class Records:
-    """What a poll gave."""
-
-    records: Sequence[Record]
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """It was done. `healed`: an event came that a parked key was waiting for."""
-
-    healed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Fenced:
-    """The stored offsets are not where this member left them: somebody else moved them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stands:
-    """The stored offsets of what is owned."""
-
-    offsets: Mapping[TopicPartition, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """`transient`: the same may succeed later. `slow`: it took too long. `permanent`: it will fail
-    again. `problem` is a code, never a value."""
-
-    how: Literal["transient", "slow", "permanent"]
-    problem: str
-
-
-Fact: TypeAlias = Records | Done | Fenced | Stands | Failed
+    @property
+    def keys(self) -> set[Key]:
+        """The keys whose order it belongs to."""
+        match self.step:
+            case Apply():
+                return {delivery.key for delivery in self.step.group.deliveries}
+            case Park():
+                return {self.step.delivery.key}
+            case _:
+                return set()
 
 
 class ConsumerMachine:
@@ -150,15 +101,22 @@ class ConsumerMachine:
         self._known, self._locks, self._jitter = known, locks, jitter
         self.positions: dict[TopicPartition, int] = {}
         """Owned partitions and their stored offsets, as last read or written here."""
-        self._steps: deque[Step] = deque()
+        self._held: list[_Held] = []
+        self._moves: Moves | None = None
+        self._doing: _Held | None = None
         self._last: Action | None = None
         self._astray = False
+        self._full = False
         self._tries = 0
-        self._slow = 0
         self._pause_until = 0.0
         self._settle_at = 0.0
         self._commit_at = 0.0
         self._unsaid: set[TopicPartition] = set()
+
+    @property
+    def in_hand(self) -> bool:
+        """Whether a batch was read whose offsets have not moved yet."""
+        return self._moves is not None
 
     def assigned(self, offsets: Mapping[TopicPartition, int]) -> None:
         """These partitions are owned now, and stand at these stored offsets."""
@@ -170,11 +128,16 @@ class ConsumerMachine:
         for key in partitions:
             self.positions.pop(key, None)
         self._unsaid -= partitions
-        self._astray = self._astray or bool(self._steps)
-        self._steps.clear()
+        self._astray = self._astray or self.in_hand
+        self._drop()
+
+    def _drop(self) -> None:
+        self._held.clear()
+        self._moves = self._doing = None
 
     def decide(self, now: float) -> Action:
         """What to do at this time."""
+        self._doing = None
         self._last = action = self._next(now)
         return action
 
@@ -183,18 +146,34 @@ class ConsumerMachine:
             return Wait(self._pause_until - now)
         if self._astray:
             return Resync()
-        if self._steps:
-            return self._steps[0]
+        if self._held:
+            return self._of_batch(now)
+        if self._moves is not None:
+            return Move(self._moves)
         if now >= self._settle_at:
             return Settle()
         if self._unsaid and now >= self._commit_at:
             return Commit({key: self.positions[key] for key in self._unsaid})
-        return Poll(min(POLL_SECONDS, max(0.0, self._settle_at - now)))
+        left = max(0.0, self._settle_at - now)
+        return Wait(left) if self._full else Poll(min(POLL_SECONDS, left))
+
+    def _of_batch(self, now: float) -> Action:
+        """The first step that is due and that nothing set aside stands before."""
+        blocked: set[Key] = set()
+        for held in self._held:
+            if now < held.not_before or not blocked.isdisjoint(held.keys):
+                blocked |= held.keys
+                continue
+            self._doing = held
+            if len(self._held) == 1 and not isinstance(held.step, Park):
+                return replace(held.step, moves=self._moves)
+            return held.step
+        return Wait(min(held.not_before for held in self._held if held.not_before > now) - now)
 
     def heard(self, fact: Fact, now: float) -> None:
         """Take the outcome of the last action."""
         if not isinstance(fact, Failed) and not isinstance(self._last, Wait):
-            self._tries = self._slow = 0
+            self._tries = 0
         match fact:
             case Records():
                 self._begin(fact.records)
@@ -204,7 +183,7 @@ class ConsumerMachine:
                 self.positions.update({key: fact.offsets[key] for key in owned})
                 self._astray = False
             case Fenced():
-                self._steps.clear()
+                self._drop()
                 self._astray = True
             case Failed():
                 self._failed(fact, now)
@@ -219,70 +198,73 @@ class ConsumerMachine:
             if r.offset >= self.positions.get((r.topic, r.partition), r.offset + 1)
         ]
         batch = batch_of(ours, self._known, self._locks)
-        steps: list[Step] = []
         if batch.unread:
-            steps.append(Keep(batch.unread))
-        steps += [Apply(group) for group in batch.groups]
-        if steps:
-            steps[-1] = _with_moves(steps[-1], self._moves(batch))
-        self._steps.extend(steps)
+            self._held.append(_Held(Keep(batch.unread)))
+        self._held += [_Held(Apply(group)) for group in batch.groups]
+        if self._held:
+            self._moves = self._moves_of(batch)
 
-    def _moves(self, batch: Batch) -> Moves:
+    def _moves_of(self, batch: Batch) -> Moves:
         return Moves(tuple((key, self.positions[key], end) for key, end in batch.ends.items()))
 
     def _finished(self, fact: Done, now: float) -> None:
         action = self._last
         match action:
             case Settle():
-                self._settle_at = now + SETTLE_SECONDS
+                self._settle_at, self._full = now + SETTLE_SECONDS, fact.full
             case Commit():
                 self._unsaid.clear()
                 self._commit_at = now + COMMIT_SECONDS
-            case Keep() | Apply() | Park() | Move():
-                if not self._steps or self._steps[0] is not action:
+            case Keep() | Apply() | Park():
+                if self._doing is None:
                     return  # it was dropped while it was done
-                self._steps.popleft()
-                moves = None if isinstance(action, Park) else action.moves
-                for key, _, end in moves.of if moves else ():
-                    self.positions[key] = end
-                    self._unsaid.add(key)
+                self._held.remove(self._doing)
+                if not isinstance(action, Park):
+                    self._moved(action.moves)
+            case Move() if action.moves is self._moves:
+                self._moved(action.moves)
         if fact.healed:
             self._settle_at = 0.0
 
-    def _failed(self, fact: Failed, now: float) -> None:
-        self._tries += 1
-        self._slow += fact.how == "slow"
-        step = self._last
-        hopeless = fact.how == "permanent" or self._slow >= SLOW_TRIES
-        if hopeless and isinstance(step, Apply) and self._steps and self._steps[0] is step:
-            self._tries = self._slow = 0
-            self._take_apart(step, fact.problem)
+    def _moved(self, moves: Moves | None) -> None:
+        if moves is None:
             return
-        # A key that cannot be parked stops everything rather than be lost.
-        if isinstance(step, Settle):
-            self._settle_at = now + SETTLE_SECONDS
-        longest = RETRY_FIRST_SECONDS * 2 ** min(self._tries, 10)
-        seconds = min(longest, RETRY_LAST_SECONDS) * (0.5 + self._jitter() / 2)
-        self._pause_until = now + seconds
+        for key, _, end in moves.of:
+            self.positions[key] = end
+            self._unsaid.add(key)
+        self._moves = None
 
-    def _take_apart(self, step: Apply, problem: str) -> None:
-        self._steps.popleft()
+    def _failed(self, fact: Failed, now: float) -> None:
+        held = self._doing
+        if held is None or fact.how == "away" or isinstance(held.step, Keep):
+            # Nothing can be done, or nothing goes past this: wait with everything.
+            self._tries += 1
+            self._pause_until = now + self._backoff(self._tries)
+            if isinstance(self._last, Settle):
+                self._settle_at = now + SETTLE_SECONDS
+            return
+        held.tries += 1
+        if isinstance(held.step, Apply) and self._hopeless(held.step, held.tries, fact.how):
+            self._take_apart(held, held.step, fact)
+            return
+        # Of a key that cannot be parked nothing is lost: the batch does not end without it.
+        held.not_before = now + self._backoff(held.tries)
+
+    @staticmethod
+    def _hopeless(step: Apply, tries: int, how: How) -> bool:
+        most = SINGLE_TRIES if len(step.group.deliveries) == 1 else GROUP_TRIES
+        return how in ("permanent", "slow") or tries >= most
+
+    def _backoff(self, tries: int) -> float:
+        longest = RETRY_FIRST_SECONDS * float(2 ** min(tries, 10))
+        return min(longest, RETRY_LAST_SECONDS) * (0.5 + self._jitter() / 2)
+
+    def _take_apart(self, held: _Held, step: Apply, fact: Failed) -> None:
         deliveries = step.group.deliveries
-        parts: list[Step]
+        parts: list[Apply | Park]
         if len(deliveries) == 1:
-            parts = [Park(deliveries[0], problem)]
+            parts = [Park(deliveries[0], fact.problem, passes=fact.how != "permanent")]
         else:
             parts = [Apply(Group(step.group.network_id, (d,))) for d in deliveries]
-        if step.moves is not None:
-            parts.append(Move(step.moves))
-        self._steps.extendleft(reversed(parts))
-
-
-def _with_moves(step: Step, moves: Moves) -> Step:
-    match step:
-        case Keep():
-            return Keep(step.unread, moves)
-        case Apply():
-            return Apply(step.group, moves)
-        case _:
-            return step
+        at = self._held.index(held)
+        self._held[at : at + 1] = [_Held(part) for part in parts]

@@ -28,7 +28,9 @@ from shared.db.locks import LOCKS_MAX, LockKey
 Key: TypeAlias = tuple[str, str]
 """(topic, subject)."""
 
-Parked = Literal["hole", "poison"]
+Parked = Literal["hole", "poison", "retry"]
+"""Why a key waits: for an event that has not come; for an operator, as an event fails for good; for
+a while, as an event fails for a reason that passes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,10 +162,10 @@ def verdict(seq: int, applied: int, parked: Parked | None) -> Verdict:
     """Judge an event by its number, by how far its subject has been heard and by whether it waits.
 
     A number at or below `applied` is a repeat at any age. The next number is applied, also where
-    the key waits for just this one. Anything else waits: behind a hole, or behind a poison.
+    the key waits for just this one. Anything else waits: behind a hole, or behind what fails.
     """
     if seq <= applied:
         return Verdict.REPEAT
-    if seq == applied + 1 and parked != "poison":
+    if seq == applied + 1 and parked in (None, "hole"):
         return Verdict.APPLY
     return Verdict.PARK

@@ -8,10 +8,10 @@ from uuid import UUID
 
 import asyncpg
 
-from shared.bus.consumer_machine import Moves
+from shared.bus.consumer_actions import Moves
 from shared.bus.delivery import Delivery, Key, Parked, Unread, Verdict, verdict
-from shared.bus.port import Record
 from shared.bus.subscriptions import Subscriptions
+from shared.contracts.envelope import Headers
 from shared.db.work import Work
 
 HANDLER_SECONDS = 30.0
@@ -33,9 +33,11 @@ ON CONFLICT (network_id, topic, subject)
 DO UPDATE SET seq = excluded.seq, event_id = excluded.event_id WHERE applied.seq < excluded.seq
 """
 _PARK_KEY = """
-INSERT INTO parked_key (network_id, topic, subject, kind, problem) VALUES ($1, $2, $3, $4, $5)
+INSERT INTO parked_key (network_id, topic, subject, kind, problem, retry_at)
+VALUES ($1, $2, $3, $4, $5, clock_timestamp() + $6 * interval '1 second')
 ON CONFLICT (network_id, topic, subject) DO UPDATE
-  SET kind = excluded.kind, problem = excluded.problem, tries = parked_key.tries + 1
+  SET kind = excluded.kind, problem = excluded.problem, tries = parked_key.tries + 1,
+    retry_at = excluded.retry_at
 """
 _PARK_EVENT = """
 INSERT INTO parked_event (network_id, topic, subject, seq, partition, "offset", key, headers, value)
@@ -142,10 +144,18 @@ async def write_applied(
     await raw.execute(_APPLIED, network_id, *columns)
 
 
-async def park_key(raw: asyncpg.Connection, delivery: Delivery, kind: Parked, problem: str) -> None:
-    """Let a key wait from this delivery on. `problem` is a code, never a value."""
+async def park_key(
+    raw: asyncpg.Connection,
+    delivery: Delivery,
+    kind: Parked,
+    problem: str,
+    *,
+    seconds: float | None = None,
+) -> None:
+    """Let a key wait from this delivery on. `problem` is a code, never a value. seconds: how long a
+    `retry` waits."""
     key = (delivery.envelope.network_id, *delivery.key)
-    await raw.execute(_PARK_KEY, *key, kind, problem)
+    await raw.execute(_PARK_KEY, *key, kind, problem, seconds)
 
 
 async def hold(raw: asyncpg.Connection, delivery: Delivery) -> None:
@@ -159,7 +169,7 @@ async def hold(raw: asyncpg.Connection, delivery: Delivery) -> None:
         record.partition,
         record.offset,
         record.key,
-        _flat(record),
+        flat(record.headers),
         record.value,
     )
 
@@ -175,14 +185,15 @@ async def keep_unread(raw: asyncpg.Connection, bus_id: str, unread: Sequence[Unr
             record.partition,
             record.offset,
             None if record.key is None else _storable(record.key),
-            _flat(record),
+            flat(record.headers),
             record.value,
             each.reason,
         )
 
 
-def _flat(record: Record) -> list[str]:
-    return [_storable(text) for pair in record.headers for text in pair]
+def flat(headers: Headers) -> list[str]:
+    """Headers as the tables keep them: names and texts in turn."""
+    return [_storable(text) for pair in headers for text in pair]
 
 
 def _storable(text: str) -> str:

@@ -1,18 +1,20 @@
 """Which failures pass by themselves and which will come again, and what may be told of them."""
 
-from typing import Literal
-
 import asyncpg
 
+from shared.bus.consumer_actions import How
 from shared.db.database import CommitFailed
 from shared.db.failpoints import FailpointHit
 from shared.values.errors import DomainError
 
-TRANSIENT_CLASSES = frozenset({"08", "40", "53", "57"})
-"""SQLSTATE classes: connection, transaction rollback (serialization, deadlock), resources (also out
-of shared memory), operator intervention (shutdown)."""
-TRANSIENT_STATES = frozenset({"55P03", "55006", "25P03"})
-"""Lock not available, object in use, ended for having been silent in a transaction."""
+AWAY_CLASSES = frozenset({"08", "53", "57"})
+"""SQLSTATE classes: connection, resources (disk full, too many connections), operator intervention
+(shutdown). Nothing else would succeed now."""
+AWAY_STATES = frozenset({"25P03"})
+"""Ended for having been silent in a transaction."""
+TRANSIENT_STATES = frozenset({"40001", "40P01", "40003", "53200", "55P03", "55006"})
+"""Serialization, deadlock, completion unknown, out of memory (also of shared memory: fewer locks
+may fit), lock not available, object in use. Others may succeed meanwhile."""
 
 BROKEN = (
     OSError,
@@ -23,8 +25,6 @@ BROKEN = (
 )
 """What says that a connection is of no use any more. asyncpg answers with InternalClientError where
 the server ended a connection while it was idle."""
-
-How = Literal["transient", "slow", "permanent"]
 
 
 def server_error(error: BaseException) -> asyncpg.PostgresError | None:
@@ -57,13 +57,20 @@ def judged(error: Exception) -> tuple[How, str]:
     if found is not None:
         state = str(found.sqlstate)
         constraint = getattr(found, "constraint_name", None)
-        passes = state[:2] in TRANSIENT_CLASSES or state in TRANSIENT_STATES or missing_day(error)
-        return ("transient" if passes else "permanent", f"{state} {constraint or ''}".strip())
+        return _of_state(state, missing_day(error)), f"{state} {constraint or ''}".strip()
     name = type(error).__name__
     if isinstance(error, TimeoutError):
         return "slow", name
     if isinstance(error, BROKEN):
-        return "transient", name
+        return "away", name
     if isinstance(error, CommitFailed):
         return "permanent", "commit_refused"
     return "permanent", name
+
+
+def _of_state(state: str, day_missing: bool) -> How:
+    if state in TRANSIENT_STATES or day_missing:
+        return "transient"
+    if state in AWAY_STATES or state[:2] in AWAY_CLASSES:
+        return "away"
+    return "permanent"

@@ -30,6 +30,7 @@ from aiokafka.errors import (
 from shared.bus.port import (
     Assigned,
     BusError,
+    BusStuck,
     BusUnavailable,
     GroupBroken,
     NotAllowed,
@@ -157,7 +158,7 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
             return
         behind = [key for key, end in self._ends.items() if self._positions.get(key, end) < end]
         if behind:
-            raise BusUnavailable(f"nothing comes of {behind[0][0]}/{behind[0][1]}")
+            raise BusStuck(f"nothing comes of {behind[0][0]}/{behind[0][1]}")
         ends = await self._consumer.end_offsets([KafkaPartition(*key) for key in self._positions])
         self._ends = {(at.topic, at.partition): end for at, end in ends.items()}
         self._watched_at = now

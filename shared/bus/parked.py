@@ -15,7 +15,7 @@ import orjson
 from shared.values.errors import Invalid, NotFound
 from shared.values.ids import new_id
 
-Verb = Literal["retry", "skip"]
+Verb = Literal["retry", "skip", "edit"]
 
 _LIST = """
 SELECT k.network_id, k.topic, k.subject, k.kind, k.problem, k.tries, k.since,
@@ -32,15 +32,26 @@ SELECT verb, who, why, asked_at, done_at, outcome FROM operator_action
 WHERE network_id = $1 AND topic = $2 AND subject = $3 ORDER BY asked_at
 """
 _ASK = """
-INSERT INTO operator_action (network_id, id, topic, subject, verb, who, why)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT INTO operator_action (network_id, id, topic, subject, verb, who, why, edited)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 """
 _OUTCOME = """
 SELECT outcome FROM operator_action WHERE network_id = $1 AND id = $2 AND done_at IS NOT NULL
 """
-_UNREADABLE = """
-SELECT bus_id, topic, partition, "offset", reason, octet_length(value) AS bytes, recorded_at
-FROM unreadable ORDER BY recorded_at DESC LIMIT $1
+_COLUMNS = """
+SELECT bus_id, topic, partition, "offset", reason, octet_length(value) AS bytes, recorded_at,
+  dropped_at, dropped_by, dropped_why
+"""
+_UNREADABLE = f"""
+{_COLUMNS} FROM unreadable WHERE $2 OR dropped_at IS NULL ORDER BY recorded_at DESC LIMIT $1
+"""
+_RECORD = f"""
+{_COLUMNS}, headers FROM unreadable WHERE topic = $1 AND partition = $2 AND "offset" = $3
+ORDER BY recorded_at DESC LIMIT 1
+"""
+_DROP = """
+UPDATE unreadable SET value = '', dropped_at = clock_timestamp(), dropped_by = $5, dropped_why = $6
+WHERE bus_id = $1 AND topic = $2 AND partition = $3 AND "offset" = $4 AND dropped_at IS NULL
 """
 
 
@@ -95,6 +106,9 @@ class Unreadable:
     reason: str
     bytes: int
     recorded_at: datetime
+    dropped_at: datetime | None
+    dropped_by: str | None
+    dropped_why: str | None
 
 
 async def list_parked(raw: asyncpg.Connection) -> list[ParkedKey]:
@@ -118,17 +132,33 @@ async def show(raw: asyncpg.Connection, key: ParkedKey) -> tuple[list[ParkedEven
     return events, actions
 
 
-async def ask(raw: asyncpg.Connection, key: ParkedKey, verb: Verb, *, who: str, why: str) -> UUID:
-    """Ask the service to retry a key or to skip its first event; the id to ask the outcome by.
+async def ask(
+    raw: asyncpg.Connection,
+    key: ParkedKey,
+    verb: Verb,
+    *,
+    who: str,
+    why: str,
+    edited: bytes | None = None,
+) -> UUID:
+    """Ask the service to retry a key, to skip its first event, or to give this event another value
+    (`edited`) and retry; the id to ask the outcome by.
 
-    Raises Invalid where who or why is not said.
+    Raises Invalid where who, why or the value is not said.
     """
-    if not who.strip() or not why.strip():
-        raise Invalid("parked.unsigned", "Say who asks for it, and why.")
+    who, why = _signed(who, why)
+    if (verb == "edit") != (edited is not None):
+        raise Invalid("parked.no_value", "An edit, and nothing else, comes with a value.")
     action_id = new_id()
     where = (key.network_id, action_id, key.topic, key.subject)
-    await raw.execute(_ASK, *where, verb, who.strip(), why.strip())
+    await raw.execute(_ASK, *where, verb, who, why, edited)
     return action_id
+
+
+def _signed(who: str, why: str) -> tuple[str, str]:
+    if not who.strip() or not why.strip():
+        raise Invalid("parked.unsigned", "Say who asks for it, and why.")
+    return who.strip(), why.strip()
 
 
 async def outcome(raw: asyncpg.Connection, network_id: UUID, action_id: UUID) -> str | None:
@@ -137,9 +167,34 @@ async def outcome(raw: asyncpg.Connection, network_id: UUID, action_id: UUID) ->
     return found
 
 
-async def list_unreadable(raw: asyncpg.Connection, limit: int = 100) -> list[Unreadable]:
-    """Records that name no subject, the newest first."""
-    return [Unreadable(*row) for row in await raw.fetch(_UNREADABLE, limit)]
+async def list_unreadable(
+    raw: asyncpg.Connection, limit: int = 100, *, dropped: bool = False
+) -> list[Unreadable]:
+    """Records that name no subject, the newest first; with those that were dropped, if asked."""
+    return [Unreadable(*row) for row in await raw.fetch(_UNREADABLE, limit, dropped)]
+
+
+async def find_unreadable(
+    raw: asyncpg.Connection, topic: str, partition: int, offset: int
+) -> tuple[Unreadable, tuple[tuple[str, int], ...]]:
+    """One such record, the newest where several buses had it; and its headers, each with its length
+    and without its text, which may be anything. Raises NotFound."""
+    row = await raw.fetchrow(_RECORD, topic, partition, offset)
+    if row is None:
+        raise NotFound("unreadable.none", "This service keeps no such record.")
+    *columns, flat = row
+    sizes = tuple((name, len(text)) for name, text in zip(flat[::2], flat[1::2], strict=True))
+    return Unreadable(*columns), sizes
+
+
+async def drop_unreadable(
+    raw: asyncpg.Connection, record: Unreadable, *, who: str, why: str
+) -> bool:
+    """Let the bytes of a record go; that it came, who dropped it and why stays. False where that
+    was done before. Raises Invalid."""
+    where = (record.bus_id, record.topic, record.partition, record.offset)
+    done: str = await raw.execute(_DROP, *where, *_signed(who, why))
+    return done == "UPDATE 1"
 
 
 def _event(row: Any) -> ParkedEvent:

@@ -26,6 +26,10 @@ class BusUnavailable(BusError):
     """The bus does not answer, or broke off; the same call may succeed later."""
 
 
+class BusStuck(BusUnavailable):
+    """A member is behind and reads nothing, though it looks alive."""
+
+
 class StaleProducer(BusError):
     """A producer of this name with a later epoch has written since: this one must stop."""
 

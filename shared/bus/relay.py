@@ -58,6 +58,11 @@ ON CONFLICT (producer) DO UPDATE
   WHERE relay_lease.expires_at < clock_timestamp() OR relay_lease.owner = excluded.owner
 RETURNING epoch, cursor_xid, cursor_id, {_TODAY}
 """
+# No row can be of a transaction that has not begun, unless it was restored from another cluster.
+_RESTORED = """
+SELECT $1::text::xid8 >= pg_snapshot_xmax(pg_current_snapshot())
+  OR EXISTS (SELECT 1 FROM outbox WHERE xid >= pg_snapshot_xmax(pg_current_snapshot()))
+"""
 _RENEW = f"""
 UPDATE relay_lease SET expires_at = {_UNTIL} WHERE producer = $1 AND owner = $2 AND epoch = $3
 RETURNING {_TODAY}
@@ -157,12 +162,7 @@ class Relay:
                 await make_outbox_days(raw)
                 return Done()
             case Acquire():
-                row = await raw.fetchrow(_ACQUIRE, self._name, self._owner)
-                if row is None:
-                    return Refused()
-                log.info("relay.leads", service=self._name, epoch=row["epoch"])
-                cursor = Cursor(int(row["cursor_xid"]), row["cursor_id"])
-                return Granted(row["epoch"], cursor, row["today"])
+                return await self._acquire(raw)
             case Renew():
                 today = await raw.fetchval(_RENEW, self._name, self._owner, action.epoch)
                 return Lost() if today is None else Renewed(today)
@@ -171,6 +171,18 @@ class Relay:
                 at = (str(action.cursor.xid), action.cursor.id)
                 today = await raw.fetchval(_SAVE, self._name, self._owner, action.epoch, *at)
                 return Lost() if today is None else Renewed(today)
+
+    async def _acquire(self, raw: asyncpg.Connection) -> Fact:
+        row = await raw.fetchrow(_ACQUIRE, self._name, self._owner)
+        if row is not None and await raw.fetchval(_RESTORED, str(row["cursor_xid"])):
+            changed = await raw.fetchval("SELECT outbox_rebase()")
+            log.warning("relay.rebased", service=self._name, count=changed)
+            row = await raw.fetchrow(_ACQUIRE, self._name, self._owner)
+        if row is None:
+            return Refused()
+        log.info("relay.leads", service=self._name, epoch=row["epoch"])
+        cursor = Cursor(int(row["cursor_xid"]), row["cursor_id"])
+        return Granted(row["epoch"], cursor, row["today"])
 
     async def _wait(self, action: Wait) -> Fact:
         if not action.wakeable:

@@ -226,6 +226,8 @@ class RelayMachine:
                 self._batch, self._appended = (), False
                 self._renew_at = self._asked_at + RENEW_SECONDS
             case Renewed():
+                if fact.today != self._today:
+                    self._days_at = 0.0  # the machine may have slept for days
                 self._today, self._renew_at = fact.today, self._asked_at + RENEW_SECONDS
                 if isinstance(self._last, Save):
                     self.cursor = self._last.cursor

@@ -1,18 +1,22 @@
-"""Parked keys: a hole whose missing event has come is healed, and what operators asked is done.
+"""Parked keys: a hole whose missing event has come is healed, what failed for a reason that passes
+is tried again in its time, and what operators asked is done.
 
 Whoever applies, parks or lets go of an event of a key holds that key's lock, so no event slips in
 between the last parked one and the end of the waiting.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 import structlog
 
+from shared.bus.consumer_actions import How
 from shared.bus.delivery import Delivery, Key, delivery_of, key_lock
-from shared.bus.effects import Standing, park_key, standing_of, take_effect, write_applied
+from shared.bus.effects import Standing, flat, park_key, standing_of, take_effect, write_applied
 from shared.bus.failures import judged
+from shared.bus.jitter import jitter
 from shared.bus.port import Record
 from shared.bus.subscriptions import Subscriptions
 from shared.db.actor import Actor
@@ -24,9 +28,15 @@ from shared.values.clock import Clock
 log = structlog.get_logger(__name__)
 
 HOLE_ALARM_SECONDS = 30
+RETRY_LAST_SECONDS = 300.0
+SLOW_TRIES = 3
+"""Of an event that takes too long, before its key waits for an operator."""
+PARKED_KEYS_MAX = 1_000
+PARKED_EVENTS_MAX = 20_000
+"""More than this is an outage and no poison: nothing more is read until an operator has been."""
 
 _ASKED = """
-SELECT network_id, id, topic, subject, verb, outcome FROM operator_action
+SELECT network_id, id, topic, subject, verb, outcome, edited FROM operator_action
 WHERE done_at IS NULL ORDER BY asked_at LIMIT 100
 """
 _HEALED = """
@@ -35,11 +45,20 @@ JOIN parked_event e USING (network_id, topic, subject)
 LEFT JOIN applied a USING (network_id, topic, subject)
 WHERE k.kind = 'hole' AND e.seq <= coalesce(a.seq, 0) + 1 LIMIT 100
 """
+_DUE = """
+SELECT network_id, topic, subject, tries FROM parked_key
+WHERE kind = 'retry' AND retry_at <= clock_timestamp() ORDER BY retry_at LIMIT 20
+"""
+_TRIES = """
+SELECT tries FROM parked_key WHERE network_id = $1 AND topic = $2 AND subject = $3
+"""
 _COUNTS = f"""
 SELECT count(*) FILTER (WHERE kind = 'hole') AS holes,
   count(*) FILTER (WHERE kind = 'hole'
     AND since < clock_timestamp() - interval '{HOLE_ALARM_SECONDS} seconds') AS old_holes,
-  count(*) FILTER (WHERE kind = 'poison') AS poisons FROM parked_key
+  count(*) FILTER (WHERE kind = 'poison') AS poisons,
+  count(*) FILTER (WHERE kind = 'retry') AS retries,
+  (SELECT count(*) FROM parked_event) AS events FROM parked_key
 """
 _HEAD = """
 SELECT seq, partition, "offset", key, headers, value FROM parked_event
@@ -60,6 +79,14 @@ WHERE network_id = $1 AND id = $2 AND done_at IS NULL
 _SKIPPED = """
 UPDATE operator_action SET outcome = 'skipped' WHERE network_id = $1 AND id = $2
 """
+_EDIT = """
+UPDATE parked_event SET headers = $5, value = $6
+WHERE network_id = $1 AND topic = $2 AND subject = $3 AND seq = $4
+"""
+_EDITED = """
+UPDATE operator_action SET outcome = 'edited', before_headers = $3, before_value = $4
+WHERE network_id = $1 AND id = $2
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +96,14 @@ class Counts:
     holes: int = 0
     old_holes: int = 0
     poisons: int = 0
+    retries: int = 0
+    events: int = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether more waits than a poison explains."""
+        keys = self.holes + self.poisons + self.retries
+        return keys >= PARKED_KEYS_MAX or self.events >= PARKED_EVENTS_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +113,17 @@ class Settler:
     database: Database
     clock: Clock
     subscriptions: Subscriptions
+    jitter: Callable[[], float] = jitter
 
     async def settle(self) -> Counts:
-        """One round. Raises what is transient; a key that fails again stays parked."""
+        """One round. Raises where the database is away; a key that fails again stays parked."""
         async with self.database.raw("worker") as raw:
             asked = await raw.fetch(_ASKED)
             healed = await raw.fetch(_HEALED)
+            due = await raw.fetch(_DUE)
         for row in asked:
             await self._do(row)
-        for row in healed:
+        for row in (*healed, *due):
             await self.replay(row["network_id"], (row["topic"], row["subject"]))
         async with self.database.raw("worker") as raw:
             row = await raw.fetchrow(_COUNTS)
@@ -94,13 +131,18 @@ class Settler:
 
     async def _do(self, asked: Any) -> None:
         network_id, key = asked["network_id"], (asked["topic"], asked["subject"])
-        # After a crash in between, what was skipped already is not skipped a second time.
-        outcome = asked["outcome"] or "nothing_parked"
-        if asked["verb"] == "skip" and asked["outcome"] is None:
-            outcome = await self._skip(network_id, key, asked["id"])
-        if asked["verb"] == "retry" or outcome == "skipped":
-            after = await self.replay(network_id, key)
-            outcome = after if asked["verb"] == "retry" else f"skipped, then {after}"
+        # After a crash in between, what was skipped or edited already is not so a second time.
+        outcome = asked["outcome"]
+        if outcome is None:
+            match asked["verb"]:
+                case "skip":
+                    outcome = await self._skip(network_id, key, asked["id"])
+                case "edit":
+                    outcome = await self._edit(network_id, key, asked["id"], asked["edited"])
+                case _:
+                    outcome = await self.replay(network_id, key)
+        if outcome in ("skipped", "edited"):
+            outcome = f"{outcome}, then {await self.replay(network_id, key)}"
         async with self._work(network_id, [key_lock(key)]) as work:
             await become_app(work)
             await work.raw.execute(_DONE, network_id, asked["id"], outcome)
@@ -117,10 +159,9 @@ class Settler:
                 step = await self._replay_one(network_id, delivery)
             except Exception as error:
                 how, problem = judged(error)
-                if how == "transient":
+                if how == "away":
                     raise
-                await self._fails(network_id, delivery, problem)
-                return f"fails: {problem}"
+                return await self._fails(network_id, delivery, how, problem)
             if step == "waits":
                 return f"applied {applied}, waits"
             applied += step == "applied"
@@ -160,11 +201,18 @@ class Settler:
             await work.raw.execute(_LET_GO, network_id, *key)
             return "applied" if seq == at.applied + 1 else "again"
 
-    async def _fails(self, network_id: UUID, delivery: Delivery, problem: str) -> None:
+    async def _fails(self, network_id: UUID, delivery: Delivery, how: How, problem: str) -> str:
         async with self._work(network_id, [key_lock(delivery.key)]) as work:
             await become_app(work)
-            await park_key(work.raw, delivery, "poison", problem)
-        log.warning("parked.fails", topic=delivery.key[0], problem=problem)
+            tries = await work.raw.fetchval(_TRIES, network_id, *delivery.key) or 0
+            log.warning("parked.fails", topic=delivery.key[0], problem=problem)
+            if how == "permanent" or (how == "slow" and tries + 1 >= SLOW_TRIES):
+                await park_key(work.raw, delivery, "poison", problem)
+                return f"fails: {problem}"
+            longest = min(2.0 ** min(tries + 1, 10), RETRY_LAST_SECONDS)
+            seconds = longest * (0.5 + self.jitter() / 2)
+            await park_key(work.raw, delivery, "retry", problem, seconds=seconds)
+            return f"fails for now: {problem}"
 
     async def _skip(self, network_id: UUID, key: Key, action_id: UUID) -> str:
         """Go past what a key waits for, or past its failing event. It is lost on purpose."""
@@ -183,6 +231,27 @@ class Settler:
             await write_applied(work.raw, network_id, {key: past})
             await work.raw.execute(_SKIPPED, network_id, action_id)
             return "skipped"
+
+    async def _edit(self, network_id: UUID, key: Key, action_id: UUID, value: bytes) -> str:
+        """Give a key's failing event another value, and an id of its own: the action's."""
+        async with self._work(network_id, [key_lock(key)]) as work:
+            await become_app(work)
+            head = await work.raw.fetchrow(_HEAD, network_id, *key)
+            if head is None:
+                return "nothing_parked"
+            at = (await standing_of(work.raw, network_id, [key]))[key]
+            if head["seq"] > at.applied + 1:
+                return "refused: it waits for an event that has not come"
+            pairs = zip(head["headers"][::2], head["headers"][1::2], strict=True)
+            headers = tuple({**dict(pairs), "ce_id": str(action_id)}.items())
+            record = Record(key[0], head["partition"], head["offset"], head["key"], headers, value)
+            found = delivery_of(record, self.subscriptions.known, self.subscriptions.locks)
+            if not isinstance(found, Delivery) or found.event is None:
+                return "refused: it could not be read like this"
+            await work.raw.execute(_EDIT, network_id, *key, head["seq"], flat(headers), value)
+            before = (head["headers"], head["value"])
+            await work.raw.execute(_EDITED, network_id, action_id, *before)
+            return "edited"
 
     def _work(self, network_id: UUID, locks: "tuple[LockKey, ...] | list[LockKey]") -> Any:
         actor = Actor("service", self.database.name)

@@ -7,7 +7,8 @@ from typing import TypeAlias
 import structlog
 
 from shared.bus import effects
-from shared.bus.consumer_machine import Apply, Done, Keep, Move, Park
+from shared.bus.consumer_actions import Apply, Done, Keep, Move, Park
+from shared.bus.delivery import Parked, key_lock
 from shared.bus.port import TopicPartition
 from shared.bus.subscriptions import Subscriptions
 from shared.db.actor import Actor
@@ -19,6 +20,8 @@ from shared.values.clock import Clock
 log = structlog.get_logger(__name__)
 
 Offsets: TypeAlias = dict[TopicPartition, int]
+
+FIRST_RETRY_SECONDS = 1.0
 
 _OFFSETS = """
 SELECT topic, partition, next_offset FROM bus_offset
@@ -94,11 +97,14 @@ class Steps:
         delivery, key = step.delivery, step.delivery.key
         actor = Actor("service", self.database.name)
         context = Context(delivery.envelope.network_id, actor, self.clock.now())
-        async with self.database.work(context, delivery.locks, role="worker") as work:
+        # The key's lock alone: what the handler locks may be just what cannot be had.
+        async with self.database.work(context, [key_lock(key)], role="worker") as work:
             await become_app(work)
             at = (await effects.standing_of(work.raw, work.network_id, [key]))[key]
             if delivery.envelope.subject_seq > at.applied:
-                await effects.park_key(work.raw, delivery, "poison", step.problem)
+                kind: Parked = "retry" if step.passes else "poison"
+                seconds = FIRST_RETRY_SECONDS if step.passes else None
+                await effects.park_key(work.raw, delivery, kind, step.problem, seconds=seconds)
                 await effects.hold(work.raw, delivery)
         log.warning("consumer.parked", topic=key[0], problem=step.problem)
         return Done()

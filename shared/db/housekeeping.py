@@ -1,7 +1,9 @@
-"""What has had its time: replies kept for repeated requests are forgotten after 72 hours."""
+"""What has had its time: replies kept for repeated requests are forgotten after 72 hours, and days
+of the outbox are dropped when the archive's age is set and everything in them is on the bus."""
 
 import asyncio
 
+import asyncpg
 import structlog
 
 from shared.db.database import Database
@@ -31,11 +33,26 @@ async def forget_replies(database: Database) -> int:
             return forgotten
 
 
-async def run_housekeeping(database: Database) -> None:
-    """Forget what has had its time, once an hour, until cancelled."""
+async def drop_outbox_days(database: Database, keep_days: int) -> int:
+    """Drop the outbox's days that are older and wholly on the bus. How many.
+
+    Raises LockNotAvailableError where a writer was in the way: there is another hour.
+    """
+    async with database.raw("worker") as raw:
+        dropped: int = await raw.fetchval("SELECT outbox_drop_days($1)", keep_days)
+    return dropped
+
+
+async def run_housekeeping(database: Database, outbox_days: int | None = None) -> None:
+    """Once an hour, until cancelled. outbox_days: how long the outbox is kept; None for ever."""
     while True:
         try:
             await forget_replies(database)
+            if outbox_days is not None:
+                dropped = await drop_outbox_days(database, outbox_days)
+                log.info("housekeeping.outbox", count=dropped)
+        except asyncpg.LockNotAvailableError as error:
+            log.info("housekeeping.later", reason=type(error).__name__)
         except AWAY as error:
             log.warning("housekeeping.unavailable", reason=type(error).__name__)
         await asyncio.sleep(EVERY_SECONDS)

@@ -219,7 +219,9 @@ async def _background(running: Running, http: httpx.AsyncClient) -> AsyncIterato
     )
     tasks = running.tasks
     tasks["bus"] = asyncio.create_task(bus.run(database, clock, service.subscriptions))
-    tasks["housekeeping"] = asyncio.create_task(run_housekeeping(database))
+    tasks["housekeeping"] = asyncio.create_task(
+        run_housekeeping(database, service.chassis.outbox_days)
+    )
     if service.timers is not None:
         # A clock that somebody sets jumps: look often, so that what is due is soon seen.
         idle = SET_CLOCK_IDLE_SECONDS if service.chassis.clock_file else IDLE_SECONDS

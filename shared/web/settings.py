@@ -27,6 +27,8 @@ class Chassis(BaseSettings):
     issuer: str = "http://127.0.0.1:8110"
     bus: Literal["postgres", "kafka"] = "postgres"
     kafka: str | None = None
+    outbox_days: int | None = Field(default=None, ge=1)
+    """How long what a service said is kept in its database; None for ever."""
     clock_file: Path | None = None
     failpoints: str = ""
     service_secret: str = "local-development-only"  # noqa: S105 - refused in production

@@ -10,7 +10,7 @@ from uuid import UUID, uuid5
 
 import asyncpg
 
-from shared.bus.consumer_machine import Apply
+from shared.bus.consumer_actions import Apply
 from shared.bus.delivery import batch_of
 from shared.bus.port import Record
 from shared.bus.steps import Steps

@@ -20,7 +20,7 @@ from ops.payer_simulator.app import PayerSimulator
 from services.eligibility.clients import HttpPayer
 from services.eligibility.errands import errands
 from services.eligibility.timers import TIMERS
-from shared.bus.consumer_machine import Apply
+from shared.bus.consumer_actions import Apply
 from shared.bus.delivery import batch_of
 from shared.bus.port import Record
 from shared.db.errands import claim, run_one

@@ -18,6 +18,7 @@ from shared.bus.subscriptions import Subscriptions
 from shared.contracts.envelope import Envelope, Event, headers_of
 from shared.contracts.partition import partition_of
 from shared.db.actor import Actor
+from shared.db.bus_upgrades import upgrade_bus_0002
 from shared.db.database import Database
 from shared.db.locks import LockKey, lock_key
 from shared.db.mechanism import create_mechanism, protect_clinic_table
@@ -101,6 +102,7 @@ async def migrate(owner_url: str, service: str) -> None:
     """The mechanism's tables and the service's own."""
     statements = ["CREATE TABLE alembic_version (version_num text PRIMARY KEY)"]
     create_mechanism(statements.append, service)
+    upgrade_bus_0002(statements.append, service)
     statements.append(TABLES[service])
     if service == "beta":
         statements += [LATE_CHECK, LATE_TRIGGER]

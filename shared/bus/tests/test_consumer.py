@@ -10,8 +10,9 @@ from uuid import UUID
 import asyncpg
 import pytest
 
+from shared.bus import parked
 from shared.bus.consumer import Consumer
-from shared.bus.consumer_machine import Action, Apply, Fact, Fenced, Keep, Move, Park, Records
+from shared.bus.consumer_actions import Action, Apply, Fact, Fenced, Keep, Move, Park, Records
 from shared.bus.port import Message
 from shared.bus.tests.company import (
     NOON,
@@ -59,7 +60,7 @@ async def step(consumer: Consumer, *messages: Message) -> list[tuple[Action, Fac
     machine = consumer._machine
     machine.heard(Records([record(m, n) for n, m in enumerate(messages)]), loop.time())
     done: list[tuple[Action, Fact]] = []
-    while machine._steps:
+    while machine.in_hand:
         action = machine.decide(loop.time())
         assert isinstance(action, Keep | Apply | Park | Move)
         fact = await consumer._perform(None, action)  # type: ignore[arg-type]
@@ -357,32 +358,87 @@ async def test_what_passes_by_itself_is_tried_again(company: Company) -> None:
     company.failing = fail
     await company.append(said(network_id, thing_id, 1, 1), said(network_id, thing_id, 2, 2))
     async with running(company.consumer()):
-        await heard(company)
+        await until(lambda: _both(company, thing_id))
     assert failures == []
-    assert await company.values(thing_id) == [1, 2]
     assert await company.parked() == {}
 
 
-async def test_a_lock_that_cannot_be_had_is_waited_for(
+async def _both(company: Company, thing_id: UUID) -> bool:
+    return await company.values(thing_id) == [1, 2]
+
+
+async def test_a_lock_that_cannot_be_had_holds_its_own_key_and_no_other(
     company: Company, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However often it times out; nothing is parked for it and nothing done twice."""
+    """It is tried again by itself, however often it times out; nothing is done twice."""
     monkeypatch.setattr("shared.db.database.LOCK_TIMEOUT", "50ms")
-    network_id, thing_id = new_id(), new_id()
+    network_id, thing_id, other = new_id(), new_id(), new_id()
     number = advisory_number(network_id, ("thing", str(thing_id)))
     await company.beta_super.execute("SELECT pg_advisory_lock($1)", number)
-    await company.append(said(network_id, thing_id, 1, 1), said(network_id, thing_id, 2, 2))
+    await company.append(
+        said(network_id, thing_id, 1, 1),
+        said(network_id, thing_id, 2, 2),
+        said(network_id, other, 1, 7),
+    )
+    async with running(company.consumer()):
+        await heard(company)
+        assert await company.values(other) == [7]
+        held = {f"thing/{thing_id}": ("retry", "55P03", [1, 2])}
+        assert await company.parked() == held
+        await company.append(said(network_id, thing_id, 3, 3), said(network_id, other, 2, 8))
+        await heard(company)
+        assert await company.values(other) == [7, 8]
+
+        async def tried_again() -> bool:
+            text = "SELECT tries >= 1 FROM parked_key"
+            again: bool = await company.beta_super.fetchval(text)
+            return again
+
+        await until(tried_again)
+        assert await company.values(thing_id) == []
+        await company.beta_super.execute("SELECT pg_advisory_unlock($1)", number)
+        await until(lambda: _none_parked(company))
+    assert await company.values(thing_id) == [1, 2, 3]
+
+
+async def test_beyond_the_caps_nothing_more_is_read_until_an_operator_has_been(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That many failures are an outage. What is on the bus stays there, and the state says so."""
+    monkeypatch.setattr("shared.bus.settle.PARKED_KEYS_MAX", 2)
+    monkeypatch.setattr("shared.bus.consumer_machine.SETTLE_SECONDS", 0.05)
+    network_id, bad, late = new_id(), [new_id(), new_id()], new_id()
+    company.poisons = {666}
     consumer = company.consumer()
     async with running(consumer):
-
-        async def waits() -> bool:
-            return "55P03" in str(consumer.state()["problem"]) and consumer._machine._tries >= 3
-
-        await until(waits)
-        await company.beta_super.execute("SELECT pg_advisory_unlock($1)", number)
+        await company.append(*(said(network_id, thing_id, 1, 666) for thing_id in bad))
         await heard(company)
-    assert await company.values(thing_id) == [1, 2]
-    assert await company.parked() == {}
+
+        async def halted() -> bool:
+            return "halted: too much" in str(consumer.state()["problem"])
+
+        await until(halted)
+        before = await company.stored()
+        await company.append(said(network_id, late, 1, 1))
+        company.poisons = set()
+        for _ in range(2):
+            await _looked_again(consumer)
+        assert await company.stored() == before
+        async with company.beta.raw("worker") as raw:
+            key = await parked.find(raw, f"thing/{bad[0]}")
+            await parked.ask(raw, key, "retry", who="ann", why="mended")
+        await heard(company)
+    assert await company.values(late) == [1]
+    assert list(await company.parked()) == [f"thing/{bad[1]}"]
+
+
+async def _looked_again(consumer: Consumer) -> None:
+    before = consumer.counts
+
+    async def counted() -> bool:
+        return consumer.counts is not before
+
+    await until(counted)
 
 
 async def test_the_consumer_survives_its_database_and_the_bus(company: Company) -> None:

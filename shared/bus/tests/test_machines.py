@@ -1,6 +1,6 @@
 """The two state machines, action by action: pure."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from uuid import UUID
 
@@ -181,42 +181,145 @@ def test_only_the_last_step_of_a_batch_moves_the_offsets() -> None:
 
 
 def test_a_group_that_fails_for_good_is_taken_apart_and_its_culprit_parked() -> None:
-    """One transaction each, the culprit's key parked, the offsets last."""
+    """One transaction each, the culprit's key parked, the offsets with the last."""
     messages = [said(NETWORK, UUID(int=n), 1, 1) for n in (1, 2, 3)]
     machine = consumer(owned_by(messages))
     polled(machine, messages)
     machine.decide(0.1)
     machine.heard(c.Failed("permanent", "x"), 0.1)
     done: list[str] = []
-    for _ in range(5):
+    while machine.in_hand:
         action = machine.decide(0.1)
         if isinstance(action, c.Apply):
-            assert action.moves is None
+            assert (action.moves is not None) == (len(done) == 3)
             assert len(action.group.deliveries) == 1
             culprit = action.group.deliveries[0].envelope.subject == messages[1].headers[4][1]
             done.append("fails" if culprit else "applied")
             machine.heard(c.Failed("permanent", "y") if culprit else c.Done(), 0.1)
-        elif isinstance(action, c.Park):
-            assert action.problem == "y"
+        else:
+            assert isinstance(action, c.Park)
+            assert (action.problem, action.passes) == ("y", False)
             done.append("parked")
             machine.heard(c.Done(), 0.1)
-        else:
-            assert isinstance(action, c.Move)
-            done.append("moved")
-            machine.heard(c.Done(), 0.1)
-    assert done == ["applied", "fails", "parked", "applied", "moved"]
+    assert done == ["applied", "fails", "parked", "applied"]
+    assert machine.positions == {(m.topic, m.partition): n + 1 for n, m in enumerate(messages)}
 
 
-def test_what_is_transient_is_tried_again_for_ever_and_what_is_slow_three_times() -> None:
-    """With growing pauses; the batch stays whole."""
+def test_where_the_last_step_is_a_park_the_offsets_move_by_themselves() -> None:
+    """Parking and moving are two transactions: `applied` knows what the first one did."""
     messages = [said(NETWORK, UUID(int=1), 1, 1)]
+    machine = consumer(owned_by(messages))
+    polled(machine, messages)
+    machine.decide(0.1)
+    machine.heard(c.Failed("permanent", "x"), 0.1)
+    assert isinstance(machine.decide(0.1), c.Park)
+    machine.heard(c.Done(), 0.1)
+    action = machine.decide(0.1)
+    assert isinstance(action, c.Move)
+    assert machine.in_hand
+    machine.heard(c.Done(), 0.1)
+    assert not machine.in_hand
+    assert list(machine.positions.values()) == [1]
+
+
+def played(
+    machine: c.ConsumerMachine, failing: Callable[[c.Apply], c.Failed | None], most: int = 200
+) -> tuple[list[str], float]:
+    """Do what a batch asks for, with a clock of its own; subjects as they take effect or are
+    parked, and how long it took."""
+    now, done = 0.1, list[str]()
+    for _ in range(most):
+        if not machine.in_hand:
+            break
+        action = machine.decide(now)
+        fact: c.Fact = c.Done()
+        match action:
+            case c.Apply():
+                failed = failing(action)
+                fact = failed or fact
+                if failed is None:
+                    done += [d.envelope.subject for d in action.group.deliveries]
+            case c.Park():
+                done.append(f"parked {action.delivery.envelope.subject} {action.passes}")
+            case c.Wait():
+                now += action.seconds
+        machine.heard(fact, now)
+    return done, now
+
+
+def test_what_fails_for_a_while_is_set_aside_and_others_go_on() -> None:
+    """Its own followers stay behind it, those of other keys do not wait."""
+    first, second = UUID(int=1), UUID(int=2)
+    messages = [
+        said(first, UUID(int=11), 1, 1),
+        said(first, UUID(int=12), 1, 1),
+        said(second, UUID(int=21), 1, 1),
+        said(first, UUID(int=11), 2, 2),
+    ]
+    machine = consumer(owned_by(messages))
+    polled(machine, messages)
+    left = [3]
+
+    def failing(step: c.Apply) -> c.Failed | None:
+        subjects = {d.envelope.subject for d in step.group.deliveries}
+        if f"thing/{UUID(int=11)}" in subjects and left[0]:
+            left[0] -= 1
+            return c.Failed("transient", "55P03")
+        return None
+
+    done, _ = played(machine, failing)
+    assert done == [f"thing/{UUID(int=n)}" for n in (21, 12, 11, 11)]
+    assert not machine.in_hand
+
+
+def test_what_goes_on_failing_for_a_while_is_parked_to_be_tried_again() -> None:
+    """After some tries with growing pauses, all of them within a few seconds."""
+    messages = [said(NETWORK, UUID(int=n), 1, 1) for n in (1, 2)]
+    machine = consumer(owned_by(messages))
+    polled(machine, messages)
+    tries = list[int]()
+
+    def failing(step: c.Apply) -> c.Failed | None:
+        if step.group.deliveries[0].envelope.subject == f"thing/{UUID(int=1)}":
+            tries.append(len(step.group.deliveries))
+            return c.Failed("transient", "40001")
+        return None
+
+    done, took = played(machine, failing)
+    assert done == [f"thing/{UUID(int=2)}", f"parked thing/{UUID(int=1)} True"]
+    assert tries == [2] * c.GROUP_TRIES + [1] * c.SINGLE_TRIES
+    assert 0.2 < took < 5.0
+
+
+def test_what_is_slow_is_not_waited_for_again_and_again() -> None:
+    """A handler that hangs costs one deadline as a group and one alone."""
+    messages = [said(NETWORK, UUID(int=n), 1, 1) for n in (1, 2)]
+    machine = consumer(owned_by(messages))
+    polled(machine, messages)
+    hung = list[int]()
+
+    def failing(step: c.Apply) -> c.Failed | None:
+        if step.group.deliveries[0].envelope.subject == f"thing/{UUID(int=1)}":
+            hung.append(len(step.group.deliveries))
+            return c.Failed("slow", "TimeoutError")
+        return None
+
+    done, _ = played(machine, failing)
+    assert hung == [2, 1]
+    assert done == [f"parked thing/{UUID(int=1)} True", f"thing/{UUID(int=2)}"]
+
+
+def test_a_database_that_is_away_is_waited_for_however_long() -> None:
+    """With growing pauses; the batch stays whole and nothing is parked."""
+    messages = [said(NETWORK, UUID(int=n), 1, 1) for n in (1, 2)]
     machine = consumer(owned_by(messages))
     polled(machine, messages)
     now, pauses = 0.0, []
     for _ in range(20):
         action = machine.decide(now)
         assert isinstance(action, c.Apply)
-        machine.heard(c.Failed("transient", "40001"), now)
+        assert len(action.group.deliveries) == 2
+        machine.heard(c.Failed("away", "57P01"), now)
         wait = machine.decide(now)
         assert isinstance(wait, c.Wait)
         pauses.append(wait.seconds)
@@ -224,11 +327,25 @@ def test_what_is_transient_is_tried_again_for_ever_and_what_is_slow_three_times(
         machine.heard(c.Done(), now)
     assert pauses == pytest.approx(sorted(pauses))
     assert pauses[0] < 0.2 < 2.0 < pauses[-1] <= c.RETRY_LAST_SECONDS
-    for _ in range(c.SLOW_TRIES):
-        assert isinstance(machine.decide(now), c.Apply)
-        machine.heard(c.Failed("slow", "TimeoutError"), now)
-        now += 10
-    assert isinstance(machine.decide(now), c.Park)
+
+
+def test_nothing_more_is_read_while_too_much_is_parked() -> None:
+    """Until a look finds less."""
+    machine = consumer({(TOPIC, 0): 0})
+    now = c.SETTLE_SECONDS
+    assert isinstance(machine.decide(now), c.Settle)
+    machine.heard(c.Done(full=True), now)
+    for _ in range(3):
+        wait = machine.decide(now)
+        assert isinstance(wait, c.Wait)
+        now += wait.seconds
+        machine.heard(c.Done(), now)
+        assert isinstance(machine.decide(now), c.Settle)
+        machine.heard(c.Done(full=True), now)
+    now += c.SETTLE_SECONDS
+    assert isinstance(machine.decide(now), c.Settle)
+    machine.heard(c.Done(), now)
+    assert isinstance(machine.decide(now), c.Poll)
 
 
 def test_a_key_that_cannot_be_parked_stops_everything() -> None:
@@ -241,6 +358,8 @@ def test_a_key_that_cannot_be_parked_stops_everything() -> None:
     for now in (10.0, 20.0, 30.0):
         assert isinstance(machine.decide(now), c.Park)
         machine.heard(c.Failed("permanent", "y"), now)
+    assert machine.in_hand
+    assert list(machine.positions.values()) == [0]
 
 
 def test_a_revocation_drops_what_is_left_of_the_batch_and_reads_the_rest_again() -> None:

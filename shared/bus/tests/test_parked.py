@@ -6,18 +6,21 @@ from uuid import UUID
 import pytest
 
 from shared.bus import parked
-from shared.bus.tests.company import TOPIC, Company, said, until
+from shared.bus.tests.company import TOPIC, Company, ThingChanged, said, until
 from shared.bus.tests.test_consumer import heard, running
 from shared.db.work import Work
 from shared.values.errors import Invalid, NotFound
 from shared.values.ids import new_id
 
 
-async def ask(company: Company, thing_id: UUID, verb: parked.Verb) -> str:
+async def ask(
+    company: Company, thing_id: UUID, verb: parked.Verb, edited: bytes | None = None
+) -> str:
     """Ask and wait for the outcome."""
     async with company.beta.raw("worker") as raw:
         key = await parked.find(raw, f"thing/{thing_id}")
-        action = await parked.ask(raw, key, verb, who="ann", why="the cause is mended")
+        why = "the cause is mended"
+        action = await parked.ask(raw, key, verb, who="ann", why=why, edited=edited)
 
         async def done() -> bool:
             return await parked.outcome(raw, key.network_id, action) is not None
@@ -81,6 +84,60 @@ async def test_a_skip_gives_the_first_event_up_and_applies_the_rest(company: Com
         await heard(company)
     assert await company.values(thing_id) == [1, 3, 4, 5]
     assert await company.parked() == {}
+
+
+async def test_an_edit_gives_the_failing_event_other_data_and_applies_the_rest(
+    company: Company,
+) -> None:
+    """It has an id of its own; what it was, who changed it and why is kept."""
+    network_id, thing_id = new_id(), new_id()
+    await poisoned(company, network_id, thing_id)
+    async with running(company.consumer()):
+        await heard(company)
+        good = ThingChanged(thing_id=thing_id, value=2).model_dump_json().encode()
+        assert await ask(company, thing_id, "edit", good) == "edited, then applied 3"
+    assert await company.values(thing_id) == [1, 2, 3, 4]
+    assert await company.parked() == {}
+    (row,) = await company.beta_super.fetch("SELECT * FROM operator_action")
+    assert (row["who"], row["edited"]) == ("ann", good)
+    assert b"987123654" in row["before_value"]
+    old_id = dict(zip(row["before_headers"][::2], row["before_headers"][1::2], strict=True))[
+        "ce_id"
+    ]
+    effects = {e["seq"]: str(e["event_id"]) for e in await company.effects()}
+    assert effects[2] == str(row["id"]) != old_id
+
+
+@pytest.mark.parametrize("value", [b"", b"not json", b'{"value": 2}', b'{"value": "2"}'])
+async def test_an_edit_that_could_not_be_read_changes_nothing(
+    company: Company, value: bytes
+) -> None:
+    """And one without a value is no edit."""
+    network_id, thing_id = new_id(), new_id()
+    await poisoned(company, network_id, thing_id)
+    async with running(company.consumer()):
+        await heard(company)
+        outcome = await ask(company, thing_id, "edit", value)
+    assert outcome == "refused: it could not be read like this"
+    assert await company.values(thing_id) == [1]
+    assert await company.parked() == {f"thing/{thing_id}": ("poison", "thing.poison", [2, 3, 4])}
+    async with company.beta.raw("worker") as raw:
+        key = await parked.find(raw, f"thing/{thing_id}")
+        with pytest.raises(Invalid):
+            await parked.ask(raw, key, "edit", who="ann", why="x")
+        with pytest.raises(Invalid):
+            await parked.ask(raw, key, "skip", who="ann", why="x", edited=value)
+
+
+async def test_a_key_that_waits_for_a_missing_event_has_nothing_to_edit(company: Company) -> None:
+    """The first that is held is not the one that fails."""
+    network_id, thing_id = new_id(), new_id()
+    await company.append(said(network_id, thing_id, 3, 3))
+    async with running(company.consumer()):
+        await heard(company)
+        good = ThingChanged(thing_id=thing_id, value=2).model_dump_json().encode()
+        assert (await ask(company, thing_id, "edit", good)).startswith("refused: it waits")
+    assert await company.parked() == {f"thing/{thing_id}": ("hole", "waits for 1", [3])}
 
 
 async def test_a_skipped_hole_lets_its_followers_go(company: Company) -> None:

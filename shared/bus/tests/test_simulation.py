@@ -50,7 +50,7 @@ def test_the_simulation_meets_what_it_is_for() -> None:
     """Leases change hands, stale relays are refused, members fenced, events sent twice."""
     seen: set[str] = set()
     repeated = 0
-    for seed in range(30):
+    for seed in range(80):
         world = World(seed)
         world.run()
         seen.update(line.split(" ", 1)[1] for line in world.trace)

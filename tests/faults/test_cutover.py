@@ -1,0 +1,109 @@
+"""A loaded system moves from the Postgres bus to Kafka and back; nothing is lost or doubled."""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from ops import bus_choice, cutover, seed
+from ops.audit_bus.reading import audit
+from ops.bus_choice import Choice, Kind
+from ops.errors import CannotRun
+from ops.layout import Layout
+from ops.local_system import LocalSystem
+from ops.options import Options
+from ops.ports import Ports
+from ops.running import bus_of, variables_of
+from shared.values.ids import new_id
+from shared.web.clocks import SharedClock
+from tests.faults.conftest import NOW
+from tests.faults.town import Town, at_once, until, utc
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)]
+
+CLIENTS = 4
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def moving(kafka_bootstrap: str) -> AsyncIterator[Town]:
+    """A town on the Postgres bus, with a broker at hand."""
+    with (
+        tempfile.TemporaryDirectory(prefix="cb-moving-") as name,
+        pytest.MonkeyPatch.context() as p,
+    ):
+        p.setenv("KAFKA_BOOTSTRAP_SERVERS", kafka_bootstrap)
+        folder = Path(name)
+        clock = SharedClock(folder / "clock")
+        clock.set(NOW)
+        options = Options(clock_file=folder / "clock")
+        system = LocalSystem(Layout(folder / "data"), Ports.free(), options)
+        await system.start()
+        try:
+            async with httpx.AsyncClient(timeout=30) as http:
+                network = new_id()
+                facts = await seed.seed(system.urls, system.token, network)
+                yield Town(system, http, network, facts)
+        finally:
+            await system.stop()
+
+
+async def audited(town: Town) -> None:
+    """One change, one event, one effect: from the databases and the bus it is on now."""
+    bus = bus_of(variables_of(town.system.layout.root))
+    try:
+        found = await audit(town.system.superuser_url, bus)
+    finally:
+        await bus.close()
+    assert [str(problem) for problem in found.problems.found] == []
+    assert found.total("events") > 0
+
+
+async def moved_under_load(town: Town, to: Kind, day: int) -> cutover.Moved:
+    """Book on a day while the system moves; all of it is there afterwards."""
+    bodies = await town.bookings(utc(day, 17), 40)
+    load = asyncio.create_task(at_once(CLIENTS, [town.book(body) for body in bodies]))
+    await until(lambda: town.booked_on(day), lambda count: count >= 4, "the first bookings")
+    moved = await cutover.move(town.system, to, lambda _: None)
+    answers = await load
+    assert [answer.status_code for answer in answers] == [201] * len(bodies)
+    assert town.system.state().bus == to
+    assert bus_choice.kept(town.system.layout) == Choice(to)
+    await town.whole()
+    await town.visits_are_everywhere([answer.json()["id"] for answer in answers])
+    await audited(town)
+    return moved
+
+
+async def test_to_kafka_and_back_under_load(moving: Town) -> None:
+    """Scenario 28. The way back finds its history there and copies what was said meanwhile."""
+    there = await moved_under_load(moving, "kafka", 14)
+    back = await moved_under_load(moving, "postgres", 15)
+    assert there.events["appointments"] > back.events["appointments"] > 0
+    assert (await cutover.move(moving.system, "postgres", lambda _: None)).events == {}
+
+
+async def test_a_move_that_was_broken_off_is_finished_by_the_next_start(moving: Town) -> None:
+    """The supervisor died when some services were on the new bus already."""
+    system = moving.system
+    bodies = await moving.bookings(utc(16, 17), 8)
+    answers = await at_once(CLIENTS, [moving.book(body) for body in bodies[:4]])
+    await system.use_bus("kafka")
+    bus_choice.keep(system.layout, Choice("postgres", moving_to="kafka"))
+    await moving.armed("appointments")
+    answers += await at_once(CLIENTS, [moving.book(body) for body in bodies[4:]])
+    await system.stop()
+
+    with pytest.raises(CannotRun, match="being moved to kafka"):
+        bus_choice.to_run_on(system.layout, "postgres")
+    assert bus_choice.to_run_on(system.layout, None) == "kafka"
+    await system.start()
+    assert bus_choice.kept(system.layout) == Choice("kafka")
+    await moving.whole()
+    await moving.visits_are_everywhere([answer.json()["id"] for answer in answers])
+    await audited(moving)
+    with pytest.raises(CannotRun, match="are on kafka"):
+        bus_choice.to_run_on(system.layout, "postgres")
