@@ -36,7 +36,15 @@ _OFFSETS = "SELECT partition, next_offset FROM bus_offset WHERE bus_id = $1 AND 
 _PARKED = "SELECT topic, subject, kind, problem FROM parked_key ORDER BY since"
 _HELD = "SELECT topic, subject, count(*) FROM parked_event GROUP BY topic, subject"
 _UNREADABLE = """
-SELECT topic, partition, "offset", reason FROM unreadable ORDER BY recorded_at LIMIT 1000
+SELECT topic, partition, "offset", reason FROM unreadable
+WHERE dropped_at IS NULL ORDER BY recorded_at LIMIT 1000
+"""
+# Days are made from the day before the database itself on; that one is empty for ever.
+_DROPPED = """
+SELECT to_date(right(min(inhrelid::regclass::text), 8), 'YYYYMMDD') >
+  (SELECT (pg_stat_file('base/' || oid || '/PG_VERSION')).modification::date
+   FROM pg_database WHERE datname = current_database())
+FROM pg_inherits WHERE inhparent = 'outbox'::regclass
 """
 _NAME = """
 SELECT event_id::text FROM outbox
@@ -99,9 +107,10 @@ async def _topic(
     settled = await bus.log_ends([topic])
     heard = [await _heard(superuser_url, name, bus_id, topic) for name in hearers_of(topic)]
     ends = {number: end for (_, number), end in settled.items()}
-    ledger = TopicLedger(service, topic, heard, ends, found.problems)
     already = len(found.problems.found)
     async with opened(superuser_url, service) as connection:
+        dropped = await connection.fetchval(_DROPPED)
+        ledger = TopicLedger(service, topic, heard, ends, found.problems, archived=dropped)
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             await _say_all(connection, service, ledger)
         await _see_all(bus, ledger, found.told)
@@ -246,5 +255,15 @@ _OF: dict[str, str] = {
 
 def figures(found: Found) -> dict[str, Any]:
     """The sums of all topics, by name."""
-    names = ("events", "on_topic", "doubled", "waiting", "new", "applied/", "flight/", "parked/")
+    names = (
+        "events",
+        "on_topic",
+        "doubled",
+        "waiting",
+        "new",
+        "archived",
+        "applied/",
+        "flight/",
+        "parked/",
+    )
     return {name.rstrip("/"): found.total(name) for name in names}

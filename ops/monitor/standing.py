@@ -27,7 +27,7 @@ SELECT k.kind, count(DISTINCT (k.network_id, k.topic, k.subject))::int AS keys,
 FROM parked_key k LEFT JOIN parked_event e USING (network_id, topic, subject)
 GROUP BY k.kind ORDER BY k.kind
 """
-_UNREADABLE = "SELECT count(*)::int FROM unreadable"
+_UNREADABLE = "SELECT count(*)::int FROM unreadable WHERE dropped_at IS NULL"
 _LEASE = """
 SELECT epoch, cursor_xid::text AS xid, cursor_id AS id, expires_at > clock_timestamp() AS led
 FROM relay_lease WHERE producer = $1

@@ -3,6 +3,7 @@
 import json
 import tempfile
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,8 @@ import pytest
 import pytest_asyncio
 
 from ops.audit_bus.command import as_dict, lines_of
-from ops.audit_bus.ledger import PROBLEMS_MAX, Heard, Problem, Problems, Seen, TopicLedger
-from ops.audit_bus.reading import Found, audit, hearers_of, seen_of
+from ops.audit_bus.ledger import PROBLEMS_MAX, Heard, Problem, Problems, Seen, TopicLedger, tail_of
+from ops.audit_bus.reading import _DROPPED, Found, audit, hearers_of, seen_of
 from ops.day import checks, command
 from ops.day.databases import opened
 from ops.layout import Layout
@@ -376,6 +377,42 @@ def test_the_rules(
     ledger: Callable[[], TopicLedger], topic: tuple[int, ...], wrong: list[tuple[str, int | None]]
 ) -> None:
     assert see(ledger(), *topic) == wrong
+
+
+def test_what_is_older_than_the_outbox_is_counted_and_not_compared() -> None:
+    heard = Heard("ear", {NAME: 3, "thing/gone": 7}, {}, {0: 10})
+    ledger = TopicLedger("mouth", "t", [heard], {0: 100}, Problems(), archived=True)
+    ledger.say(NET, NAME, 3, tail_of(ids(3)[0]), waits=False)
+    ledger.own(NAME, 3)
+    ledger.own("thing/gone", 7)
+    ledger.see(Seen(0, 0, ids(9)[0], NET, "thing/gone", 7))
+    assert see(ledger, 1, 2, 3) == []
+    assert ledger.counts["archived"] == 3
+    assert ledger.counts["on_topic"] == 1
+
+
+async def test_a_database_knows_that_days_of_its_outbox_were_dropped(
+    environment: dict[str, str], postgres_superuser_url: str
+) -> None:
+    async with opened(postgres_superuser_url, "patients") as connection:
+        assert await connection.fetchval(_DROPPED) is False
+        async with _undone(connection):
+            for day in await connection.fetch(
+                "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent ="
+                " 'outbox'::regclass ORDER BY 1 LIMIT 2"
+            ):
+                await connection.execute(f"DROP TABLE {day[0]}")
+            assert await connection.fetchval(_DROPPED) is True
+
+
+@asynccontextmanager
+async def _undone(connection: asyncpg.Connection) -> AsyncIterator[None]:
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        yield
+    finally:
+        await transaction.rollback()
 
 
 def test_a_number_with_another_event_is_no_repeat() -> None:
