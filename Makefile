@@ -11,7 +11,7 @@ CODE := $(wildcard shared services ops tests bench)
 TESTS ?= $(CODE)
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run demo status stop reset doctor kafka check docs test faults bench lock
+.PHONY: help install install-dev run demo status stop reset doctor kafka monitor check docs test faults bench lock
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -44,6 +44,9 @@ doctor: install  ## explain what is wrong with this machine or a setting
 
 kafka: install  ## start a real Apache Kafka that stays, and print where it listens
 	@$(PY) -m ops.cli kafka start
+
+monitor: install  ## a page of what the running system says and hears
+	@$(PY) -m ops.cli monitor
 
 check: install-dev  ## format, lint, types, import rules, generated files
 	$(PY) -m ruff format --check .

@@ -27,6 +27,7 @@ from ops.tests.systems import python
 from shared.bus.port import Message, Producer, Record
 from shared.contracts.catalogue import all_topics
 from shared.contracts.partition import partition_of
+from shared.db.provision import SERVICES
 from shared.values.ids import new_id
 from shared.web.clocks import SharedClock
 
@@ -99,9 +100,9 @@ class TestOnAPlayedDay:
         assert found.problems.found == []
         assert found.told == []
         assert [topic.topic for topic in found.topics] == sorted(
-            all_topics(), key=lambda t: (list(checks.SERVICES).index(t.split(".")[1]), t)
+            all_topics(), key=lambda t: (list(SERVICES).index(t.split(".")[1]), t)
         )
-        said = [await day.by_sql(s, "SELECT count(*) AS n FROM outbox") for s in checks.SERVICES]
+        said = [await day.by_sql(s, "SELECT count(*) AS n FROM outbox") for s in SERVICES]
         total = sum(row[0]["n"] for row in said)
         assert found.total("events") == found.total("on_topic") == total > 10 * VISITS
         (visits,) = [t for t in found.topics if t.topic == TOPIC]
