@@ -16,7 +16,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Kind = Literal[
     "hole",
@@ -64,12 +64,14 @@ class Problems:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """How one subscriber stood with a topic: applied up to, parked subjects, next offsets."""
+    """How one subscriber stood with a topic: applied up to, parked subjects, next offsets. counts:
+    of its deliveries, as they are compared: applied, flight, parked."""
 
     service: str
     applied: Mapping[str, int]
     parked: Mapping[str, str]
     offsets: Mapping[int, int]
+    counts: "Counter[str]" = field(default_factory=Counter)
 
 
 @dataclass(slots=True)
@@ -86,8 +88,7 @@ class _Subject:
     ahead: set[int] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):
     """A record of the topic: what its headers say. `event_id` is None where they say nothing."""
 
     partition: int
@@ -181,7 +182,10 @@ class TopicLedger:
         else:
             found.ahead = {*(found.ahead or ()), seq}
         for heard in self._heard:
-            self._compare(heard, record)
+            if seq <= heard.applied.get(record.subject, 0):
+                heard.counts["applied"] += 1
+            else:
+                self._compare(heard, record)
         return None
 
     def _unknown(self, record: Seen) -> None:
@@ -203,12 +207,10 @@ class TopicLedger:
         found.ahead = ahead or None
 
     def _compare(self, heard: Heard, record: Seen) -> None:
-        if record.seq <= heard.applied.get(record.subject, 0):
-            self.counts[f"applied/{heard.service}"] += 1
-        elif record.offset >= heard.offsets.get(record.partition, 0):
-            self.counts[f"flight/{heard.service}"] += 1
+        if record.offset >= heard.offsets.get(record.partition, 0):
+            heard.counts["flight"] += 1
         elif record.subject in heard.parked:
-            self.counts[f"parked/{heard.service}"] += 1
+            heard.counts["parked"] += 1
         else:
             text = f"is past it and has applied {heard.applied.get(record.subject, 0)}"
             self.problems.add(
@@ -224,6 +226,8 @@ class TopicLedger:
             for seq in self._absent(found):
                 self._problem("missing", subject, seq, f"not on {self.topic}")
         for heard in self._heard:
+            for word, many in heard.counts.items():
+                self.counts[f"{word}/{heard.service}"] += many
             for subject, seq in heard.applied.items():
                 known = self._subjects.get(subject)
                 said = len(known.ids) if known else 0
