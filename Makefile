@@ -73,4 +73,4 @@ lock:  ## resolve the dependencies anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-header --quiet -o requirements.lock pyproject.toml
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	    --no-header --quiet --extra dev -o requirements-dev.lock pyproject.toml
+	    --no-header --quiet --extra dev --extra otel -o requirements-dev.lock pyproject.toml

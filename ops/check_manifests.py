@@ -24,10 +24,17 @@ from shared.contracts.envelope import PARTITIONS
 ROOT = Path(__file__).resolve().parents[1] / "deploy"
 KUBERNETES = "1.31"
 """The oldest that takes them: `preStop.sleep` is on by default since 1.30."""
-WITHOUT_SCHEMA = ("postgresql.cnpg.io/", "kafka.strimzi.io/")
+WITHOUT_SCHEMA = (
+    "postgresql.cnpg.io/",
+    "kafka.strimzi.io/",
+    "monitoring.coreos.com/",
+    "keda.sh/",
+)
 """API groups of operators: their definitions are not part of Kubernetes."""
 DATA = "data"
 """The folder that holds no service of ours, and the topics."""
+RULES = {DATA: rules.FOR_DATA, "monitoring": rules.FOR_MONITORING}
+"""Of the folders that hold no services."""
 
 _GIVEN = re.compile(r"<!-- made by you -->\n(.*?)<!-- end -->", re.DOTALL)
 _ROW = re.compile(r"\| (Secret|ConfigMap) \| `([^`]+)` \| ([^|]+) \|")
@@ -53,7 +60,7 @@ class Found:
         return (
             f"deploy/k8s: {self.folders} folders, {self.documents} documents hold"
             f" (schemas of Kubernetes {KUBERNETES}, which has none for {self.without_schema} of"
-            f" CloudNativePG and Strimzi; {same})."
+            f" other operators; {same})."
         )
 
 
@@ -76,12 +83,12 @@ def facts(root: Path = ROOT) -> Facts:
     )
 
 
-def faults_of(documents: list[Document], known: Facts, *, data: bool) -> list[str]:
-    """What is wrong with the rendered documents of one folder, schema and rules."""
+def faults_of(documents: list[Document], known: Facts, folder: str = "") -> list[str]:
+    """What is wrong with the rendered documents of a folder of this name, schema and rules."""
     found = [fault for text in _sorted(documents) for fault in _against_schema(text)]
     if found:
         return found  # the rules read what the schema requires to be there
-    applied = rules.FOR_DATA if data else rules.FOR_SERVICES
+    applied = RULES.get(folder, rules.FOR_SERVICES)
     return [fault for rule in applied for fault in rule(documents, known)]
 
 
@@ -130,7 +137,7 @@ def check(root: Path = ROOT) -> Found:
             found.compared = False
         elif _sorted(theirs) != _sorted(documents):
             found.faults.append(f"{name}: kubectl renders something else.")
-        wrong = faults_of(documents, known, data=folder.name == DATA)
+        wrong = faults_of(documents, known, folder.name)
         found.faults += [f"{name}: {fault}" for fault in wrong]
     if not found.folders:
         found.faults.append("There is no Kustomize folder below deploy/k8s.")

@@ -40,7 +40,8 @@ HEADERS: dict[str, str] = {
     "ce_correlationid": "the flow it belongs to: the trace id",
     "ce_causationid": "the event that caused it",
     "ce_dataclassification": "restricted: every event is about somebody's care",
-    "ce_traceparent": "W3C trace context of the request that began the flow",
+    "ce_traceparent": "W3C trace context of what said it: a request, or a handler",
+    "ce_recordedtime": "when it was written down, by real time",
 }
 
 

@@ -23,6 +23,7 @@ from ops.manifests.documents import (
 )
 from ops.manifests.kustomization import name_and_end
 from ops.manifests.links import references, secrets_apart, selected
+from ops.manifests.measured import measured
 
 ROLES = ("api", "worker")
 POSTGRES_CA = "/etc/clinicbus/postgres"
@@ -183,3 +184,4 @@ FOR_SERVICES: tuple[Rule, ...] = (
     settings,
 )
 FOR_DATA: tuple[Rule, ...] = (unique, topics)
+FOR_MONITORING: tuple[Rule, ...] = (unique, measured)

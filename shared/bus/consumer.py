@@ -31,6 +31,7 @@ from shared.bus.consumer_machine import ConsumerMachine
 from shared.bus.effects import OffsetsMoved
 from shared.bus.failures import judged, missing_day
 from shared.bus.jitter import jitter
+from shared.bus.metrics import CONSUMER_FENCED
 from shared.bus.port import (
     Bus,
     BusError,
@@ -51,6 +52,8 @@ log = structlog.get_logger(__name__)
 
 REJOIN_SECONDS = 1.0
 HALT_SECONDS = 2.0
+IDLE_SECONDS = (0.1, 5.0)
+"""A look at the bus that has waited for at least so long found nothing; for longer, it hangs."""
 REVOKE_SECONDS = 8.0
 """How long a rebalance waits for the transaction in hand before it is cancelled."""
 
@@ -75,6 +78,7 @@ class Consumer:
         self._turn = asyncio.Lock()
         self._task: asyncio.Task[Fact] | None = None
         self._stopping = asyncio.Event()
+        self._polling_at: float | None = None
         self._stuck = False
         self.counts = Counts()
         self.problem: str | None = None
@@ -92,6 +96,13 @@ class Consumer:
             "parked": self.counts.poisons,
             "retrying": self.counts.retries,
         }
+
+    def idle(self) -> bool:
+        """Whether it is looking at the bus and there is nothing to apply."""
+        if self._polling_at is None:
+            return False
+        least, most = IDLE_SECONDS
+        return least < asyncio.get_running_loop().time() - self._polling_at < most
 
     def stop(self) -> None:
         """Finish the transaction in hand, leave the group, and let `run` return."""
@@ -162,12 +173,14 @@ class Consumer:
         """Read from the bus, but no longer than until `stop`."""
         polling = asyncio.create_task(subscription.poll(action.most, action.seconds))
         stopping = asyncio.create_task(self._stopping.wait())
+        self._polling_at = asyncio.get_running_loop().time()
         try:
             await asyncio.wait((polling, stopping), return_when=asyncio.FIRST_COMPLETED)
             found = polling.result() if polling.done() else []
             self._stuck = self._stuck and not found
             return Records(found)
         finally:
+            self._polling_at = None
             stopping.cancel()
             if not polling.done():
                 polling.cancel()
@@ -234,6 +247,7 @@ class Consumer:
                     return await self._settle()
         except OffsetsMoved:
             log.warning("consumer.fenced", service=self._database.name)
+            CONSUMER_FENCED.labels(self._database.name).inc()
             return Fenced()
         except Exception as error:  # noqa: BLE001 - judged
             return await self._failed(error)

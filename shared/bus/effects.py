@@ -1,6 +1,7 @@
 """What one transaction of a subscriber does: the fence, the judgement of each event, the effect."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,10 +12,13 @@ import asyncpg
 from shared.bus.consumer_actions import Moves
 from shared.bus.delivery import Delivery, Key, Parked, Unread, Verdict, verdict
 from shared.bus.subscriptions import Subscriptions
+from shared.bus.tracing import handled
 from shared.contracts.envelope import Headers
 from shared.db.work import Work
 
 HANDLER_SECONDS = 30.0
+ROWS_AT_ONCE = 32
+"""Of handlers that only add rows, this many go to the server in one statement."""
 
 _MOVE = """
 UPDATE bus_offset o SET next_offset = n.goes
@@ -85,10 +89,14 @@ async def standing_of(
 
 
 async def apply_all(
-    work: Work, deliveries: Sequence[Delivery], subscriptions: Subscriptions
+    work: Work,
+    deliveries: Sequence[Delivery],
+    subscriptions: Subscriptions,
+    tally: Counter[str],
 ) -> bool:
     """Judge and apply deliveries of one network in order, as app; whether a hole was filled.
 
+    tally: takes what became of them, which is true once the transaction is committed.
     Raises whatever a handler raises; the transaction is then given up as a whole.
     """
     standing = await standing_of(work.raw, work.network_id, (d.key for d in deliveries))
@@ -97,6 +105,7 @@ async def apply_all(
     for delivery in deliveries:
         at = standing[delivery.key]
         found = verdict(delivery.envelope.subject_seq, at.applied, at.parked)
+        tally[_outcome(found, delivery)] += 1
         if found is Verdict.REPEAT:
             continue
         if found is Verdict.PARK:
@@ -117,15 +126,24 @@ async def apply_all(
     return healed
 
 
+def _outcome(found: Verdict, delivery: Delivery) -> str:
+    if found is Verdict.REPEAT:
+        return "repeat"
+    if found is Verdict.PARK or delivery.problem is not None:
+        return "parked"
+    return "applied" if delivery.event is not None else "unheard"
+
+
 async def take_effect(work: Work, delivery: Delivery, subscriptions: Subscriptions) -> None:
     """Run the handler of an event, if there is one, and write what it staged."""
     if delivery.event is None:
         return
     work.caused_by(delivery.envelope)
     handler = subscriptions.handlers[type(delivery.event)]
-    async with asyncio.timeout(HANDLER_SECONDS):
-        await handler(work, delivery.envelope, delivery.event)
-        await work.flush()
+    with handled(work, delivery):
+        async with asyncio.timeout(HANDLER_SECONDS):
+            await handler(work, delivery.envelope, delivery.event)
+            await work.keep_adding(ROWS_AT_ONCE)
 
 
 async def write_applied(

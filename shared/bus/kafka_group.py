@@ -8,6 +8,7 @@ position was seen to be there, and a failure of the listener is raised where rec
 
 import asyncio
 from collections.abc import Awaitable, Collection, Coroutine, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
@@ -219,6 +220,7 @@ def record_of(got: object) -> Record:
     """What aiokafka read, as the port has it."""
     topic, partition, offset = got.topic, got.partition, got.offset  # type: ignore[attr-defined]
     key, value, headers = got.key, got.value, got.headers  # type: ignore[attr-defined]
+    stamp = got.timestamp  # type: ignore[attr-defined]
     return Record(
         topic=topic,
         partition=partition,
@@ -226,4 +228,5 @@ def record_of(got: object) -> Record:
         key=None if key is None else key.decode(errors="replace"),
         headers=tuple((name, (text or b"").decode(errors="replace")) for name, text in headers),
         value=value or b"",
+        appended_at=datetime.fromtimestamp(stamp / 1000, UTC) if stamp >= 0 else None,
     )

@@ -6,7 +6,8 @@ stands is kept by the subscriber in its own database and wins over what the bus 
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 from shared.contracts.envelope import Headers
@@ -71,7 +72,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A record as it was read."""
+    """A record as it was read. A transport that keeps the time says when it was appended."""
 
     topic: str
     partition: int
@@ -79,6 +80,7 @@ class Record:
     key: str | None
     headers: Headers
     value: bytes
+    appended_at: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

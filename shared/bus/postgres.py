@@ -34,7 +34,7 @@ WITH ready AS (
   FROM unnest($1::int[], $2::int[], $3::bigint[]) a(topic_id, partition, at)
   JOIN log_partition p USING (topic_id, partition) WHERE p.next_offset <> a.at)
 SELECT r.topic_id, r.partition, r.at, r.log_start, r.next_offset,
-  l."offset", l.key, l.headers, l.value
+  l."offset", l.key, l.headers, l.value, l.appended_at
 FROM ready r LEFT JOIN LATERAL (
   SELECT * FROM log_record l
   WHERE l.topic_id = r.topic_id AND l.partition = r.partition AND l."offset" >= r.at
@@ -233,12 +233,12 @@ async def _fetched(
     offsets = list(asked.values())
     rows = await line.run(lambda c: c.fetch(_FETCH, *columns, offsets, max_records))
     records: list[Record] = []
-    for topic_id, number, at, start, following, offset, key, headers, value in rows:
+    for topic_id, number, at, start, following, offset, key, headers, value, appended in rows:
         if not start <= at <= following or offset is None:  # what should be there is gone
             raise OffsetOutOfRange(names[topic_id], number, at)
         flat = orjson.loads(headers)
         pairs = tuple(zip(flat[::2], flat[1::2], strict=True))
-        records.append(Record(names[topic_id], number, offset, key, pairs, value))
+        records.append(Record(names[topic_id], number, offset, key, pairs, value, appended))
     return records
 
 

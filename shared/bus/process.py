@@ -12,6 +12,7 @@ from shared.bus.port import Bus, BusError, GroupBroken
 from shared.bus.postgres import PostgresBus
 from shared.bus.relay import Relay
 from shared.bus.subscriptions import Handler, Subscriptions
+from shared.bus.watch import Watch
 from shared.contracts.catalogue import PRODUCERS
 from shared.db.database import Database
 from shared.values.clock import Clock
@@ -49,12 +50,14 @@ class BusProcess:
         """Relay and consume. Raises what neither can live with; a broken group ends the process."""
         self._relay = Relay(database, self._bus)
         self._consumer = Consumer(database, clock, self._bus, subscriptions)
+        watch = Watch(database, self._bus, self._relay, self._consumer, subscriptions.topics)
         said = {event.topic() for event in PRODUCERS.get(self._name, ())}
         self._tasks = [
             asyncio.create_task(self._relay.run(), name=f"relay-{self._name}"),
             asyncio.create_task(self._consumer.run(), name=f"consumer-{self._name}"),
             asyncio.create_task(self._make_topics(sorted(said | set(subscriptions.topics)))),
         ]
+        watching = asyncio.create_task(watch.run(), name=f"watch-{self._name}")
         try:
             await asyncio.gather(*self._tasks)
         except GroupBroken as error:
@@ -68,9 +71,9 @@ class BusProcess:
                 self._end_process("bus.cancelled", "a task of the bus was cancelled from within")
             raise
         finally:
-            for task in self._tasks:
+            for task in (watching, *self._tasks):
                 task.cancel()
-            await asyncio.wait(self._tasks)
+            await asyncio.wait((watching, *self._tasks))
 
     def _end_process(self, event: str, reason: str) -> None:
         log.critical(event, service=self._name, reason=reason)

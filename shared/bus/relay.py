@@ -11,8 +11,10 @@ from typing import Any
 import asyncpg
 import structlog
 
+from shared.bus import tracing
 from shared.bus.failures import BROKEN
 from shared.bus.jitter import jitter
+from shared.bus.metrics import RELAY_EVENTS, RELAY_TAKEOVERS
 from shared.bus.port import Bus, BusError, Message, Producer, StaleProducer
 from shared.bus.relay_machine import (
     LEASE_SECONDS,
@@ -97,6 +99,8 @@ class Relay:
         self._woken = database.signals["outbox"]
         self._stopping = False
         self.problem: str | None = None
+        self.days = ""
+        """The days in which the unsent rows are, as SQL; nothing where all are looked through."""
 
     def state(self) -> dict[str, Any]:
         """For readiness and `clinicbus status`."""
@@ -181,6 +185,7 @@ class Relay:
         if row is None:
             return Refused()
         log.info("relay.leads", service=self._name, epoch=row["epoch"])
+        RELAY_TAKEOVERS.labels(self._name).inc()
         cursor = Cursor(int(row["cursor_xid"]), row["cursor_id"])
         return Granted(row["epoch"], cursor, row["today"])
 
@@ -209,6 +214,8 @@ class Relay:
             return Trouble()
         self.problem = None
         if rows:
+            RELAY_EVENTS.labels(self._name).inc(len(rows))
+            tracing.sent(self._name, (row.message for row in rows))
             await hit("relay.after_append")
         return Done()
 
@@ -216,6 +223,7 @@ class Relay:
         days = ""
         if action.since is not None:
             days = _DAYS.format(since=action.since, today=action.today)
+        self.days = days
         after = (str(action.after.xid), action.after.id)
         found = await raw.fetch(_READ.format(days=days), *after, action.limit)
         if self.problem is not None and self.problem.startswith("database"):

@@ -1,6 +1,8 @@
 """The transactions that the consumer's machine asks for, each as the roles and locks demand:
 network and locks, offsets as worker, then as app `applied`, the effect and its events."""
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -9,8 +11,10 @@ import structlog
 from shared.bus import effects
 from shared.bus.consumer_actions import Apply, Done, Keep, Move, Park
 from shared.bus.delivery import Parked, key_lock
+from shared.bus.metrics import CONSUMER_EVENTS
 from shared.bus.port import TopicPartition
 from shared.bus.subscriptions import Subscriptions
+from shared.bus.tracing import batch
 from shared.db.actor import Actor
 from shared.db.database import Database, become_app
 from shared.db.failpoints import hit
@@ -67,6 +71,7 @@ class Steps:
             await effects.keep_unread(raw, self.bus_id, step.unread)
             if step.moves is not None:
                 await effects.move_offsets(raw, self.bus_id, step.moves)
+        self._count({"unreadable": len(step.unread)})
         for each in step.unread:
             log.warning("consumer.unreadable", topic=each.record.topic, reason=each.reason)
         return Done()
@@ -82,13 +87,16 @@ class Steps:
         group = step.group
         actor = Actor("service", self.database.name)
         context = Context(group.network_id, actor, self.clock.now())
-        async with self.database.work(context, group.locks, role="worker") as work:
-            if step.moves is not None:
-                await effects.move_offsets(work.raw, self.bus_id, step.moves)
-            await hit("consumer.after_offset")
-            await become_app(work)
-            healed = await effects.apply_all(work, group.deliveries, self.subscriptions)
-            await hit("consumer.after_effect")
+        tally = Counter[str]()
+        with batch(self.database.name, group.deliveries):
+            async with self.database.work(context, group.locks, role="worker") as work:
+                if step.moves is not None:
+                    await effects.move_offsets(work.raw, self.bus_id, step.moves)
+                await hit("consumer.after_offset")
+                await become_app(work)
+                healed = await effects.apply_all(work, group.deliveries, self.subscriptions, tally)
+                await hit("consumer.after_effect")
+        self._count(tally)
         await hit("consumer.after_commit")
         return Done(healed)
 
@@ -106,5 +114,10 @@ class Steps:
                 seconds = FIRST_RETRY_SECONDS if step.passes else None
                 await effects.park_key(work.raw, delivery, kind, step.problem, seconds=seconds)
                 await effects.hold(work.raw, delivery)
+        self._count({"parked": 1})
         log.warning("consumer.parked", topic=key[0], problem=step.problem)
         return Done()
+
+    def _count(self, tally: Mapping[str, int]) -> None:
+        for outcome, count in tally.items():
+            CONSUMER_EVENTS.labels(self.database.name, outcome).inc(count)

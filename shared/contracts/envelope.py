@@ -2,7 +2,7 @@
 
 Attributes beyond the standard (CloudEvents 1.0, section 3.2): `partitionkey`, `subjectseq` (one per
 event of the subject, 1..n without a hole), `tenant` (the network), `clinic`, `actor`,
-`correlationid`, `causationid`, `dataclassification`.
+`correlationid`, `causationid`, `dataclassification`, `recordedtime` (when it was written down).
 """
 
 from collections.abc import Mapping, Sequence
@@ -104,7 +104,7 @@ class UnknownEvent(Exception):
     """A well-formed envelope of a type or version that this reader does not know."""
 
 
-def headers_of(envelope: Envelope, event: Event) -> Headers:
+def headers_of(envelope: Envelope, event: Event, recorded: datetime | None = None) -> Headers:
     """The headers of an event in the order in which they are stored and sent."""
     pairs: list[tuple[str, str]] = [
         ("ce_specversion", "1.0"),
@@ -112,7 +112,7 @@ def headers_of(envelope: Envelope, event: Event) -> Headers:
         ("ce_type", envelope.type),
         ("ce_source", envelope.source),
         ("ce_subject", envelope.subject),
-        ("ce_time", envelope.time.astimezone(UTC).isoformat().replace("+00:00", "Z")),
+        ("ce_time", _text_of(envelope.time)),
         ("ce_dataschema", f"urn:{envelope.type.replace('.', ':')}"),
         ("ce_partitionkey", str(event.subject_id)),
         ("ce_subjectseq", str(envelope.subject_seq)),
@@ -128,7 +128,25 @@ def headers_of(envelope: Envelope, event: Event) -> Headers:
         pairs.append(("ce_causationid", str(envelope.causation_id)))
     if envelope.traceparent is not None:
         pairs.append(("ce_traceparent", envelope.traceparent))
+    if recorded is not None:
+        pairs.append(("ce_recordedtime", _text_of(recorded)))
     return tuple(pairs)
+
+
+def recorded_at(headers: Mapping[str, str]) -> datetime | None:
+    """When an event was written down, by real time; None where its headers do not say.
+
+    `ce_time` is when it happened by the clock of the business, and in an effect when its cause did.
+    """
+    try:
+        moment = datetime.fromisoformat(headers["ce_recordedtime"])
+    except (KeyError, ValueError):
+        return None
+    return moment.astimezone(UTC) if moment.tzinfo is not None else None
+
+
+def _text_of(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def envelope_of(headers: Sequence[tuple[str, str]]) -> Envelope:

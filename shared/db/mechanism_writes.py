@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -43,7 +43,8 @@ def event_row(envelope: Envelope, event: Event) -> Write:
     if len(value) > VALUE_BYTES_MAX:
         raise ValueError(f"{event.name} is over {VALUE_BYTES_MAX} bytes")
     key = str(event.subject_id)
-    flat = [text for pair in headers_of(envelope, event) for text in pair]
+    recorded = datetime.now(UTC)  # noqa: TID251 - ages and traces are of real time
+    flat = [text for pair in headers_of(envelope, event, recorded) for text in pair]
     arguments = (
         envelope.network_id,
         envelope.id,

@@ -4,7 +4,8 @@
 flushed.
 
 A command never begins or commits; `shared.db.database` does. What a command writes is staged and
-goes to the server in one statement when the work ends, or earlier at `flush`.
+goes to the server in one statement when the work ends, or earlier at `flush`. Where a work is many
+handlers, rows that were only added may wait for those of the next ones: see `keep_adding`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,6 +28,9 @@ from shared.values.ids import derived_id, new_id
 __all__ = ["Context", "Work", "match_version"]
 
 Model = TypeVar("Model", bound=SQLModel)
+_Rows = tuple[type[SQLModel], Sequence[Mapping[str, Any]]]
+ASKING = frozenset({"execute", "executemany", "fetch", "fetchrow", "fetchval"})
+"""What a connection is asked by."""
 
 
 @dataclass(slots=True)
@@ -35,16 +39,20 @@ class Work:
 
     producer: str
     context: Context
-    raw: asyncpg.Connection
+    connection: asyncpg.Connection
     silent: bool = False
     signals: set[str] = field(default_factory=set)
     _staged: list[Write] = field(default_factory=list)
     _added: list[SQLModel] = field(default_factory=list)
-    _added_values: list[tuple[type[SQLModel], Sequence[Mapping[str, Any]]]] = field(
-        default_factory=list
-    )
+    _added_values: list[_Rows] = field(default_factory=list)
     _changed: dict[int, tuple[SQLModel, dict[str, Any]]] = field(default_factory=dict)
     _loaded: dict[int, tuple[SQLModel, dict[str, Any]]] = field(default_factory=dict)
+    _earlier: list[_Rows] = field(default_factory=list)
+
+    @property
+    def raw(self) -> asyncpg.Connection:
+        """The driver's connection. What earlier handlers added is there for whoever asks by it."""
+        return cast(asyncpg.Connection, _FlushFirst(self)) if self._earlier else self.connection
 
     @property
     def network_id(self) -> UUID:
@@ -200,15 +208,44 @@ class Work:
 
     async def flush(self) -> None:
         """Send what is staged, in one statement. Raises Conflict where a watched row moved on."""
-        writes = [*self._changes(), *self._inserts(), *self._staged]
+        writes = [*self._waiting(), *self._changes(), *self._inserts(), *self._staged]
         self._added, self._added_values, self._staged, self._changed = [], [], [], {}
+        await self._send(writes)
+
+    async def flush_earlier(self) -> None:
+        """Send what earlier handlers added, and nothing of the one that is at work."""
+        await self._send(self._waiting())
+
+    async def _send(self, writes: Sequence[Write]) -> None:
         if not writes:
             return
         text, arguments = joined(writes)
-        counts = await self.raw.fetchrow(text, *arguments)
+        counts = await self.connection.fetchrow(text, *arguments)
         for write, count in zip(writes, cast("Sequence[int]", counts), strict=True):
             if write.expected is not None and count != write.expected:
                 raise Conflict("row.changed", "It changed at the same moment; try again.")
+
+    async def keep_adding(self, most: int) -> None:
+        """Let up to `most` rows that were only added wait for more; send anything else now.
+
+        They are sent before the next question and with the next flush, in one statement. Changes
+        do not wait: two of one row in one statement would be one.
+        """
+        if self._changed or self._staged:
+            await self.flush()
+            return
+        self._earlier += [(type(row), [row.__dict__]) for row in self._added]
+        self._earlier += self._added_values
+        self._added, self._added_values = [], []
+        if len(self._earlier) >= most:
+            await self.flush()
+
+    def _waiting(self) -> list[Write]:
+        by_model: dict[type[SQLModel], list[Mapping[str, Any]]] = {}
+        for model, rows in self._earlier:
+            by_model.setdefault(model, []).extend(rows)
+        self._earlier = []
+        return [insert_values(model, rows) for model, rows in by_model.items()]
 
     def _changes(self) -> list[Write]:
         writes: list[Write] = []
@@ -238,3 +275,23 @@ class Work:
             values = {name: getattr(row, name) for name in shape_of(type(row)).columns}
             self._loaded[id(row)] = (row, values)
         return writes
+
+
+class _FlushFirst:
+    """A work's connection while rows of earlier handlers wait: they go before any question."""
+
+    __slots__ = ("_work",)
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._work.connection, name)
+        if name not in ASKING:
+            return found
+
+        async def asked(*arguments: Any, **options: Any) -> Any:
+            await self._work.flush_earlier()
+            return await found(*arguments, **options)
+
+        return asked

@@ -13,6 +13,7 @@ from prometheus_client import Counter, Histogram
 from starlette.requests import Request
 from starlette.responses import Response
 
+from shared.bus.tracing import TRACEPARENT, served
 from shared.db.database import Database
 from shared.db.failpoints import hit
 from shared.db.work import Context, Work
@@ -34,7 +35,6 @@ KEY_LENGTH_MAX = 255
 ENRICH_SECONDS = 0.02
 ON_EVERY_REPLY = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 _VISIBLE = re.compile(r"[!-~]+")
-_TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +54,16 @@ class Adapter:
     ) -> Response:
         """Answer one request of a route. Refusals become problem documents here."""
         started = time.perf_counter()
-        correlation_id, traceparent = trace_of(request.headers.get("traceparent"))
-        response = await self._guarded(route, request, path, query, correlation_id, traceparent)
+        given = request.headers.get("traceparent")
+        flow, origin = trace_of(given)
+        joined = given is not None and origin == given.strip()
+        names = self.service, route.method, route.path
+        with served(*names, flow, origin, joined=joined) as seen:
+            response = await self._guarded(route, request, path, query, flow, seen.traceparent)
+            seen.answered(response.status_code)
         response.raw_headers += (
-            (b"x-request-id", str(correlation_id).encode()),
-            (b"traceparent", traceparent.encode()),
+            (b"x-request-id", str(flow).encode()),
+            (b"traceparent", seen.traceparent.encode()),
             *ON_EVERY_REPLY,
         )
         counted = route.method, route.path, response.status_code
@@ -206,7 +211,7 @@ def trace_of(traceparent: str | None) -> tuple[UUID, str]:
 
     A header of another shape starts a new trace, as the standard asks.
     """
-    found = _TRACEPARENT.fullmatch((traceparent or "").strip())
+    found = TRACEPARENT.fullmatch((traceparent or "").strip())
     if found is not None and found[1] != "0" * 32 and found[2] != "0" * 16:
         return UUID(hex=found[1]), found[0]
     flow = new_id()

@@ -23,6 +23,7 @@ from shared.db.provision import SERVICES
 ROOT = Path(__file__).resolve().parents[2]
 BASE = ROOT / "deploy" / "k8s" / "base"
 DATA = ROOT / "deploy" / "k8s" / "data"
+MONITORING = ROOT / "deploy" / "k8s" / "monitoring"
 FACTS = check_manifests.facts()
 
 
@@ -44,13 +45,13 @@ def one(documents: list[Document], kind: str, name: str) -> Any:
 def test_the_manifests_hold() -> None:
     found = check_manifests.check()
     assert found.faults == []
-    assert found.folders == 3
+    assert found.folders == 4
     assert found.documents > 100
 
 
 def test_the_command_says_so_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert check_manifests.main() == 0
-    assert re.fullmatch(r"deploy/k8s: 3 folders, \d+ documents hold .*\n", capsys.readouterr().out)
+    assert re.fullmatch(r"deploy/k8s: 4 folders, \d+ documents hold .*\n", capsys.readouterr().out)
 
 
 # Faults: what is changed in the documents, and a part of what must be said of it.
@@ -304,10 +305,10 @@ FAULTS: dict[str, tuple[Change, str]] = {
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_is_said_in_a_sentence(base: list[Document], name: str) -> None:
-    assert check_manifests.faults_of(base, FACTS, data=False) == []
+    assert check_manifests.faults_of(base, FACTS) == []
     change, sentence = FAULTS[name]
     change(base)
-    assert sentence in "\n".join(check_manifests.faults_of(base, FACTS, data=False))
+    assert sentence in "\n".join(check_manifests.faults_of(base, FACTS))
 
 
 TOPIC = "clinicbus.patients.patient.v1"
@@ -335,10 +336,56 @@ TOPIC_FAULTS: dict[str, tuple[Callable[[list[Document], Any], object], str]] = {
 @pytest.mark.parametrize("name", TOPIC_FAULTS)
 def test_a_fault_of_a_topic_is_said(name: str) -> None:
     documents = kustomization.render(DATA)
-    assert check_manifests.faults_of(documents, FACTS, data=True) == []
+    assert check_manifests.faults_of(documents, FACTS, "data") == []
     change, sentence = TOPIC_FAULTS[name]
     change(documents, one(documents, "KafkaTopic", TOPIC))
-    assert sentence in check_manifests.faults_of(documents, FACTS, data=True)
+    assert sentence in check_manifests.faults_of(documents, FACTS, "data")
+
+
+def rule(documents: list[Document]) -> Any:
+    return one(documents, "PrometheusRule", "clinicbus-bus")["spec"]["groups"][0]["rules"][0]
+
+
+def scaled(documents: list[Document]) -> Any:
+    return one(documents, "ScaledObject", "payments-worker")
+
+
+MONITORING_FAULTS: dict[str, tuple[Change, str]] = {
+    "an alert on what nobody exports": (
+        lambda d: rule(d).update(expr="max(clinicbus_outbox_oldest_unsent) > 30"),
+        "PrometheusRule clinicbus-bus asks for clinicbus_outbox_oldest_unsent, which nobody"
+        " exports.",
+    ),
+    "scaling by what nobody exports": (
+        lambda d: scaled(d)["spec"]["triggers"][0]["metadata"].update(
+            query='max(clinicbus_lag{service="payments"})'
+        ),
+        "ScaledObject payments-worker asks for clinicbus_lag, which nobody exports.",
+    ),
+    "scaling by another's events": (
+        lambda d: scaled(d)["spec"]["triggers"][0]["metadata"].update(
+            query='max(clinicbus_consumer_oldest_unapplied_seconds{service="patients"})'
+        ),
+        "ScaledObject payments-worker is scaled by another service's events.",
+    ),
+    "a worker that is not scaled": (
+        lambda d: without(d, "ScaledObject", "documents-worker"),
+        "documents-worker is not scaled.",
+    ),
+    "more workers than partitions": (
+        lambda d: scaled(d)["spec"].update(maxReplicaCount=13),
+        "ScaledObject payments-worker has more workers than a topic has partitions.",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MONITORING_FAULTS)
+def test_a_fault_of_the_monitoring_is_said(name: str) -> None:
+    documents = kustomization.render(MONITORING)
+    assert check_manifests.faults_of(documents, FACTS, "monitoring") == []
+    change, sentence = MONITORING_FAULTS[name]
+    change(documents)
+    assert sentence in check_manifests.faults_of(documents, FACTS, "monitoring")
 
 
 # Rendering.
@@ -578,7 +625,7 @@ def test_the_readme_makes_just_the_secrets_that_it_lists(tmp_path: Path) -> None
     keys = {("Secret", s["metadata"]["name"], key) for s in made for key in s["stringData"]}
     assert keys == {given for given in FACTS.given if given[0] == "Secret"}
     for each in made:
-        assert check_manifests.faults_of([each], FACTS, data=True)[0].startswith("KafkaTopic")
+        assert check_manifests.faults_of([each], FACTS, "data")[0].startswith("KafkaTopic")
     prepared = json.loads((tmp_path / "prepare.json").read_text())
     assert prepared.keys() == {"superuser_url", "passwords"}
     assert (tmp_path / "secrets.json").stat().st_mode & 0o077 == 0

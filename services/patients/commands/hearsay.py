@@ -24,15 +24,14 @@ async def note_booked(
     work: Work, appointment_id: UUID, patient_id: UUID, clinic_id: UUID, starts_at: datetime
 ) -> None:
     """A visit is to come."""
-    work.add(
-        KnownVisit(
-            network_id=work.network_id,
-            appointment_id=appointment_id,
-            patient_id=patient_id,
-            clinic_id=clinic_id,
-            starts_at=starts_at,
-            status="booked",
-        )
+    work.create(
+        KnownVisit,
+        network_id=work.network_id,
+        appointment_id=appointment_id,
+        patient_id=patient_id,
+        clinic_id=clinic_id,
+        starts_at=starts_at,
+        status="booked",
     )
 
 

@@ -72,6 +72,15 @@ class Thing(Row, table=True):
     value: int = 0
 
 
+class Tally(Row, table=True):
+    """What beta counts when a test asks it to."""
+
+    __tablename__ = "tally"
+
+    network_id: UUID = Field(primary_key=True)
+    value: int = Field(primary_key=True)
+
+
 TABLES = {
     "alpha": """
 CREATE TABLE thing (network_id uuid NOT NULL, id uuid NOT NULL, version int NOT NULL,
@@ -83,6 +92,9 @@ CREATE TABLE effect (network_id uuid NOT NULL, id bigint GENERATED ALWAYS AS IDE
   xid xid8 NOT NULL DEFAULT pg_current_xact_id(), UNIQUE (network_id, id))
 """,
 }
+TALLY = """
+CREATE TABLE tally (network_id uuid NOT NULL, value int NOT NULL, PRIMARY KEY (network_id, value))
+"""
 LATE_CHECK = """
 CREATE FUNCTION no_thirteen() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -105,7 +117,8 @@ async def migrate(owner_url: str, service: str) -> None:
     upgrade_bus_0002(statements.append, service)
     statements.append(TABLES[service])
     if service == "beta":
-        statements += [LATE_CHECK, LATE_TRIGGER]
+        statements += [LATE_CHECK, LATE_TRIGGER, TALLY]
+        protect_clinic_table(statements.append, "tally", "beta_app")
     table = "thing" if service == "alpha" else "effect"
     protect_clinic_table(statements.append, table, f"{service}_app")
     connection = await asyncpg.connect(owner_url)
@@ -127,6 +140,8 @@ class Company:
     bus: Bus
     poisons: set[int] = field(default_factory=set)
     failing: Callable[[Work, int], Awaitable[None]] | None = None
+    effects_of: Callable[[Work, int], Awaitable[None]] | None = None
+    """Instead of what beta does."""
     clock: FixedClock = field(default_factory=lambda: FixedClock(NOON))
 
     async def change(self, network_id: UUID, thing_id: UUID, *values: int) -> None:
@@ -149,6 +164,9 @@ class Company:
         return Subscriptions({ThingChanged: self._on_changed}, _locks)
 
     async def _on_changed(self, work: Work, envelope: Envelope, event: ThingChanged) -> None:
+        if self.effects_of is not None:
+            await self.effects_of(work, event.value)
+            return
         if self.failing is not None:
             await self.failing(work, event.value)
         await work.raw.execute(

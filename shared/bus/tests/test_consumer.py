@@ -18,6 +18,7 @@ from shared.bus.tests.company import (
     NOON,
     TOPIC,
     Company,
+    Tally,
     ThingMoved,
     record,
     said,
@@ -539,3 +540,32 @@ async def test_row_security_holds_for_both_roles(company: Company) -> None:
         for text in (f"SELECT * FROM {day}", "SELECT * FROM thing", "DELETE FROM outbox"):
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await raw.execute(text)
+
+
+async def test_rows_that_handlers_only_add_go_together_and_are_there_for_the_next(
+    company: Company,
+) -> None:
+    """Ten events that add a row each are one statement; a handler that asks sees all before it."""
+    network_id, thing_id = new_id(), new_id()
+    seen: list[int] = []
+    statements: list[str] = []
+
+    async def add(work: Work, value: int) -> None:
+        work.insert(Tally, [{"network_id": work.network_id, "value": value}])
+        if value % 5 == 0:
+            seen.append(await work.raw.fetchval("SELECT count(*) FROM tally"))
+
+    await company.beta_super.execute("TRUNCATE tally")
+    company.effects_of = add
+    messages = [said(network_id, thing_id, n, n) for n in range(1, 12)]
+    async with company.beta.raw("worker") as raw:
+        raw.add_query_logger(lambda query: statements.append(query.query))
+    consumer = company.consumer()
+    consumer._steps = replace(consumer._steps, bus_id="b")
+    key = (TOPIC, messages[0].partition)
+    await company.beta_super.execute("INSERT INTO bus_offset VALUES ('b', $1, $2, 0)", *key)
+    consumer._machine.assigned({key: 0})
+    await step(consumer, *messages)
+    assert seen == [4, 9]
+    assert await company.beta_super.fetchval("SELECT count(*) FROM tally") == 11
+    assert sum("INSERT INTO tally" in text for text in statements) == 3

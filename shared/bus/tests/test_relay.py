@@ -26,6 +26,7 @@ from shared.bus.relay_machine import (
     Wait,
 )
 from shared.bus.tests.company import TOPIC, Company, until
+from shared.bus.watch import _UNSENT
 from shared.db import failpoints
 from shared.db.bus_tables import make_outbox_days
 from shared.testing.memory_bus import MemoryBus
@@ -321,14 +322,21 @@ async def test_the_bounded_read_touches_few_partitions_and_sorts_nothing(company
     last = await company.alpha_super.fetchval("SELECT max(xid::text::bigint) FROM outbox")
     async with company.alpha.raw("worker") as raw:
         today = await raw.fetchval("SELECT (now() AT TIME ZONE 'UTC')::date")
-        text = _READ.format(days=_DAYS.format(since=today, today=today))
+        bound = _DAYS.format(since=today, today=today)
+        read = _READ.format(days=bound)
         for behind in (1, 20, 40):
-            rows = await raw.fetch(f"EXPLAIN {text}", str(last - behind), 0, 500)
+            rows = await raw.fetch(f"EXPLAIN {read}", str(last - behind), 0, 500)
             plan = "\n".join(row[0] for row in rows)
             assert plan.count("Index Scan using") == 3, plan  # yesterday, today, tomorrow
             assert "Merge Append" in plan
             assert "Seq Scan" not in plan
             assert "->  Sort" not in plan
+            for text, most in ((_UNSENT.format(days=bound), 3), (_UNSENT.format(days=""), 50)):
+                rows = await raw.fetch(f"EXPLAIN {text}", str(last - behind), 0)
+                plan = "\n".join(row[0] for row in rows)
+                assert 3 <= plan.count("Index Scan using") <= most, plan
+                assert "Seq Scan" not in plan
+                assert "->  Sort" not in plan
 
 
 async def test_days_are_made_by_the_relay_before_anything_else(company: Company) -> None:
