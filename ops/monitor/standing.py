@@ -1,10 +1,11 @@
 """How every service stands with the bus: lag, parked keys, relays. Of the whole system, no ids.
 
-From the databases' own rows and the log's ends, and from each service's readiness. Read when asked
-and kept for a moment, so that many pages cost what one does.
+From the databases' own rows and the log's ends, and from each service's readiness and gauges. Read
+when asked and kept for a moment, so that many pages cost what one does.
 """
 
 import asyncio
+import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -15,6 +16,11 @@ import httpx
 from shared.bus.port import Bus, BusError, TopicPartition
 from shared.contracts.catalogue import all_topics
 from shared.db.provision import SERVICES
+
+AGE = re.compile(
+    r'^clinicbus_consumer_oldest_unapplied_seconds\{(?:[^}]*,)?topic="([^"]+)"[^}]*\} (\S+)$', re.M
+)
+"""A gauge of a service: for how long the oldest event not applied has been on the bus, a topic."""
 
 KEPT_SECONDS = 2.0
 ASK_SECONDS = 3.0
@@ -102,6 +108,17 @@ class Standing:
         parts = [bus.get("relay") or {}, bus.get("consumer") or {}]
         problems = [str(part["problem"]) for part in parts if part.get("problem")]
         return {"ready": bool(members.get("ready")), "problems": problems}
+
+    async def _put_ages(self, name: str, lags: list[dict[str, Any]]) -> None:
+        """The ages that the service itself knows, for what has been standing here for less."""
+        try:
+            answer = await self._http.get(f"{self._apis[name]}/metrics", timeout=ASK_SECONDS)
+        except (httpx.HTTPError, KeyError):
+            return
+        ages = {topic: float(age) for topic, age in AGE.findall(answer.text)}
+        for lag in lags:
+            if lag["events"]:
+                lag["seconds"] = round(max(lag["seconds"], ages.get(lag["topic"], 0.0)), 1)
 
     async def _rows(
         self, connection: asyncpg.Connection, name: str, bus_id: str, ends: Numbers | None

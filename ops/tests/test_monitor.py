@@ -549,6 +549,25 @@ async def test_how_long_a_partition_stands_still_is_counted() -> None:
     assert told == [(2, 0.0), (2, 4.0), (1, 0.0)]
 
 
+async def test_the_age_that_the_service_knows_is_told_where_it_lags() -> None:
+    text = (
+        "# HELP clinicbus_consumer_oldest_unapplied_seconds x\n"
+        f'clinicbus_consumer_oldest_unapplied_seconds{{service="ear",topic="{TOPIC}"}} 12.34\n'
+        'clinicbus_consumer_oldest_unapplied_seconds{service="ear",topic="other"} 9.0\n'
+    )
+    answer = httpx.MockTransport(lambda _: httpx.Response(200, text=text))
+    async with httpx.AsyncClient(transport=answer) as http:
+        found = standing.Standing(MemoryBus(MemoryLog()), {}, {"ear": "http://ear.test"}, http)
+        lags = [
+            {"topic": TOPIC, "events": 2, "seconds": 1.0},
+            {"topic": "other", "events": 0, "seconds": 0.0},
+            {"topic": "third", "events": 1, "seconds": 3.0},
+        ]
+        await found._put_ages("ear", lags)
+        await found._put_ages("nobody", lags)
+    assert [lag["seconds"] for lag in lags] == [12.3, 0.0, 3.0]
+
+
 async def test_one_answer_serves_many_who_ask_at_once(
     world: World, network_id: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
