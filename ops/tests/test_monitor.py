@@ -13,8 +13,10 @@ from uuid import UUID
 import asyncpg
 import httpx
 import pytest
+from typer.testing import CliRunner
 
 from ops import monitor as package
+from ops.errors import CannotRun
 from ops.monitor import standing
 from ops.monitor import stream as streams
 from ops.monitor.feed import Feed, Listener
@@ -649,3 +651,23 @@ async def test_the_page_comes_with_its_policy(world: World) -> None:
     assert answer.headers["content-security-policy"] == policy_of(answer.text)
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["cache-control"] == "no-store"
+
+
+def test_where_nothing_runs_one_sentence_says_so(tmp_path: Path) -> None:
+    result = CliRunner().invoke(package.app, ["--data", str(tmp_path / "none")])
+    assert isinstance(result.exception, CannotRun)
+    assert "start it with `make run`" in str(result.exception)
+
+
+def test_a_port_that_is_taken_is_said(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, url in environment.items():
+        monkeypatch.setenv(name, url)
+    monkeypatch.setenv("CLINICBUS_ISSUER", "http://127.0.0.1:8110")
+    monkeypatch.setenv("CLINICBUS_URLS", "{}")
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        port = held.getsockname()[1]
+        result = CliRunner().invoke(package.app, ["--port", str(port)])
+    assert isinstance(result.exception, CannotRun)
+    assert f"Port {port} is taken" in str(result.exception)
