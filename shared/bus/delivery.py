@@ -97,7 +97,8 @@ def delivery_of(
         return Unread(record, str(error))
     kind, _, subject_id = envelope.subject.partition("/")
     producer = envelope.source.removeprefix(f"/{PREFIX}/")
-    if record.key != subject_id or topic_of(producer, kind) != record.topic:
+    ours = envelope.source == f"/{PREFIX}/{producer}"
+    if not ours or record.key != subject_id or topic_of(producer, kind) != record.topic:
         return Unread(record, "key, source and subject do not belong to this topic")
     event: Event | None = None
     problem: str | None = None
@@ -109,7 +110,12 @@ def delivery_of(
             problem = "unknown_version"
     except Unreadable:
         problem = "unreadable_data"
-    of_handler = locks(event) if event is not None else ()
+    of_handler: Sequence[LockKey] = ()
+    if event is not None:
+        try:
+            of_handler = locks(event)
+        except Exception as error:  # noqa: BLE001 - it would end the consumer, again and again
+            event, problem = None, f"locks {type(error).__name__}"
     own = key_lock((record.topic, envelope.subject))
     return Delivery(record, envelope, event, problem, (own, *of_handler))
 

@@ -16,7 +16,6 @@ from shared.bus.tracing import handled
 from shared.contracts.envelope import Headers
 from shared.db.work import Work
 
-HANDLER_SECONDS = 30.0
 ROWS_AT_ONCE = 32
 """Of handlers that only add rows, this many go to the server in one statement."""
 
@@ -141,7 +140,7 @@ async def take_effect(work: Work, delivery: Delivery, subscriptions: Subscriptio
     work.caused_by(delivery.envelope)
     handler = subscriptions.handlers[type(delivery.event)]
     with handled(work, delivery):
-        async with asyncio.timeout(HANDLER_SECONDS):
+        async with asyncio.timeout(subscriptions.handler_seconds):
             await handler(work, delivery.envelope, delivery.event)
             await work.keep_adding(ROWS_AT_ONCE)
 

@@ -1,9 +1,10 @@
 """The bus over Apache Kafka, by aiokafka. What it must be told is told here.
 
 acks=all and idempotence; no automatic commit; no automatic offset (`none`: the default would skip
-to the end); batches built here, one partition each; a deadline on every await, since aiokafka
-waits for ever in several places (its issues 1101 and 759); after any error a fresh producer, since
-an idempotent one may never recover (aiokafka 1017). The epoch of a producer is not kept by Kafka: a
+to the end); no records of a transaction that was given up; batches built here, one partition each;
+a deadline on every await, since aiokafka waits for ever in several places (its issues 1101 and
+759); after any error a fresh producer, since an idempotent one may never recover (aiokafka 1017).
+The epoch of a producer is not kept by Kafka: a
 relay that lost its lease can at most finish the batch in flight, which subscribers know by its
 sequence numbers.
 """
@@ -185,6 +186,7 @@ class KafkaBus:
             group_id=group,
             enable_auto_commit=False,
             auto_offset_reset="none",
+            isolation_level="read_committed",
             session_timeout_ms=self._session_ms,
             heartbeat_interval_ms=self._session_ms // 4,
             rebalance_timeout_ms=30_000,

@@ -157,12 +157,20 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
         now = asyncio.get_running_loop().time()
         if now - self._watched_at < WATCH_SECONDS or not self._positions:
             return
-        behind = [key for key, end in self._ends.items() if self._positions.get(key, end) < end]
+        behind = [key for key, end in self._ends.items() if await self._reached(key, end) < end]
         if behind:
             raise BusStuck(f"nothing comes of {behind[0][0]}/{behind[0][1]}")
         ends = await self._consumer.end_offsets([KafkaPartition(*key) for key in self._positions])
         self._ends = {(at.topic, at.partition): end for at, end in ends.items()}
         self._watched_at = now
+
+    async def _reached(self, key: TopicPartition, end: int) -> int:
+        """Where the client stands, which goes past the markers of transactions; our own position is
+        behind the last record."""
+        if key not in self._positions:
+            return end
+        found: int = await self._consumer.position(KafkaPartition(*key))
+        return found
 
     async def seek(self, partition: TopicPartition, offset: int) -> None:
         """See the port."""

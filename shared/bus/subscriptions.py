@@ -8,15 +8,21 @@ from shared.contracts.envelope import Envelope, Event
 from shared.db.locks import LockKey
 from shared.db.work import Work
 
+HANDLER_SECONDS = 30.0
+
 Handler = Callable[[Work, Envelope, Any], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Subscriptions:
-    """A function an event, and a pure `locks` beside them: what the function will change."""
+    """A function an event, and a pure `locks` beside them: what the function will change.
+
+    handler_seconds: how long a function may take for one event.
+    """
 
     handlers: Mapping[type[Event], Handler]
     locks: Callable[[Event], Sequence[LockKey]]
+    handler_seconds: float = HANDLER_SECONDS
 
     @property
     def topics(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from shared.contracts.envelope import VALUE_BYTES_MAX, Envelope, Event, headers_
 from shared.contracts.partition import partition_of
 from shared.db.context import Context
 from shared.db.staged import Write
+from shared.values.errors import TooLarge
 from shared.values.ids import new_id
 
 _OUTBOX = (
@@ -38,10 +39,12 @@ _INTENT = (
 
 
 def event_row(envelope: Envelope, event: Event) -> Write:
-    """An outbox row, ready for the wire. Raises ValueError for an event over the size limit."""
+    """An outbox row, ready for the wire. Raises TooLarge for an event over the size limit."""
     value = event.model_dump_json().encode()
     if len(value) > VALUE_BYTES_MAX:
-        raise ValueError(f"{event.name} is over {VALUE_BYTES_MAX} bytes")
+        raise TooLarge(
+            "event.too_large", "What this change says to others is over the limit on size."
+        )
     key = str(event.subject_id)
     recorded = datetime.now(UTC)  # noqa: TID251 - ages and traces are of real time
     flat = [text for pair in headers_of(envelope, event, recorded) for text in pair]

@@ -14,7 +14,7 @@ from sqlmodel import Field, SQLModel
 from shared.bus.consumer import Consumer
 from shared.bus.port import Bus, Message, Producer, Record
 from shared.bus.relay import Relay
-from shared.bus.subscriptions import Subscriptions
+from shared.bus.subscriptions import HANDLER_SECONDS, Subscriptions
 from shared.contracts.envelope import Envelope, Event, headers_of
 from shared.contracts.partition import partition_of
 from shared.db.actor import Actor
@@ -129,6 +129,11 @@ async def migrate(owner_url: str, service: str) -> None:
         await connection.close()
 
 
+def locks_of(event: Event) -> Sequence[LockKey]:
+    """What beta's function changes."""
+    return [lock_key("thing", event.subject_id)]
+
+
 @dataclass(slots=True)
 class Company:
     """Both services, a bus, and a superuser who sees everything."""
@@ -140,6 +145,8 @@ class Company:
     bus: Bus
     poisons: set[int] = field(default_factory=set)
     failing: Callable[[Work, int], Awaitable[None]] | None = None
+    locks: Callable[[Event], Sequence[LockKey]] = locks_of
+    handler_seconds: float = HANDLER_SECONDS
     effects_of: Callable[[Work, int], Awaitable[None]] | None = None
     """Instead of what beta does."""
     clock: FixedClock = field(default_factory=lambda: FixedClock(NOON))
@@ -161,7 +168,7 @@ class Company:
     @property
     def subscriptions(self) -> Subscriptions:
         """What beta hears."""
-        return Subscriptions({ThingChanged: self._on_changed}, _locks)
+        return Subscriptions({ThingChanged: self._on_changed}, self.locks, self.handler_seconds)
 
     async def _on_changed(self, work: Work, envelope: Envelope, event: ThingChanged) -> None:
         if self.effects_of is not None:
@@ -223,10 +230,6 @@ class Company:
     async def append(self, *messages: Message) -> None:
         """Put messages on the bus past the outbox."""
         await self.bus.append(Producer("alpha", 1), messages)
-
-
-def _locks(event: Event) -> Sequence[LockKey]:
-    return [lock_key("thing", event.subject_id)]
 
 
 def said(

@@ -9,7 +9,10 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
-from shared.bus.postgres_schema import install
+from shared.bus.kafka import KafkaBus
+from shared.bus.postgres import PostgresBus
+from shared.bus.postgres_schema import grant, install
+from shared.bus.tests.bad_input import Road, delete_topic
 from shared.bus.tests.company import SERVICES, TOPIC, Company, migrate
 from shared.bus.tests.harness import KafkaHarness, MemoryHarness, PostgresHarness
 from shared.db import failpoints
@@ -110,3 +113,62 @@ async def company(
         await connection.close()
     for database in databases:
         await database.close()
+
+
+@pytest.fixture(scope="session")
+def road_bus(postgres_superuser_url: str, company_urls: dict[str, str]) -> str:
+    """The database of a bus on which alpha may say things and beta may hear them; once a run."""
+    assert company_urls
+    name = "bus_of_the_road"
+
+    async def make() -> None:
+        connection = await asyncpg.connect(postgres_superuser_url)
+        try:
+            await connection.execute(f"CREATE DATABASE {name}")
+        finally:
+            await connection.close()
+        url = urlsplit(postgres_superuser_url)._replace(path=f"/{name}").geturl()
+        await install(url)
+        for service, appends, reads in (("alpha", [TOPIC], []), ("beta", [], [TOPIC])):
+            await grant(url, f"{service}_worker", service=service, appends=appends, reads=reads)
+
+    asyncio.run(make())
+    return name
+
+
+@pytest.fixture
+async def postgres_road(
+    company: Company, road_bus: str, postgres_superuser_url: str
+) -> AsyncIterator[Road]:
+    """Each service as its own role, on a topic made anew."""
+    owner_url = urlsplit(postgres_superuser_url)._replace(path=f"/{road_bus}").geturl()
+    buses = [
+        PostgresBus(url_for(postgres_superuser_url, f"{n}_worker", f"test-{n}_worker", road_bus))
+        for n in SERVICES
+    ]
+    company.bus, hears = buses
+    found = Road(company, hears, owner_url)
+    await found.remake_topic()
+    yield found
+    for bus in buses:
+        await bus.close()
+
+
+@pytest.fixture
+async def kafka_road(company: Company, kafka_bus: KafkaHarness) -> AsyncIterator[Road]:
+    """On a topic made anew; others of the run find none."""
+    said, hears = [KafkaBus(kafka_bus.bootstrap, session_ms=6000) for _ in SERVICES]
+    company.bus = said
+    found = Road(company, hears, None, kafka_bus.bootstrap)
+    await found.remake_topic()
+    yield found
+    await hears.close()
+    await said.close()
+    await delete_topic(kafka_bus.bootstrap)
+
+
+@pytest.fixture(params=["postgres", "kafka"])
+def road(request: pytest.FixtureRequest) -> Road:
+    """Each transport that goes between processes."""
+    found: Road = request.getfixturevalue(f"{request.param}_road")
+    return found

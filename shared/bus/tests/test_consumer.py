@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from uuid import UUID
@@ -13,7 +13,7 @@ import pytest
 from shared.bus import parked
 from shared.bus.consumer import Consumer
 from shared.bus.consumer_actions import Action, Apply, Fact, Fenced, Keep, Move, Park, Records
-from shared.bus.port import Message
+from shared.bus.port import Assigned, BusStuck, GroupBroken, Message, Record, Revoked
 from shared.bus.tests.company import (
     NOON,
     TOPIC,
@@ -27,7 +27,7 @@ from shared.bus.tests.company import (
 from shared.db import failpoints
 from shared.db.locks import advisory_number
 from shared.db.work import Work
-from shared.testing.memory_bus import MemoryBus
+from shared.testing.memory_bus import MemoryBus, MemorySubscription
 from shared.values.errors import Busy
 from shared.values.ids import new_id
 
@@ -569,3 +569,55 @@ async def test_rows_that_handlers_only_add_go_together_and_are_there_for_the_nex
     assert seen == [4, 9]
     assert await company.beta_super.fetchval("SELECT count(*) FROM tally") == 11
     assert sum("INSERT INTO tally" in text for text in statements) == 3
+
+
+class StuckSubscription(MemorySubscription):
+    """A member that is behind and reads nothing, though it looks alive."""
+
+    async def poll(self, max_records: int, timeout: float) -> list[Record]:
+        """As a watchdog would have it."""
+        raise BusStuck("nothing comes")
+
+
+class StuckBus(MemoryBus):
+    """A bus whose first members are stuck."""
+
+    times: int = 0
+
+    async def subscribe(
+        self, group: str, topics: Sequence[str], *, on_assigned: Assigned, on_revoked: Revoked
+    ) -> MemorySubscription:
+        """Another member in its place."""
+        found = await super().subscribe(
+            group, topics, on_assigned=on_assigned, on_revoked=on_revoked
+        )
+        if self.times > 0:
+            self.times -= 1
+            values = {name: getattr(found, name) for name in found.__slots__}
+            stuck = StuckSubscription(**values)
+            self.log.groups[group].remove(found)
+            self.log.groups[group].append(stuck)
+            return stuck
+        return found
+
+
+@pytest.mark.parametrize("times", [1, 2])
+async def test_a_stuck_client_is_made_anew_once_and_then_the_process_ends(
+    company: Company, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    """A new client helps as a rule; where it does not, only a new process may."""
+    monkeypatch.setattr("shared.bus.consumer.REJOIN_SECONDS", 0.01)
+    network_id, thing_id = new_id(), new_id()
+    await company.append(said(network_id, thing_id, 1, 1))
+    assert isinstance(company.bus, MemoryBus)
+    bus = StuckBus(company.bus.log)
+    bus.times = times
+    consumer = company.consumer(bus)
+    if times == 1:
+        async with running(consumer):
+            await heard(company)
+        assert await company.values(thing_id) == [1]
+    else:
+        with pytest.raises(GroupBroken):
+            await consumer.run()
+        assert await company.values(thing_id) == []
