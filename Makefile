@@ -11,7 +11,7 @@ CODE := $(wildcard shared services ops tests bench)
 TESTS ?= $(CODE)
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run demo status stop reset doctor kafka monitor check docs test faults bench lock
+.PHONY: help install install-dev run demo status stop reset doctor kafka monitor check docs test faults bench lock contracts
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -54,10 +54,14 @@ check: install-dev  ## format, lint, types, import rules, generated files
 	$(PY) -m mypy $(CODE)
 	$(VENV)/bin/lint-imports
 	$(PY) -m ops.generate --check
+	$(PY) -m ops.release_contracts --check
 	$(PY) -m ops.check_manifests
 
 docs: install-dev  ## write what is generated from the code
 	$(PY) -m ops.generate
+
+contracts: install-dev  ## keep today's events as released, for ever
+	$(PY) -m ops.release_contracts
 
 test: install-dev  ## all tests [TESTS=shared/db]
 	$(PY) -m pytest -q -n 2 --dist loadfile --ignore=tests/faults $(TESTS)

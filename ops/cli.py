@@ -28,6 +28,7 @@ ELSEWHERE = {
     "import-fhir": "ops.import_fhir",
     "day": "ops.day",
     "trace": "ops.trace",
+    "rebuild": "ops.rebuild",
     "audit-bus": "ops.audit_bus",
     "tail": "ops.tail",
     "monitor": "ops.monitor",

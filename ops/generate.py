@@ -1,8 +1,8 @@
 """Write what is generated from the code: `python -m ops.generate [--check]`.
 
-docs/events.md, docs/asyncapi.json, docs/openapi/<service>.json, tests/contract/schemas and
-samples, and the table of what a service says and hears in its README. `--check` writes nothing and
-exits 1 with the names of the files that are not as the code is.
+docs/events.md, docs/asyncapi.json, docs/openapi/<service>.json, tests/contract/schemas, samples
+and readers, and the table of what a service says and hears in its README. `--check` writes nothing
+and exits 1 with the names of the files that are not as the code is.
 """
 
 import importlib
@@ -15,6 +15,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ops.contracts.headers import header_schema
+from ops.contracts.reading import readers_of
+from ops.contracts.released import schema_of
 from shared.bus.process import Subscriptions
 from shared.contracts.catalogue import EVENTS, PRODUCERS
 from shared.contracts.envelope import PARTITIONS, Event
@@ -23,26 +26,6 @@ from shared.web.service import Service, app_of
 
 ROOT = Path(__file__).resolve().parents[1]
 BLOCK = re.compile(r"(<!-- generated: says and hears -->\n).*?(<!-- end -->)", re.DOTALL)
-
-HEADERS: dict[str, str] = {
-    "ce_specversion": "always 1.0",
-    "ce_id": "UUIDv7, or UUIDv5 where a handler said it",
-    "ce_type": "what happened, with its version",
-    "ce_source": "the service that says it",
-    "ce_subject": "the aggregate: kind/id",
-    "ce_time": "when it happened, RFC 3339 in UTC",
-    "ce_dataschema": "the name of the schema of the value",
-    "ce_partitionkey": "the id of the aggregate; also the key of the record",
-    "ce_subjectseq": "1..n without a hole, one for each event of the subject",
-    "ce_tenant": "the network",
-    "ce_clinic": "the clinic, where there is one",
-    "ce_actor": "who did it: kind/id",
-    "ce_correlationid": "the flow it belongs to: the trace id",
-    "ce_causationid": "the event that caused it",
-    "ce_dataclassification": "restricted: every event is about somebody's care",
-    "ce_traceparent": "W3C trace context of what said it: a request, or a handler",
-    "ce_recordedtime": "when it was written down, by real time",
-}
 
 
 def services() -> dict[str, Service]:
@@ -81,11 +64,18 @@ def events_page(heard: Mapping[type[Event], list[tuple[str, str]]]) -> str:
         for event in events:
             by = ", ".join(f"{s} (`{f}`)" for s, f in heard.get(event, [])) or "nobody yet"
             meaning = (event.__doc__ or "").strip().splitlines()[0]
-            lines.append(
-                f"| `{event.name}` v{event.version} | `{event.aggregate}/<id>` | {by} | {meaning} |"
-            )
+            said = f"`{event.name}` v{event.version}{_window(event)}"
+            lines.append(f"| {said} | `{event.aggregate}/<id>` | {by} | {meaning} |")
         lines += ["", "Topics: " + ", ".join(f"`{t}`" for t in _topics(events)) + ".", ""]
     return "\n".join(lines)
+
+
+def _window(event: type[Event]) -> str:
+    """Until when the version before is meant to be said with it."""
+    before = event.before
+    if before is None or before.until is None:
+        return ""
+    return f", with v{before.event.version} until {before.until}"
 
 
 def _topics(events: tuple[type[Event], ...]) -> list[str]:
@@ -138,13 +128,12 @@ def _channel(event: type[Event]) -> dict[str, Any]:
 
 
 def _message(wire: str, event: type[Event]) -> dict[str, Any]:
-    headers = {name: {"type": "string", "description": text} for name, text in HEADERS.items()}
     return {
         "name": wire,
         "title": event.name,
         "summary": (event.__doc__ or "").strip().splitlines()[0],
         "contentType": "application/json",
-        "headers": {"type": "object", "properties": headers},
+        "headers": header_schema(event),
         "payload": schema_of(event),
         "bindings": {"kafka": {"key": {"type": "string", "format": "uuid"}}},
     }
@@ -156,13 +145,6 @@ def _operation(action: str, channel: str, wire: str) -> dict[str, Any]:
         "channel": {"$ref": f"#/channels/{channel}"},
         "messages": [{"$ref": f"#/channels/{channel}/messages/{wire}"}],
     }
-
-
-def schema_of(event: type[Event]) -> dict[str, Any]:
-    """The JSON Schema of an event's value."""
-    found = event.model_json_schema()
-    found["$id"] = f"urn:{event.wire_type().replace('.', ':')}"
-    return found
 
 
 class _Table:
@@ -193,6 +175,7 @@ def outputs() -> dict[Path, str]:
         sample = event.example().model_dump(mode="json")
         found[contract / "samples" / f"{wire}.json"] = _json(sample)
     for name, service in made.items():
+        found[contract / "readers" / f"{name}.json"] = _json(readers_of(service.subscriptions))
         openapi = app_of(service, "api").openapi()
         found[ROOT / "docs" / "openapi" / f"{name}.json"] = _json(openapi)
         readme = ROOT / "services" / name / "README.md"

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from services.appointments.commands import hearsay
 from shared.bus.process import Subscriptions
+from shared.bus.projections import Projection
 from shared.contracts.documents import PacketReady
 from shared.contracts.eligibility import EligibilityFailed, EligibilityVerified
 from shared.contracts.envelope import Envelope, Event
@@ -96,3 +97,15 @@ SUBSCRIPTIONS = Subscriptions(
     },
     locks,
 )
+
+PROJECTIONS = {
+    "patients": Projection(
+        ("known_patients", "known_consents"),
+        # Checking out counts the visits that make a patient a known one.
+        counted={
+            "visits": "(SELECT count(*) FROM appointments a WHERE a.network_id = t.network_id"
+            " AND a.patient_id = t.patient_id AND a.checked_out_at IS NOT NULL)"
+        },
+    ),
+    "visits": Projection(("visit_covers", "visit_packets")),
+}

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from services.documents.commands import hearsay, packets
 from services.documents.tables import KnownVisit, VisitEstimate
 from shared.bus.process import Subscriptions
+from shared.bus.projections import Projection
 from shared.contracts.appointments import (
     AppointmentBooked,
     AppointmentCancelled,
@@ -153,3 +154,12 @@ SUBSCRIPTIONS = Subscriptions(
     },
     locks,
 )
+
+PROJECTIONS = {
+    "visits": Projection(("known_visits", "visit_covers", "visit_estimates")),
+    "patients": Projection(("known_patients", "known_consents")),
+    "packets": Projection(
+        ("chart_packets",),
+        refused="a packet counts the revisions that were printed and said, which no handler does.",
+    ),
+}

@@ -6,6 +6,7 @@ from services.eligibility.commands import hearsay
 from services.eligibility.commands.reckoning import reckon
 from services.eligibility.tables import KnownFee, KnownVisit
 from shared.bus.process import Subscriptions
+from shared.bus.projections import Projection
 from shared.contracts.appointments import (
     AppointmentBooked,
     AppointmentCancelled,
@@ -113,3 +114,14 @@ SUBSCRIPTIONS = Subscriptions(
     },
     locks,
 )
+
+PROJECTIONS = {
+    "visits": Projection(("known_visits",)),
+    "patients": Projection(("known_patients",)),
+    "prices": Projection(("known_clinics", "known_types", "known_fees")),
+    "verdicts": Projection(
+        ("visit_covers", "checks", "estimates", "estimate_revisions"),
+        refused="verdicts and estimates rest on what payers answered, which is on no topic,"
+        " and each was said as an event of its own.",
+    ),
+}

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from services.patients.commands import hearsay
 from shared.bus.process import Subscriptions
+from shared.bus.projections import Projection
 from shared.contracts.appointments import (
     AppointmentBooked,
     AppointmentCancelled,
@@ -70,3 +71,8 @@ SUBSCRIPTIONS = Subscriptions(
     },
     locks,
 )
+
+PROJECTIONS = {
+    "visits": Projection(("known_visits",)),
+    "clinics": Projection(("known_clinics",)),
+}

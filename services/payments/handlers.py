@@ -6,6 +6,7 @@ from services.payments.commands import hearsay
 from services.payments.commands.charges import visit_lock
 from services.payments.tables import Estimate
 from shared.bus.process import Subscriptions
+from shared.bus.projections import Projection
 from shared.contracts.appointments import (
     AppointmentBooked,
     AppointmentCancelled,
@@ -109,3 +110,9 @@ SUBSCRIPTIONS = Subscriptions(
     },
     locks,
 )
+
+PROJECTIONS = {
+    "visits": Projection(("known_visits", "estimates")),
+    "patients": Projection(("known_patients",)),
+    "clinics": Projection(("known_clinics",)),
+}

@@ -20,9 +20,9 @@ from shared.contracts.envelope import (
     UnknownEvent,
     Unreadable,
     envelope_of,
-    event_of,
     topic_of,
 )
+from shared.contracts.versions import event_of
 from shared.db.locks import LOCKS_MAX, LockKey
 
 Key: TypeAlias = tuple[str, str]
@@ -90,7 +90,7 @@ def delivery_of(
     known: Mapping[str, type[Event]],
     locks: Callable[[Event], Sequence[LockKey]],
 ) -> Delivery | Unread:
-    """Read a record; `known` are the events that are heard, by wire type."""
+    """Read a record; `known` are the events that are heard, by every wire type read as them."""
     try:
         envelope = envelope_of(record.headers)
     except Unreadable as error:

@@ -5,11 +5,10 @@ event of the subject, 1..n without a hole), `tenant` (the network), `clinic`, `a
 `correlationid`, `causationid`, `dataclassification`, `recordedtime` (when it was written down).
 """
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Annotated, ClassVar, Self
+from datetime import UTC, date, datetime
+from typing import Annotated, Any, ClassVar, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
@@ -26,11 +25,31 @@ Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,
 Headers = tuple[tuple[str, str], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Before:
+    """The version of an event before this one; see `shared.contracts.versions`.
+
+    `up` makes of an event of that version one of this: pure, and kept for ever, as records are.
+    `down` does the reverse. While it is given, who says this version says the other with it: the
+    window in which both are published, meant to last until the day `until`.
+    """
+
+    event: "type[Event]"
+    up: "Callable[[Any], Event]"
+    down: "Callable[[Any], Event] | None" = None
+    until: date | None = None
+
+    def __post_init__(self) -> None:
+        if (self.down is None) != (self.until is None):
+            raise ValueError("a window is declared with `down` and the day it is meant to end")
+
+
 class Event(BaseModel):
     """A fact that a service states. Readers ignore members they do not know.
 
     Class variables: `name` (`appointment.booked`), `version`, `producer`, `aggregate` (names the
-    topic and the subject), `subject_field` (the member that holds the aggregate's id).
+    topic and the subject), `subject_field` (the member that holds the aggregate's id), `before`
+    (the version before this one, where there is one).
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -39,6 +58,7 @@ class Event(BaseModel):
     aggregate: ClassVar[str]
     name: ClassVar[str]
     version: ClassVar[int] = 1
+    before: ClassVar[Before | None] = None
     subject_field: ClassVar[str]
 
     @classmethod
@@ -188,41 +208,5 @@ def envelope_of(headers: Sequence[tuple[str, str]]) -> Envelope:
         raise Unreadable("a header has the wrong shape") from None
 
 
-def _once(members: list[tuple[str, object]]) -> None:
-    if len(dict(members)) != len(members):
-        raise ValueError("a member twice")
-
-
-def _never(name: str) -> None:
-    raise ValueError(name)
-
-
-_STRICT = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_never)
-
-
 def _optional_id(got: Mapping[str, str], name: str) -> UUID | None:
     return UUID(got[name]) if name in got else None
-
-
-def event_of(envelope: Envelope, value: bytes, known: Mapping[str, type[Event]]) -> Event:
-    """The event in a record's value.
-
-    Raises UnknownEvent for a type that is not in `known`; Unreadable where the value is over its
-    limit, is not JSON of that type, says a member twice or a number that JSON does not have, or is
-    about another subject than its headers say.
-    """
-    cls = known.get(envelope.type)
-    if cls is None:
-        raise UnknownEvent(envelope.type)
-    if len(value) > VALUE_BYTES_MAX:
-        raise Unreadable("the data is over its limit")
-    try:
-        event = cls.model_validate_json(value, strict=True)
-        # Pydantic takes the last of two equal members, and NaN in a member that it ignores. It has
-        # refused what is too deep or too long for the reader below.
-        _STRICT.decode(value.decode())
-    except ValueError:
-        raise Unreadable("the data does not fit its type") from None
-    if event.subject != envelope.subject:
-        raise Unreadable("data and headers name different subjects")
-    return event

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from shared.contracts.envelope import VALUE_BYTES_MAX, Envelope, Event, headers_of
 from shared.contracts.partition import partition_of
+from shared.contracts.versions import value_of
 from shared.db.context import Context
 from shared.db.staged import Write
 from shared.values.errors import TooLarge
@@ -40,7 +41,7 @@ _INTENT = (
 
 def event_row(envelope: Envelope, event: Event) -> Write:
     """An outbox row, ready for the wire. Raises TooLarge for an event over the size limit."""
-    value = event.model_dump_json().encode()
+    value = value_of(event)
     if len(value) > VALUE_BYTES_MAX:
         raise TooLarge(
             "event.too_large", "What this change says to others is over the limit on size."

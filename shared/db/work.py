@@ -18,6 +18,7 @@ import asyncpg
 from sqlmodel import SQLModel
 
 from shared.contracts.envelope import Envelope, Event
+from shared.contracts.versions import said_as
 from shared.db.actor import Actor, parse_actor
 from shared.db.context import Context, match_version
 from shared.db.mechanism_writes import audit_row, event_row, intent_row, timer_off, timer_row
@@ -160,7 +161,7 @@ class Work:
             return
         envelope = Envelope(
             id=self.new_id(f"event/{event.subject}/{sequence}"),
-            type=event.wire_type(),
+            type=said_as(type(event)).wire_type(),
             source=f"/clinicbus/{self.producer}",
             subject=event.subject,
             time=self.now,
@@ -185,7 +186,8 @@ class Work:
         detail: Mapping[str, Any] | None = None,
     ) -> None:
         """Record who did what to whom, in this transaction. `detail` holds codes and counts."""
-        self.stage(audit_row(self.context, action, resource, patients, outcome, detail or {}))
+        if not self.silent:
+            self.stage(audit_row(self.context, action, resource, patients, outcome, detail or {}))
 
     def timer(self, kind: str, subject_id: UUID, due_at: datetime) -> None:
         """Set the one timer of a kind for a subject; setting it again moves it."""

@@ -1,6 +1,6 @@
 """What was said in one network, told to a service again in another, in another order."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from random import Random
@@ -64,6 +64,17 @@ def shuffled(records: Iterable[Record], draw: Random) -> list[Record]:
         while draw.random() < 0.2:
             told.append(draw.choice(told))
     return told
+
+
+def interleavings(queues: Sequence[Sequence[Record]]) -> Iterator[tuple[Record, ...]]:
+    """Every order of the records that keeps each queue's own."""
+    if not any(queues):
+        yield ()
+    for index, queue in enumerate(queues):
+        if queue:
+            rest = [*queues[:index], queue[1:], *queues[index + 1 :]]
+            for order in interleavings(rest):
+                yield (queue[0], *order)
 
 
 @dataclass(slots=True)

@@ -2,11 +2,14 @@
 often, it ends in the same state. Only the order of each subject is kept, as the bus keeps it."""
 
 import importlib
+import json
 import os
+import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
+from math import factorial, prod
 from random import Random
 from typing import Any
 from uuid import UUID, uuid5
@@ -16,6 +19,7 @@ import pytest
 import pytest_asyncio
 
 from ops.day.databases import opened
+from ops.layout import CHECKOUT
 from ops.payer_simulator.app import PayerSimulator
 from services.eligibility.clients import HttpPayer
 from services.eligibility.errands import errands
@@ -23,6 +27,7 @@ from services.eligibility.timers import TIMERS
 from shared.bus.consumer_actions import Apply
 from shared.bus.delivery import batch_of
 from shared.bus.port import Record
+from shared.bus.projections import Projections
 from shared.db.errands import claim, run_one
 from shared.db.provision import SERVICES
 from shared.db.timers import fire_due
@@ -32,48 +37,42 @@ from tests.journeys.clinic import Clinic, denver
 from tests.journeys.conftest import Ground
 from tests.journeys.house import PAYER, House, house_of
 from tests.journeys.played import played
-from tests.journeys.replay import Listener, listener, recorded, shuffled, told_in
+from tests.journeys.replay import (
+    Listener,
+    interleavings,
+    listener,
+    recorded,
+    shuffled,
+    told_in,
+)
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SEEDS = range(200 if os.environ.get("FULL") == "1" else 15)
 
-# What each service keeps of others. Left out is what tells how it got there and not where it is:
-# versions, and the ids of the events that a row was made or last changed by.
-HEARD = {
-    "appointments": {
-        "known_patients": "patient_id, registered, identity_verified_at, balance_cents",
-        "known_consents": "consent_id, patient_id, kind, text_version, granted_at, revoked_at",
-        "visit_covers": "appointment_id, verdict, reason, decided_at",
-        "visit_packets": "appointment_id, document_id, revision, ready_at",
-    },
-    "patients": {
-        "known_visits": "appointment_id, patient_id, clinic_id, starts_at, status, checked_out_at",
-        "known_clinics": "clinic_id, time_zone",
-    },
-    "eligibility": {
-        "known_visits": "appointment_id, patient_id, clinic_id, appointment_type_id, starts_at,"
-        " new_patient, state, placed_at",
-        "known_patients": "patient_id, registered_at",
-        "known_clinics": "clinic_id, time_zone",
-        "known_types": "appointment_type_id, service_code_new, service_code_known",
-        "known_fees": "fee_id, clinic_id, service_code, amount_cents, effective_from",
-    },
-    "payments": {
-        "known_visits": "appointment_id, patient_id, clinic_id, starts_at, state, checked_out_at",
-        "known_patients": "patient_id, registered_at",
-        "known_clinics": "clinic_id, time_zone, currency",
-        "estimates": "appointment_id, estimate_id, patient_cents, copay_cents, created_at",
-    },
-    "documents": {
-        "known_visits": "appointment_id, patient_id, clinic_id, provider_id, starts_at, ends_at,"
-        " state, new_patient, walk_in, moves, heard_at, heard_actor",
-        "known_patients": "patient_id, registered, identity_verified_at, balance_cents, heard_at",
-        "known_consents": "consent_id, patient_id, kind, granted_at, expires_on, revoked_at",
-        "visit_covers": "appointment_id, verdict, reason, decided_at",
-        "visit_estimates": "appointment_id, estimate_id, fee_cents, patient_cents, copay_cents",
-    },
-}
+NOT_STATE = {"network_id", "heard_event"}
+"""Besides what a projection leaves apart: each network is told the day under ids of its own."""
+
+
+def heard_tables(name: str) -> dict[str, str]:
+    """What a service keeps of others: the columns of its projections, by table."""
+    tables = importlib.import_module(f"services.{name}.tables").metadata.tables
+    found = {}
+    for each in projections_of(name).values():
+        apart = NOT_STATE | each.apart | each.counted.keys()
+        for table in each.tables if each.refused is None else ():
+            columns = [column.name for column in tables[table].columns]
+            found[table] = ", ".join(column for column in columns if column not in apart)
+    return found
+
+
+def projections_of(name: str) -> Projections:
+    """What a service declares."""
+    found: Projections = importlib.import_module(f"services.{name}.handlers").PROJECTIONS
+    return found
+
+
+HEARD = {name: heard_tables(name) for name in SERVICES}
 # What a service makes of it. When a packet is due depends on what was heard, not on its order; a
 # verdict and an estimate too, but not how often they were worked out on the way.
 MADE = {
@@ -101,10 +100,12 @@ class Day:
 
 
 async def busy_day(house: House) -> UUID:
-    """Somebody is seen, somebody moved, one calls off, one does not come, a price changes."""
+    """Somebody is seen, somebody moved, one calls off, one does not come, of one the payer says
+    nothing that can be read, a price changes."""
     clinic = await Clinic(house).open()
     seen = await played(clinic)
-    moved, off, gone = [await clinic.register(name) for name in ("Hoang", "Ibrahim", "Rossi")]
+    families = ("Hoang", "Ibrahim", "Rossi", "Tamm")
+    moved, off, gone, unclear = [await clinic.register(family) for family in families]
     await house.settled(clinic.network_id)
     await clinic.cover(moved, "INA100200")
     visit = await clinic.book(moved, denver(6, 10))
@@ -127,6 +128,8 @@ async def busy_day(house: House) -> UUID:
     reason = {"reason": "patient_ill"}
     await clinic.does("dana", "appointments", f"{path}/cancel", reason, version=version)
     await clinic.book(gone, denver(5, 11))
+    await clinic.cover(unclear, "TRU100200")
+    await clinic.book(unclear, denver(6, 14))
     price = {"code": "V-NEW", "amount_cents": 26_000, "effective_from": "2026-11-06"}
     await clinic.does("bo", "payments", "/v1/fees", {"clinic_id": clinic.clinic_id, **price})
     await house.settled(clinic.network_id)
@@ -162,9 +165,10 @@ async def listeners(ground: Ground, day: Day) -> AsyncIterator[dict[str, Listene
 
 
 def heard_by(one: Listener, day: Day) -> list[Record]:
-    """What a service hears of what was said."""
-    found = [r for r in day.records if r.topic in one.steps.subscriptions.topics]
-    assert len(found) > 8
+    """What a service hears of what was said: each kind of event that it handles is there."""
+    subscriptions = one.steps.subscriptions
+    found = [r for r in day.records if r.topic in subscriptions.topics]
+    assert {dict(r.headers)["ce_type"] for r in found} >= subscriptions.known.keys()
     return found
 
 
@@ -188,6 +192,79 @@ async def test_what_was_heard_is_the_same_in_every_order(
         network_id = await one.hear(told, draw)
         assert await one.state(network_id, tables, {}) == expected, f"seed {seed}"
         assert await one.applied(network_id) == last
+
+
+SEEN, MOVED, OFF = "visit.checked_out", "appointment.rescheduled", "appointment.cancelled"
+SMALL = {
+    "appointments": [("patient", SEEN, 2), ("account", SEEN, 2), ("visit_cover", SEEN, 1),
+                     ("chart_packet", SEEN, 1)],
+    "patients": [("clinic", OFF, 1), ("appointment", MOVED, 2), ("appointment", OFF, 3)],
+    "eligibility": [("patient", MOVED, 1), ("clinic", MOVED, 1), ("appointment_type", MOVED, 1),
+                    ("fee", MOVED, 1), ("appointment", MOVED, 1)],
+    "payments": [("patient", SEEN, 1), ("clinic", SEEN, 1), ("appointment", SEEN, 3),
+                 ("estimate", SEEN, 1)],
+    "documents": [("patient", MOVED, 4), ("appointment", MOVED, 3)],
+}  # fmt: skip
+"""What each service is told in every order there is: the first events of subjects around a visit to
+which something happened. Each touches what another of them touches, or waits for it."""
+
+
+def told_of(records: list[Record]) -> dict[str, list[Record]]:
+    """Records by subject."""
+    found: dict[str, list[Record]] = {}
+    for record in records:
+        found.setdefault(dict(record.headers)["ce_subject"], []).append(record)
+    return found
+
+
+def small_story(name: str, day: Day) -> list[list[Record]]:
+    """The first events of some subjects, one list a subject."""
+    subjects = told_of(day.records)
+    found = []
+    for kind, happened, count in SMALL[name]:
+        visit = next(r for r in day.records if f".{happened}." in dict(r.headers)["ce_type"]).key
+        booked = json.loads(subjects[f"appointment/{visit}"][0].value)
+        ids = {**booked, "visit_cover_id": visit, "chart_packet_id": visit, "estimate_id": visit}
+        ids |= {"account_id": booked["patient_id"], "fee_id": fee_of(day, booked)}
+        found.append(subjects[f"{kind}/{ids[kind + '_id']}"][:count])
+        assert len(found[-1]) == count
+    return found
+
+
+def fee_of(day: Day, booked: dict[str, Any]) -> str:
+    """The first fee that a visit is priced by."""
+    published = json.loads(
+        told_of(day.records)[f"appointment_type/{booked['appointment_type_id']}"][0].value
+    )
+    code = published["service_code_new" if booked["new_patient"] else "service_code_known"]
+    for record in day.records:
+        if record.topic.endswith(".fee.v1"):
+            fee: dict[str, str] = json.loads(record.value)
+            if (fee["clinic_id"], fee["service_code"]) == (booked["clinic_id"], code):
+                return fee["fee_id"]
+    raise LookupError(code)
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES))
+async def test_of_a_few_events_every_order_there_is_ends_the_same(
+    listeners: dict[str, Listener], day: Day, name: str
+) -> None:
+    one, queues = listeners[name], small_story(name, day)
+    tables = {**HEARD[name], **MADE.get(name, {})}
+    orders = list(interleavings(queues))
+    lengths = [len(queue) for queue in queues]
+    assert len(orders) == factorial(sum(lengths)) // prod(map(factorial, lengths)) >= 35
+    ends: dict[str, tuple[Record, ...]] = {}
+    for number, order in enumerate(orders):
+        # Once more what came first, and what came last.
+        network_id = await one.hear([*order, order[0], order[-1]], Random(number))
+        if name == "eligibility":
+            await ask_payers(one, day.clock, network_id)
+        state = await one.state(network_id, tables, {})
+        ends.setdefault(repr(state), order)
+    assert len(ends) == 1, [[dict(r.headers)["ce_type"] for r in order] for order in ends.values()]
+    told = [table for table, rows in state.items() if rows]
+    assert len(told) > 1, "nothing came of it"
 
 
 async def cards_of(one: Listener, day: Day, network_id: UUID) -> dict[str, str]:
@@ -231,7 +308,7 @@ async def open_visits(one: Listener, network_id: UUID, ids: dict[str, str]) -> d
     """
     text = "SELECT appointment_id FROM known_visits WHERE network_id = $1 AND state = 'booked'"
     held = {str(row[0]) for row in await one.eye.fetch(text, network_id)}
-    assert len(held) == 2
+    assert len(held) == 3
     state = await one.state(network_id, MADE["eligibility"], ids)
     return {
         table: [row for row in rows if table == "checks" or any(key in row for key in held)]
@@ -288,3 +365,50 @@ async def test_an_event_of_one_network_leaves_no_row_in_another(
             await one.steps.apply(Apply(group))
     assert all((await one.state(first, heard, {})).values())
     assert not any((await one.state(second, heard, {})).values())
+
+
+IMPURE = re.compile(
+    r"(?<!work\.)\bnew_id\(|\buuid[147]\(|\b(now|utcnow|today|time\.time|monotonic|perf_counter)\("
+    r"|\b(random|secrets|clock_timestamp|gen_random_uuid|current_date|current_timestamp)\b",
+    re.IGNORECASE,
+)
+DRAWN = (
+    "new_id()",
+    "uuid4()",
+    "datetime.now(UTC)",
+    "date.today()",
+    "SELECT now()",
+    "random.choice",
+)
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES))
+async def test_nothing_that_a_handler_calls_draws_an_id_or_reads_a_clock(name: str) -> None:
+    """Ids come from the event's, and times are the event's."""
+    folder = CHECKOUT / "services" / name
+    layers = ("handlers", "commands", "queries", "events", "domain", "tables")
+    paths = [p for layer in layers for p in (folder / f"{layer}.py", *folder.glob(f"{layer}/*.py"))]
+    sources = {path: path.read_text() for path in paths if path.exists()}
+    assert len(sources) > 6
+    assert all(IMPURE.search(text) for text in DRAWN)
+    found = {
+        f"{path.relative_to(folder)}: {match[0]}"
+        for path, text in sources.items()
+        for match in IMPURE.finditer(text)
+    }
+    assert found == set()
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES))
+async def test_no_column_of_a_projection_fills_itself(
+    listeners: dict[str, Listener], name: str
+) -> None:
+    """Nor does the database."""
+    text = (
+        "SELECT table_name || '.' || column_name, column_default FROM information_schema.columns"
+        " WHERE table_schema = 'public' AND table_name = ANY($1)"
+    )
+    tables = [t for each in projections_of(name).values() for t in each.tables]
+    rows = await listeners[name].eye.fetch(text, tables)
+    assert len(rows) >= 3 * len(tables)
+    assert [tuple(row) for row in rows if row[1] is not None] == []
