@@ -13,7 +13,7 @@ CODE := $(wildcard shared services ops tests bench)
 TESTS ?= $(CODE)
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run demo status stop reset doctor kafka check docs contracts test faults sim bench lock
+.PHONY: help install install-dev run demo status stop reset doctor kafka monitor check docs contracts test faults sim bench lock
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -46,6 +46,9 @@ doctor: install  ## explain what is wrong with this machine or a setting
 
 kafka: install  ## start a real Apache Kafka that stays, and print where it listens
 	@$(PY) -m ops.cli kafka start
+
+monitor: install  ## a page of what the running system says and hears
+	@$(PY) -m ops.cli monitor
 
 check: install-dev  ## format, lint, types, import rules, generated files
 	$(PY) -m ruff format --check .

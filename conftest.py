@@ -17,7 +17,7 @@ from shared.testing.apps import Office, office
 from shared.values.clock import FixedClock
 from shared.values.ids import new_id
 
-pytest_plugins = ["ops.kafka_fixture"]
+pytest_plugins = ["ops.browser_fixture", "ops.kafka_fixture"]
 
 
 @pytest.fixture(scope="session")

@@ -30,6 +30,8 @@ ELSEWHERE = {
     "trace": "ops.trace",
     "rebuild": "ops.rebuild",
     "audit-bus": "ops.audit_bus",
+    "tail": "ops.tail",
+    "monitor": "ops.monitor",
 }
 
 

@@ -18,6 +18,7 @@ NEXT = """\
 [bold]Try next[/]   TOKEN=$(./clinicbus token front_desk)
            curl -H "Authorization: Bearer $TOKEN" {appointments}/v1/clinics
            ./clinicbus status                    what runs, and what was started again
+           ./clinicbus monitor                   a page of what is said and heard (or: tail)
            make demo                             a whole clinic day, on data of its own
 [bold]Stop[/]       Ctrl-C here, or `make stop` elsewhere; `make reset` forgets the data"""
 

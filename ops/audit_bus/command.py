@@ -91,6 +91,8 @@ def lines_of(found: Found, told: dict[str, Any]) -> list[str]:
         )
     if told["doubled"]:
         lines.append(f"{told['doubled']} records are on a topic again; subscribers drop those.")
+    if told["archived"]:
+        lines.append(f"{told['archived']} records are older than the outbox: not compared.")
     lines += found.told
     lines += [line_of(problem) for problem in found.problems.found]
     unnamed = found.problems.count - len(found.problems.found)

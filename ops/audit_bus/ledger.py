@@ -4,6 +4,9 @@ One topic at a time. First `say` every row of the outbox, in commit order; then 
 of the topic, in order; then `end`. What is kept of an event is eight bytes of its id, at its place
 in its subject, so that a million events take some tens of megabytes.
 
+Where old days of the outbox have been dropped, `archived` says so: what a topic has from before is
+then counted and not compared, and a subject's numbers begin where the outbox begins.
+
 What a subscriber had heard is read *before* the outbox, and the outbox before the topic's end: then
 nobody can have heard what was not said, and whatever a subscriber has not yet come to is on its
 way and not lost.
@@ -13,7 +16,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Kind = Literal[
     "hole",
@@ -61,28 +64,31 @@ class Problems:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """How one subscriber stood with a topic: applied up to, parked subjects, next offsets."""
+    """How one subscriber stood with a topic: applied up to, parked subjects, next offsets. counts:
+    of its deliveries, as they are compared: applied, flight, parked."""
 
     service: str
     applied: Mapping[str, int]
     parked: Mapping[str, str]
     offsets: Mapping[int, int]
+    counts: "Counter[str]" = field(default_factory=Counter)
 
 
 @dataclass(slots=True)
 class _Subject:
-    """ids: eight bytes an event, by its number. waiting: the first that the relay had not sent.
-    seen: the topic has all numbers up to this one, and those in `ahead`."""
+    """ids: eight bytes an event, by its number. first: the first number in the outbox. waiting: the
+    first that the relay had not sent. seen: the topic has all numbers up to this one, and those in
+    `ahead`."""
 
     network: str
     ids: "array[int]"
+    first: int = 1
     waiting: int = NOWHERE
     seen: int = 0
     ahead: set[int] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):
     """A record of the topic: what its headers say. `event_id` is None where they say nothing."""
 
     partition: int
@@ -99,8 +105,8 @@ def tail_of(event_id: str) -> int:
 
 
 class TopicLedger:
-    """One topic of one producer. `counts`: events, on_topic, doubled, waiting, new, and for each
-    subscriber applied/NAME, flight/NAME, parked/NAME."""
+    """One topic of one producer. `counts`: events, on_topic, doubled, waiting, new, archived, and
+    for each subscriber applied/NAME, flight/NAME, parked/NAME."""
 
     def __init__(
         self,
@@ -109,10 +115,12 @@ class TopicLedger:
         heard: Sequence[Heard],
         settled: Mapping[int, int],
         problems: Problems,
+        *,
+        archived: bool = False,
     ) -> None:
         """`settled`: where the topic ended before the outbox was read, a partition."""
         self.producer, self.topic, self._heard = producer, topic, heard
-        self._settled, self.problems = settled, problems
+        self._settled, self.problems, self._archived = settled, problems, archived
         self._subjects: dict[str, _Subject] = {}
         self.counts: Counter[str] = Counter()
 
@@ -121,7 +129,9 @@ class TopicLedger:
         self.counts["events"] += 1
         found = self._subjects.get(subject)
         if found is None:
-            found = self._subjects[subject] = _Subject(network, array("Q"))
+            first = seq if self._archived else 1
+            ids = array("Q", bytes(8 * (first - 1)))
+            found = self._subjects[subject] = _Subject(network, ids, first, seen=first - 1)
         length = len(found.ids)
         if waits:
             self.counts["waiting"] += 1
@@ -145,7 +155,7 @@ class TopicLedger:
         """The row of the aggregate, which counts its events itself."""
         found = self._subjects.get(subject)
         said = len(found.ids) if found else 0
-        if said != event_seq:
+        if said != event_seq and not (self._archived and found is None):
             text = f"its row counts {event_seq} events and the outbox has {said}"
             self._problem("owner_differs", subject, None, text)
 
@@ -153,6 +163,9 @@ class TopicLedger:
         """A record of the topic, in the order of its partition."""
         found = self._subjects.get(record.subject) if record.event_id else None
         seq = record.seq
+        if self._archived and record.event_id and (found is None or seq < found.first):
+            self.counts["archived"] += 1
+            return None
         if found is None or seq > len(found.ids) or found.network != record.network:
             return self._unknown(record)
         if found.ids[seq - 1] != tail_of(record.event_id or ""):
@@ -169,7 +182,10 @@ class TopicLedger:
         else:
             found.ahead = {*(found.ahead or ()), seq}
         for heard in self._heard:
-            self._compare(heard, record)
+            if seq <= heard.applied.get(record.subject, 0):
+                heard.counts["applied"] += 1
+            else:
+                self._compare(heard, record)
         return None
 
     def _unknown(self, record: Seen) -> None:
@@ -191,12 +207,10 @@ class TopicLedger:
         found.ahead = ahead or None
 
     def _compare(self, heard: Heard, record: Seen) -> None:
-        if record.seq <= heard.applied.get(record.subject, 0):
-            self.counts[f"applied/{heard.service}"] += 1
-        elif record.offset >= heard.offsets.get(record.partition, 0):
-            self.counts[f"flight/{heard.service}"] += 1
+        if record.offset >= heard.offsets.get(record.partition, 0):
+            heard.counts["flight"] += 1
         elif record.subject in heard.parked:
-            self.counts[f"parked/{heard.service}"] += 1
+            heard.counts["parked"] += 1
         else:
             text = f"is past it and has applied {heard.applied.get(record.subject, 0)}"
             self.problems.add(
@@ -212,10 +226,12 @@ class TopicLedger:
             for seq in self._absent(found):
                 self._problem("missing", subject, seq, f"not on {self.topic}")
         for heard in self._heard:
+            for word, many in heard.counts.items():
+                self.counts[f"{word}/{heard.service}"] += many
             for subject, seq in heard.applied.items():
                 known = self._subjects.get(subject)
                 said = len(known.ids) if known else 0
-                if seq > said:
+                if seq > said and not (self._archived and known is None):
                     text = f"applied up to {seq}, and the outbox has {said}"
                     self.problems.add(Problem("applied_unsaid", heard.service, subject, seq, None,
                                               text))  # fmt: skip

@@ -1,11 +1,15 @@
 """`clinicbus audit-bus` on a played day; then each exception is planted, and it is named."""
 
+import asyncio
 import json
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import httpx
@@ -13,8 +17,8 @@ import pytest
 import pytest_asyncio
 
 from ops.audit_bus.command import as_dict, lines_of
-from ops.audit_bus.ledger import PROBLEMS_MAX, Heard, Problem, Problems, Seen, TopicLedger
-from ops.audit_bus.reading import Found, audit, hearers_of, seen_of
+from ops.audit_bus.ledger import PROBLEMS_MAX, Heard, Problem, Problems, Seen, TopicLedger, tail_of
+from ops.audit_bus.reading import _DROPPED, Found, audit, hearers_of, seen_of
 from ops.day import checks, command
 from ops.day.databases import opened
 from ops.layout import Layout
@@ -22,7 +26,8 @@ from ops.local_system import LocalSystem
 from ops.options import Options
 from ops.ports import Ports
 from ops.running import bus_of, superuser_url, variables_of
-from ops.tests.systems import python
+from ops.tests.monitored import take
+from ops.tests.systems import python, read_until
 from shared.bus.port import Message, Producer, Record
 from shared.contracts.catalogue import all_topics
 from shared.contracts.partition import partition_of
@@ -192,8 +197,9 @@ class TestOnAPlayedDay:
         assert f"{TOPIC}/0 offset {offset}" in foreign[0].text
         assert "secret" not in "\n".join(lines_of(found, as_dict(found, 1.0)))
         for service in HEARERS:
-            while not await day.by_sql(service, "DELETE FROM unreadable RETURNING 1"):
-                pass
+            async with asyncio.timeout(60):
+                while not await day.by_sql(service, "DELETE FROM unreadable RETURNING 1"):
+                    await asyncio.sleep(0.1)
         await day.by_sql("bus", "DELETE FROM log_record WHERE key = '?'")
         assert await day.named() == []
 
@@ -308,12 +314,66 @@ class TestOnAPlayedDay:
         assert process.returncode == 2
         assert said.startswith("It cannot be read (ConnectionRefusedError)")
 
+    async def test_the_event_monitor_of_this_system_shows_its_day(self, day: Played) -> None:
+        """The command itself, on what is there."""
+        ((network, subject, partition),) = await day.by_sql(
+            "appointments",
+            "SELECT network_id, subject, partition FROM outbox WHERE topic = $1"
+            " ORDER BY id LIMIT 1",
+            TOPIC,
+        )
+        port = str(Ports.free().of["kafka"])
+        words = ("-m", "ops.cli", "monitor", "--data", str(day.data), "--port", port)
+        with python(*words) as process:
+            read_until(process, "It asks for a token")
+            url = f"http://127.0.0.1:{port}"
+            async with httpx.AsyncClient(timeout=30) as http:
+                await _until_served(http, url)
+                headers = {
+                    role: {"Authorization": f"Bearer {day.system.token(role, network)}"}
+                    for role in ("ops", "auditor")
+                }
+                state = await http.get(f"{url}/state", headers=headers["ops"])
+                line = await http.get(f"{url}/subjects/{subject}", headers=headers["ops"])
+                place = f"{url}/events/{TOPIC}/{partition}/0"
+                hidden = await http.get(place, headers=headers["ops"])
+                shown = await http.get(place, headers=headers["auditor"])
+            last = await take(3, url, headers["ops"], last=3)
+            process.send_signal(signal.SIGINT)
+            assert await asyncio.to_thread(process.wait, 30) in (0, 130, -signal.SIGINT)
+        services = {one["service"]: one for one in state.json()["services"]}
+        assert list(services) == list(SERVICES)
+        for one in services.values():
+            assert (one["ready"], one["database"], one["relay"]["led"]) == (True, "ok", True)
+            assert one["relay"]["unsent"] == 0
+            assert sum(topic["events"] for topic in one["lag"]) == 0
+        told = [e["what"] for e in line.json()["entries"] if e["kind"] == "event"]
+        assert told[0] == "clinicbus.appointments.appointment.booked.v1"
+        assert line.json()["away"] == []
+        assert (hidden.status_code, shown.status_code) == (403, 200)
+        assert UUID(shown.json()["value"]["appointment_id"])
+        looks = "SELECT resource FROM audit WHERE action = 'read_event_value'"
+        assert [r["resource"] for r in await day.by_sql("appointments", looks)] == [
+            f"event/{shown.json()['id']}"
+        ]
+        assert {sent.data["network"] for sent in last} == {str(network)}
+
+
+async def _until_served(http: httpx.AsyncClient, url: str) -> None:
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                await http.get(url)
+            except httpx.ConnectError:
+                await asyncio.sleep(0.05)
+            else:
+                return
+
 
 async def _until_parked(day: Played, service: str, subject: str) -> None:
-    for _ in range(600):
-        if await day.by_sql(service, "SELECT 1 FROM parked_key WHERE subject = $1", subject):
-            return
-    raise AssertionError(f"{service} never parked {subject}")
+    async with asyncio.timeout(60):
+        while not await day.by_sql(service, "SELECT 1 FROM parked_key WHERE subject = $1", subject):
+            await asyncio.sleep(0.1)
 
 
 NET, NAME = "n", "thing/1"
@@ -377,6 +437,42 @@ def test_the_rules(
     ledger: Callable[[], TopicLedger], topic: tuple[int, ...], wrong: list[tuple[str, int | None]]
 ) -> None:
     assert see(ledger(), *topic) == wrong
+
+
+def test_what_is_older_than_the_outbox_is_counted_and_not_compared() -> None:
+    heard = Heard("ear", {NAME: 3, "thing/gone": 7}, {}, {0: 10})
+    ledger = TopicLedger("mouth", "t", [heard], {0: 100}, Problems(), archived=True)
+    ledger.say(NET, NAME, 3, tail_of(ids(3)[0]), waits=False)
+    ledger.own(NAME, 3)
+    ledger.own("thing/gone", 7)
+    ledger.see(Seen(0, 0, ids(9)[0], NET, "thing/gone", 7))
+    assert see(ledger, 1, 2, 3) == []
+    assert ledger.counts["archived"] == 3
+    assert ledger.counts["on_topic"] == 1
+
+
+async def test_a_database_knows_that_days_of_its_outbox_were_dropped(
+    environment: dict[str, str], postgres_superuser_url: str
+) -> None:
+    async with opened(postgres_superuser_url, "patients") as connection:
+        assert await connection.fetchval(_DROPPED) is False
+        async with _undone(connection):
+            for day in await connection.fetch(
+                "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent ="
+                " 'outbox'::regclass ORDER BY 1 LIMIT 2"
+            ):
+                await connection.execute(f"DROP TABLE {day[0]}")
+            assert await connection.fetchval(_DROPPED) is True
+
+
+@asynccontextmanager
+async def _undone(connection: asyncpg.Connection) -> AsyncIterator[None]:
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        yield
+    finally:
+        await transaction.rollback()
 
 
 def test_a_number_with_another_event_is_no_repeat() -> None:

@@ -54,6 +54,8 @@ class Permission(StrEnum):
     DOCUMENT_READ = "document:read"
     DOCUMENT_WRITE = "document:write"
     TRACE_READ = "trace:read"
+    EVENTS_READ = "events:read"
+    EVENT_VALUES_READ = "event_values:read"
 
 
 _P = Permission
@@ -138,11 +140,19 @@ MATRIX: Mapping[Role, frozenset[Permission]] = {
         }
     ),
     Role.AUDITOR: frozenset(
-        {_P.CLINIC_READ, _P.LEDGER_READ, _P.PAYMENT_READ, _P.DAY_READ, _P.TRACE_READ}
+        {
+            _P.CLINIC_READ,
+            _P.LEDGER_READ,
+            _P.PAYMENT_READ,
+            _P.DAY_READ,
+            _P.TRACE_READ,
+            _P.EVENTS_READ,
+            _P.EVENT_VALUES_READ,
+        }
     ),
     Role.EHR_CLIENT: frozenset(),
     Role.PORTAL: frozenset(),
-    Role.OPS: frozenset({_P.TRACE_READ, _P.CLINIC_READ}),
+    Role.OPS: frozenset({_P.TRACE_READ, _P.EVENTS_READ, _P.CLINIC_READ}),
     Role.SERVICE: frozenset({_P.PATIENT_LOOKUP, _P.CLINIC_READ}),
 }
 """EHR clients and the portal have no permission yet: what is not granted is refused."""
