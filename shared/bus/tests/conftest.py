@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
+from functools import cache
 from itertools import count
 from urllib.parse import urlsplit
 
@@ -71,7 +72,12 @@ async def kafka_bus(
 
 @pytest.fixture(scope="session")
 def company_urls(postgres_superuser_url: str) -> dict[str, str]:
-    """The databases of alpha and beta, migrated once a run."""
+    """The databases of alpha and beta, migrated once a run, whichever folders use them."""
+    return _company_on(postgres_superuser_url)
+
+
+@cache
+def _company_on(postgres_superuser_url: str) -> dict[str, str]:
     passwords = {role: f"test-{role}" for role in roles_of(SERVICES)}
     suffix = "_suite"
 

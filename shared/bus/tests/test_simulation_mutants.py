@@ -13,7 +13,7 @@ SHOWN_BY = {
     "stale batch kept after takeover": 92,
     "only the last days read after trouble": 224,
     "full batch taken for the last": 30,
-    "day bound without yesterday": 75,
+    "day settled at first sight": 75,
     "offsets with the first step": 1,
     "offsets not compared": 29,
     "set aside and overtaken": 1,

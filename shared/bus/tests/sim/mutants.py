@@ -9,6 +9,7 @@ tells it, and what a stale relay gets in before is a repeat, in less than one se
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
 
@@ -45,6 +46,20 @@ class SavesBeforeAppend(r.RelayMachine):
                 self._sent = False
 
     _sent = False
+
+
+class SettlesAtSight(r.RelayMachine):
+    """A day is settled though something that wrote before it is still open. Without the day of
+    grace, which a silent transaction of the model does not outlive."""
+
+    def _see_days(self, fact: r.Granted | r.Renewed) -> None:
+        self._settled = fact.today
+
+    def _next(self, now: float) -> r.Action:
+        action = super()._next(now)
+        if isinstance(action, r.Read) and action.since is not None:
+            return dataclasses.replace(action, since=action.since + timedelta(days=1))
+        return action
 
 
 class KeepsBatch(r.RelayMachine):
@@ -235,11 +250,7 @@ MUTANTS: dict[str, Patch] = {
     "trouble taken for done": (r, "RelayMachine", TakesTroubleForDone),
     "only the last days read after trouble": (r, "RelayMachine", KeepsSince),
     "full batch taken for the last": (r, "RelayMachine", DrainedAlways),
-    "day bound without yesterday": (
-        alpha.Alpha,
-        "in_days",
-        lambda _self, day, since, _today: since is None or since <= day,
-    ),
+    "day settled at first sight": (r, "RelayMachine", SettlesAtSight),
     "offset before effect": (hearing.Steps, "apply", offset_apart),
     "offsets with the first step": (m, "ConsumerMachine", MovesFirst),
     "effect in a transaction of its own": (hearing.Steps, "take_effect", effect_apart),
