@@ -119,6 +119,7 @@ async def test_a_long_write_holds_up_what_is_said_and_no_booking(town: Town, whe
 
 async def test_a_client_that_falls_silent_in_a_transaction_is_cut_off(town: Town) -> None:
     """F28: the server ends a transaction in which a service has said nothing for 10 s."""
+    await town.people()
     url = town.system.environment_of("patients")["CLINICBUS_PATIENTS_APP_URL"]
     pool = Pool(url, 1, "silent")
     since = time.monotonic()
@@ -142,6 +143,7 @@ async def test_a_prepared_transaction_left_behind_holds_the_gate_until_it_is_end
     town: Town,
 ) -> None:
     """Scenario 6: on a server with max_prepared_transactions = 2."""
+    await town.people()
     async with opened(town.system.superuser_url, "documents") as connection:
         await connection.execute("BEGIN; SELECT pg_current_xact_id()")
         await connection.execute("PREPARE TRANSACTION 'left'")
@@ -165,13 +167,14 @@ async def test_a_booking_that_commits_late_and_one_that_never_does_cost_no_event
     town: Town,
 ) -> None:
     """Scenario 7: one waits for 5 s before its COMMIT while others pass it, and one dies there."""
-    bodies = await town.bookings(FIRST + timedelta(weeks=4), 24)
+    bodies = await town.bookings(FIRST + timedelta(weeks=14), 24)
     await town.settled()
     await town.armed("appointments", "app.before_commit:pause:2")
     ended: dict[str, float] = {}
 
     async def book(body: dict[str, Any]) -> httpx.Response:
         answer = await town.book(body)
+        assert answer.status_code == 201, answer.text
         ended[answer.json()["id"]] = time.monotonic()
         return answer
 

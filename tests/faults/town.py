@@ -86,7 +86,7 @@ class Town:
             except httpx.TransportError as error:
                 return type(error).__name__
             if answer.status_code == 500:
-                self.at_a_loss.append(path)
+                self.at_a_loss.append(f"{service} {path}: {self.last_words(service)}")
             again = answer.status_code in (429, 500, 503)
             waits = answer.status_code == 409 and "idempotency.in_progress" in answer.text
             return answer if not (again or waits) else str(answer.status_code)
@@ -190,6 +190,10 @@ class Town:
         pid = self.pid(name)
         os.kill(pid, signal.SIGKILL)
         return pid
+
+    def last_words(self, name: str) -> str:
+        """What a process logged last."""
+        return (self.system.layout.log / f"{name}.log").read_text()[-600:]
 
     def pid(self, name: str) -> int:
         """The id of a process of the system."""
@@ -311,7 +315,8 @@ class Town:
 
     async def whole(self) -> list[Check]:
         """What holds after every fault, in the whole system: see `tests.faults.truth`."""
-        assert self.at_a_loss == []
+        lost, self.at_a_loss = self.at_a_loss, []
+        assert lost == []
         await self.ready()
         await self.settled()
         return await truth.holds(self.system, self.witness)
