@@ -41,6 +41,7 @@ class BusStage:
 
     server: postgres.Server
     environment: dict[str, str]
+    folder: Path
     bootstrap: str | None
     network_id: UUID = field(default_factory=new_id)
 
@@ -164,7 +165,7 @@ def bus_stage(*, with_kafka: bool = False) -> Iterator[BusStage]:
         try:
             environment = asyncio.run(_prepared(server.superuser_url))
             bootstrap = None if broker is None else broker.bootstrap
-            yield BusStage(server, environment, bootstrap)
+            yield BusStage(server, environment, folder, bootstrap)
         finally:
             if broker is not None:
                 kafka.stop(folder / "kafka")
