@@ -150,16 +150,21 @@ class KafkaBus:
         by_partition: dict[TopicPartition, list[int]] = {}
         for index, message in enumerate(messages):
             by_partition.setdefault((message.topic, message.partition), []).append(index)
-        pending: list[tuple[Any, list[int]]] = []
-        for (topic, number), indices in by_partition.items():
+        # All are filled before the first is queued: what waits then goes in one request.
+        filled: list[tuple[TopicPartition, Any, list[int]]] = []
+        for key, indices in by_partition.items():
             batch, held = client.create_batch(), list[int]()
             for index in indices:
                 if not _put(batch, messages[index]):
-                    pending.append((await client.send_batch(batch, topic, partition=number), held))
+                    filled.append((key, batch, held))
                     batch, held = client.create_batch(), []
                     _put(batch, messages[index])
                 held.append(index)
-            pending.append((await client.send_batch(batch, topic, partition=number), held))
+            filled.append((key, batch, held))
+        pending = [
+            (await client.send_batch(batch, topic, partition=number), held)
+            for (topic, number), batch, held in filled
+        ]
         offsets = [0] * len(messages)
         for future, held in pending:
             first = (await future).offset

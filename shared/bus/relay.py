@@ -1,11 +1,14 @@
 """The relay: carries the outbox to the bus. It does what `relay_machine` says and nothing else.
 
-It holds one worker connection, on which no transaction is open while the bus is called.
+It holds one worker connection, on which no transaction is open while the bus is called. While the
+bus takes a full batch the next one is read: rows behind the gate stay what they are, so an earlier
+look at them is never wrong.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import asyncpg
@@ -98,6 +101,8 @@ class Relay:
         self._machine = RelayMachine(jitter)
         self._woken = database.signals["outbox"]
         self._stopping = False
+        self._asked: Read | None = None
+        self._ahead: tuple[Read, tuple[OutboxRow, ...]] | None = None
         self.problem: str | None = None
         self.days = ""
         """The days in which the unsent rows are, as SQL; nothing where all are looked through."""
@@ -158,7 +163,10 @@ class Relay:
         match action:
             case Wait():
                 return await self._wait(action)
-            case Append() | Fence():
+            case Append():
+                async with self._reading_ahead(raw, action):
+                    return await self._append(action)
+            case Fence():
                 return await self._append(action)
             case Read():
                 return await self._read(raw, action)
@@ -219,16 +227,39 @@ class Relay:
             await hit("relay.after_append")
         return Done()
 
-    async def _read(self, raw: asyncpg.Connection, action: Read) -> Fact:
+    @asynccontextmanager
+    async def _reading_ahead(self, raw: asyncpg.Connection, action: Append) -> AsyncIterator[None]:
+        """While a full batch is appended, read what comes after it."""
+        if self._asked is None or len(action.rows) < self._asked.limit:
+            yield
+            return
+        ahead = replace(self._asked, after=action.rows[-1].cursor)
+        reading = asyncio.create_task(self._fetched(raw, ahead))
+        try:
+            yield
+            self._ahead = (ahead, await reading)
+        finally:
+            if not reading.done():
+                reading.cancel()
+                await asyncio.wait([reading])
+            if not reading.cancelled():
+                reading.exception()  # it was raised above, or something else was
+
+    async def _fetched(self, raw: asyncpg.Connection, action: Read) -> tuple[OutboxRow, ...]:
         days = ""
         if action.since is not None:
             days = _DAYS.format(since=action.since, today=action.today)
         self.days = days
         after = (str(action.after.xid), action.after.id)
-        found = await raw.fetch(_READ.format(days=days), *after, action.limit)
+        return tuple(map(_row, await raw.fetch(_READ.format(days=days), *after, action.limit)))
+
+    async def _read(self, raw: asyncpg.Connection, action: Read) -> Fact:
+        ahead, self._ahead, self._asked = self._ahead, None, action
+        rows = ahead[1] if ahead is not None and ahead[0] == action else ()
+        if not rows:
+            rows = await self._fetched(raw, action)
         if self.problem is not None and self.problem.startswith("database"):
             self.problem = None
-        rows = tuple(_row(record) for record in found)
         if rows:
             await hit("relay.after_read")
         return Rows(rows)
@@ -244,12 +275,6 @@ class Relay:
 
 
 def _row(record: Any) -> OutboxRow:
-    flat = record["headers"]
-    message = Message(
-        topic=record["topic"],
-        key=record["key"],
-        partition=record["partition"],
-        headers=tuple(zip(flat[::2], flat[1::2], strict=True)),
-        value=record["value"],
-    )
-    return OutboxRow(Cursor(int(record["at_xid"]), record["id"]), message)
+    xid, number, topic, partition, key, flat, value = record
+    headers = tuple(zip(flat[::2], flat[1::2], strict=True))
+    return OutboxRow(Cursor(int(xid), number), Message(topic, key, partition, headers, value))

@@ -9,7 +9,7 @@ again before it does anything else.
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from shared.bus.port import Message
 
@@ -25,16 +25,14 @@ FULL_SECONDS = 3600.0
 BATCH_ROWS = 2_000
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Cursor:
+class Cursor(NamedTuple):
     """A place in the outbox: rows are in the order of (transaction id, id)."""
 
     xid: int
     id: int
 
 
-@dataclass(frozen=True, slots=True)
-class OutboxRow:
+class OutboxRow(NamedTuple):
     """A row of the outbox as it goes on the bus."""
 
     cursor: Cursor
