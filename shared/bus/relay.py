@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 import asyncpg
+import orjson
 import structlog
 
 from shared.bus import tracing
@@ -83,7 +84,7 @@ WHERE producer = $1 AND owner = $2 AND epoch = $3
 # Days are literals: as a parameter the bound would lock every partition. Not `xid > a OR (xid = a
 # AND id > b)`: that one sorts. Behind xmin, since rows of open transactions may come in between.
 _READ = """
-SELECT xid::text AS at_xid, id, topic, partition, key, headers, value FROM outbox
+SELECT xid::text AS at_xid, id, topic, partition, key, json_object(headers)::text, value FROM outbox
 WHERE {days}(xid, id) > ($1::text::xid8, $2) AND xid < pg_snapshot_xmin(pg_current_snapshot())
 ORDER BY xid, id LIMIT $3
 """
@@ -275,6 +276,6 @@ class Relay:
 
 
 def _row(record: Any) -> OutboxRow:
-    xid, number, topic, partition, key, flat, value = record
-    headers = tuple(zip(flat[::2], flat[1::2], strict=True))
+    xid, number, topic, partition, key, text, value = record
+    headers = tuple(orjson.loads(text).items())
     return OutboxRow(Cursor(int(xid), number), Message(topic, key, partition, headers, value))
