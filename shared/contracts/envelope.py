@@ -7,10 +7,9 @@ event of the subject, 1..n without a hole), `tenant` (the network), `clinic`, `a
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar, NamedTuple, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
@@ -84,8 +83,7 @@ def topic_of(producer: str, aggregate: str) -> str:
     return f"{PREFIX}.{producer}.{aggregate}.v1"
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """What the headers of an event say."""
 
     id: UUID
