@@ -1,6 +1,7 @@
 """Relay and consumer, each beside the bare thing: the same records, the same statements.
 
-The bare side appends records that are ready in memory, in batches of the relay's size, or runs the
+A relay is timed from its first append to its last, while the outbox is full. The bare side appends
+records that are ready in memory, in batches of the relay's size, or runs the
 statements that the consumer sent for the same events, one after the other, with nothing in between.
 """
 
@@ -19,7 +20,6 @@ from bench.report import Figure, at_least
 from shared.bus import effects
 from shared.bus.kafka import BATCH_BYTES
 from shared.bus.port import Bus, Message, Producer, TopicPartition
-from shared.bus.relay import Relay
 from shared.bus.relay_machine import BATCH_ROWS
 
 EVENTS = 20_000
@@ -54,7 +54,7 @@ async def relay_on(made: BusStage, kind: str, events: int, rounds: int) -> Figur
         for _ in range(rounds):
             messages = made.events(events)
             await made.say(messages)
-            relayed.append(events / await made.relayed(Relay(database, bus)))
+            relayed.append(await made.relayed(database, bus, events))
             again = made.events(events)
             if kind == "kafka":
                 assert made.bootstrap is not None

@@ -12,7 +12,7 @@ from typing import Any
 from bench.ground import Ground
 from bench.paced import Paced
 
-FIRST_RATE = 40.0
+FIRST_RATE = 20.0
 FACTOR = 1.5
 LESS = 0.85
 STEPS_MAX = 9

@@ -9,7 +9,7 @@ import uvloop
 
 from bench.bus_stage import SAYS, TOPIC, BusStage, bus_stage
 from bench.report import Figure, at_most
-from shared.bus.relay import Relay
+from shared.bus.relay_machine import BATCH_ROWS
 
 EVENTS = 1_000_000
 AT_ONCE = 100_000
@@ -43,14 +43,15 @@ async def _measured(made: BusStage, events: int) -> Figure:
     rates = list[int]()
     try:
         await bus.create_topics([TOPIC])
-        await made.say(made.events(1))
+        await made.say(made.events(BATCH_ROWS + 1))
+        await made.relayed(database, bus, BATCH_ROWS + 1)
         await holder.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
         seen = await holder.fetchval("SELECT count(*) FROM outbox")
         wal = 0
-        while (left := events - sum(1 for _ in rates) * AT_ONCE) > 0:
+        while (left := events - len(rates) * AT_ONCE) > 0:
             await watcher.execute(_FILL, min(AT_ONCE, left))
             before = await _wal(watcher)
-            rates.append(round(min(AT_ONCE, left) / await made.relayed(Relay(database, bus))))
+            rates.append(round(await made.relayed(database, bus, min(AT_ONCE, left))))
             wal += await _wal(watcher) - before
         await watcher.execute("VACUUM outbox")
         await watcher.execute("VACUUM relay_lease")

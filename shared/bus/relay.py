@@ -73,9 +73,12 @@ _RENEW = f"""
 UPDATE relay_lease SET expires_at = {_UNTIL} WHERE producer = $1 AND owner = $2 AND epoch = $3
 RETURNING {_TODAY}
 """
+# Nobody waits for the flush of a cursor: a server that loses it has an earlier one, from which rows
+# are sent again. An epoch is always flushed.
 _SAVE = f"""
 UPDATE relay_lease SET expires_at = {_UNTIL}, cursor_xid = $4::text::xid8, cursor_id = $5
-WHERE producer = $1 AND owner = $2 AND epoch = $3 RETURNING {_TODAY}
+WHERE producer = $1 AND owner = $2 AND epoch = $3
+RETURNING {_TODAY}, set_config('synchronous_commit', 'off', true)
 """
 _RELEASE = """
 UPDATE relay_lease SET expires_at = clock_timestamp() - interval '1 second'
