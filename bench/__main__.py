@@ -70,8 +70,8 @@ def beside_the_control(size: Size) -> Iterator[Figure]:
 
 def until_the_effect(size: Size) -> Iterator[Figure]:
     """From the 201 to the effect, on both buses."""
-    yield from latency("postgres", 5 * size.seconds)
-    yield from latency("kafka", 5 * size.seconds)
+    yield from latency("postgres", 4 * size.seconds)
+    yield from latency("kafka", 4 * size.seconds)
 
 
 def on_the_bus(size: Size) -> Iterator[Figure]:

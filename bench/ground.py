@@ -34,7 +34,7 @@ from shared.db.provision import SERVICES
 from shared.values.ids import new_id
 
 Kind = Literal["postgres", "kafka"]
-PATIENTS_A_SECOND = 40
+PATIENTS_A_SECOND = 30
 """For each second of a measurement, so that a patient has a few open visits and not dozens: with a
 patient's next visit the cover of all of them is looked at."""
 AT_ONCE = 8

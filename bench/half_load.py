@@ -16,8 +16,8 @@ FIRST_RATE = 20.0
 FACTOR = 1.5
 LESS = 0.85
 STEPS_MAX = 9
-STEP_SECONDS = 6.0
-CONFIRM = 2
+STEP_SECONDS = 5.0
+CONFIRM = 2.5
 """Times the seconds of a measurement for which the rate found must hold: 60 s in a full run."""
 TRIES = 4
 FLAT_SECONDS = 0.1
