@@ -17,7 +17,7 @@ from bench.driver import Result, drive, request
 from bench.recorded import PROTOCOLS, Protocol, Recording, record, script
 from bench.report import Figure, at_least
 from bench.serving import Serving
-from bench.stage import LANE, Stage
+from bench.stage import LANE, TARGET, Stage
 from ops.postgres_account import installed_programs
 
 CLIENTS = len(LANE)
@@ -95,11 +95,11 @@ def bookings(made: Stage, seconds: int, rounds: int) -> list[Figure]:
     ]  # fmt: skip
 
 
-def run_api(made: Stage, seconds: float) -> Run:
+def run_api(made: Stage, seconds: float, target: str = TARGET) -> Run:
     """Book as fast as one API process can, after a short warm-up."""
     made.rest()
     first = made.free_slot()
-    with made.service("api") as api:
+    with made.service("api", target) as api:
         return measure(made, api, own_lanes(made, first), seconds)
 
 

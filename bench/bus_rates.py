@@ -1,6 +1,7 @@
 """Relay and consumer, each beside the bare thing: the same records, the same statements.
 
-The bare side appends records that are ready in memory, in batches of the relay's size, or runs the
+A relay is timed from its first append to its last, while the outbox is full. The bare side appends
+records that are ready in memory, in batches of the relay's size, or runs the
 statements that the consumer sent for the same events, one after the other, with nothing in between.
 """
 
@@ -19,7 +20,6 @@ from bench.report import Figure, at_least
 from shared.bus import effects
 from shared.bus.kafka import BATCH_BYTES
 from shared.bus.port import Bus, Message, Producer, TopicPartition
-from shared.bus.relay import Relay
 from shared.bus.relay_machine import BATCH_ROWS
 
 EVENTS = 20_000
@@ -29,13 +29,13 @@ RELAY_BOUND, CONSUMER_BOUND = 0.6, 0.7
 HEARD = ("known_visits", "known_clinics", "applied", "bus_offset")
 
 
-def bus_rates(_seconds: int, rounds: int) -> Iterator[Figure]:
+def bus_rates(events: int, rounds: int) -> Iterator[Figure]:
     """Relay and consumer against the bare thing, on both buses."""
     with bus_stage(with_kafka=True) as made:
         _quiet()
-        yield uvloop.run(relay_on(made, "postgres", rounds))
-        yield uvloop.run(relay_on(made, "kafka", rounds))
-        yield uvloop.run(consumer(made, rounds))
+        yield uvloop.run(relay_on(made, "postgres", events, rounds))
+        yield uvloop.run(relay_on(made, "kafka", events, rounds))
+        yield uvloop.run(consumer(made, events, rounds))
 
 
 def _quiet() -> None:
@@ -45,22 +45,22 @@ def _quiet() -> None:
     gc.set_threshold(10_000, 20, 50)
 
 
-async def relay_on(made: BusStage, kind: str, rounds: int) -> Figure:
+async def relay_on(made: BusStage, kind: str, events: int, rounds: int) -> Figure:
     """Events a second from the outbox to the bus ÷ the same events appended from memory."""
     database, bus = made.database("appointments"), made.bus(kind, "appointments")
     await bus.create_topics([TOPIC])
     relayed, raw = list[float](), list[float]()
     try:
         for _ in range(rounds):
-            messages = made.events(EVENTS)
+            messages = made.events(events)
             await made.say(messages)
-            relayed.append(EVENTS / await made.relayed(Relay(database, bus)))
-            again = made.events(EVENTS)
+            relayed.append(await made.relayed(database, bus, events))
+            again = made.events(events)
             if kind == "kafka":
                 assert made.bootstrap is not None
-                raw.append(EVENTS / await _sent(made.bootstrap, again))
+                raw.append(events / await _sent(made.bootstrap, again))
             else:
-                raw.append(EVENTS / await _appended(made, bus, again))
+                raw.append(events / await appended(made, bus, again))
     finally:
         await bus.close()
         await database.close()
@@ -69,11 +69,12 @@ async def relay_on(made: BusStage, kind: str, rounds: int) -> Figure:
         f"relay ÷ raw, {kind}", median(relayed) / median(raw), RELAY_BOUND, "",
         f"{peer}: the same keys, values, headers",
         relayed_per_second=[round(rate) for rate in relayed],
-        raw_per_second=[round(rate) for rate in raw], events=EVENTS, batch=BATCH_ROWS,
+        raw_per_second=[round(rate) for rate in raw], events=events, batch=BATCH_ROWS,
     )  # fmt: skip
 
 
-async def _appended(made: BusStage, bus: Bus, messages: Sequence[Message]) -> float:
+async def appended(made: BusStage, bus: Bus, messages: Sequence[Message]) -> float:
+    """Append to the Postgres bus, as the producer of appointments; the seconds it took."""
     producer = Producer("appointments", await _epoch(made))
     started = time.perf_counter()
     for start in range(0, len(messages), BATCH_ROWS):
@@ -125,22 +126,22 @@ async def _sent(bootstrap: str, messages: Sequence[Message]) -> float:
         await client.stop()
 
 
-async def consumer(made: BusStage, rounds: int) -> Figure:
+async def consumer(made: BusStage, events: int, rounds: int) -> Figure:
     """Effects a second ÷ the same statements run by a bare loop over one connection."""
     says, database = made.bus("postgres", "appointments"), made.database(HEARS)
     hears = made.bus("postgres", HEARS)
     watcher = await made.connect(HEARS)
     ours, bare = list[float](), list[float]()
     try:
-        messages = made.events(EVENTS)
+        messages = made.events(events)
         start = await says.log_ends([TOPIC])
-        await _appended(made, says, messages)
-        recorded = await _recorded(made, hears, watcher, start)
+        await appended(made, says, messages)
+        recorded = await _recorded(made, hears, watcher, start, events)
         for _ in range(rounds):
             await _afresh(watcher, hears, start)
-            bare.append(EVENTS / await _replayed(made, recorded))
+            bare.append(events / await _replayed(made, recorded))
             await _afresh(watcher, hears, start)
-            ours.append(EVENTS / await made.heard(hears, database, EVENTS))
+            ours.append(events / await made.heard(hears, database, events))
     finally:
         await watcher.close()
         await says.close()
@@ -150,7 +151,7 @@ async def consumer(made: BusStage, rounds: int) -> Figure:
         "consumer ÷ bare loop", median(ours) / median(bare), CONSUMER_BOUND, "",
         "the statements of the same events, on one asyncpg connection",
         effects_per_second=[round(rate) for rate in ours],
-        bare_per_second=[round(rate) for rate in bare], events=EVENTS,
+        bare_per_second=[round(rate) for rate in bare], events=events,
         statements=len(recorded),
     )  # fmt: skip
 
@@ -167,7 +168,11 @@ async def _afresh(
 
 
 async def _recorded(
-    made: BusStage, bus: Bus, watcher: asyncpg.Connection, start: Mapping[TopicPartition, int]
+    made: BusStage,
+    bus: Bus,
+    watcher: asyncpg.Connection,
+    start: Mapping[TopicPartition, int],
+    events: int,
 ) -> list[tuple[str, tuple[Any, ...]]]:
     """What the consumer sends to its database for these events, an insert for each of them."""
     database = made.database(HEARS)
@@ -178,7 +183,7 @@ async def _recorded(
         async with database.raw("worker") as raw:
             # The connection that was used last is used next: the consumer will have this one.
             raw.add_query_logger(lambda query: found.append((query.query, tuple(query.args))))
-        await made.heard(bus, database, EVENTS)
+        await made.heard(bus, database, events)
     finally:
         effects.ROWS_AT_ONCE = at_once
         await database.close()

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, cast
 from uuid import UUID
 
 import asyncpg
@@ -18,7 +19,7 @@ from ops.prepare import install_bus
 from services.patients.handlers import SUBSCRIPTIONS
 from shared.bus.consumer import Consumer
 from shared.bus.kafka import KafkaBus
-from shared.bus.port import Bus, Message
+from shared.bus.port import Bus, Message, Producer
 from shared.bus.postgres import PostgresBus
 from shared.bus.relay import Relay
 from shared.contracts.appointments import AppointmentBooked
@@ -41,6 +42,7 @@ class BusStage:
 
     server: postgres.Server
     environment: dict[str, str]
+    folder: Path
     bootstrap: str | None
     network_id: UUID = field(default_factory=new_id)
 
@@ -83,23 +85,55 @@ class BusStage:
         finally:
             await connection.close()
 
-    async def relayed(self, relay: Relay) -> float:
-        """Run a relay until its cursor stands at the newest row; the seconds it took."""
-        watcher = await self.connect(SAYS)
-        last = await watcher.fetchval("SELECT id FROM outbox ORDER BY xid DESC, id DESC LIMIT 1")
-        return await _timed(
-            relay.run,
-            relay.stop,
-            watcher,
-            f"SELECT EXISTS (SELECT 1 FROM relay_lease WHERE cursor_id >= {last})",
-        )
+    async def relayed(self, database: Database, bus: Bus, events: int) -> float:
+        """Run a relay over so many rows; events a second from its first append to its last.
 
-    async def heard(self, bus: Bus, database: Database, goal: int) -> float:
-        """Run a consumer of patients until it knows so many visits; the seconds it took."""
+        What comes before, such as taking the lease, is no part of a rate.
+        """
+        timed = _Timed(bus, events)
+        relay = Relay(database, cast(Bus, timed))
+        task = asyncio.ensure_future(relay.run())
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                ended = asyncio.ensure_future(timed.ended.wait())
+                await asyncio.wait((task, ended), return_when=asyncio.FIRST_COMPLETED)
+                if task.done():
+                    task.result()
+        finally:
+            relay.stop()
+            await task
+        (first, count), (last, _) = timed.appends[0], timed.appends[-1]
+        return (events - count) / (last - first)
+
+    async def heard(self, bus: Bus, database: Database, events: int) -> float:
+        """Run a consumer of patients until it has heard so many more; the seconds it took."""
         watcher = await self.connect(HEARS)
         consumer = Consumer(database, SystemClock(), bus, SUBSCRIPTIONS)
-        enough = f"SELECT count(*) >= {goal} FROM known_visits"
+        stood = await watcher.fetchval("SELECT coalesce(sum(next_offset), 0) FROM bus_offset")
+        # Not by counting visits: that would take more of the server the more there are.
+        enough = f"SELECT sum(next_offset) >= {stood + events} FROM bus_offset"
         return await _timed(consumer.run, consumer.stop, watcher, enough)
+
+
+class _Timed:
+    """A bus that notes when each batch was appended, and how many there were in it."""
+
+    def __init__(self, bus: Bus, events: int) -> None:
+        self._bus, self._left = bus, events
+        self.appends: list[tuple[float, int]] = []
+        self.ended = asyncio.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._bus, name)
+
+    async def append(self, producer: Producer, messages: Sequence[Message]) -> list[int]:
+        offsets = await self._bus.append(producer, messages)
+        if messages:
+            self.appends.append((time.perf_counter(), len(messages)))
+            self._left -= len(messages)
+            if self._left <= 0:
+                self.ended.set()
+        return offsets
 
 
 _SAY = """
@@ -164,7 +198,7 @@ def bus_stage(*, with_kafka: bool = False) -> Iterator[BusStage]:
         try:
             environment = asyncio.run(_prepared(server.superuser_url))
             bootstrap = None if broker is None else broker.bootstrap
-            yield BusStage(server, environment, bootstrap)
+            yield BusStage(server, environment, folder, bootstrap)
         finally:
             if broker is not None:
                 kafka.stop(folder / "kafka")

@@ -33,6 +33,7 @@ from shared.values.ids import new_id
 from shared.web.clocks import SharedClock
 
 SERVICE = "appointments"
+TARGET = f"services.{SERVICE}.app:service"
 LANES = 16
 PATIENTS_A_LANE = 40
 FIRST_DAY = datetime(2027, 1, 4, tzinfo=UTC)
@@ -96,10 +97,10 @@ class Stage:
     token: str
 
     @contextmanager
-    def service(self, role: str, **environment: str) -> Iterator[Serving]:
+    def service(self, role: str, target: str = TARGET, **environment: str) -> Iterator[Serving]:
         """Appointments as a process in a role: `api` has neither relay nor consumer."""
         port = Ports.free().of[SERVICE]
-        arguments = ["shared.web.run", f"services.{SERVICE}.app:service", "--role", role]
+        arguments = ["shared.web.run", target, "--role", role]
         told = {**self.environment, **environment}
         log = self.folder / f"{role}.log"
         with serving([*arguments, "--port", str(port)], port, told, log) as found:

@@ -9,7 +9,7 @@ A type that is not heard, known or not, counts as heard and has no effect.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 from uuid import UUID
 
 from shared.bus.port import Record, TopicPartition
@@ -33,8 +33,7 @@ Parked = Literal["hole", "poison", "retry"]
 a while, as an event fails for a reason that passes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(NamedTuple):
     """A record of a known subject. `event` is None where its type is not heard; `problem` says why
     it can never be handled as it is."""
 

@@ -12,10 +12,9 @@ sequence numbers.
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Literal
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, for_code
 
@@ -148,16 +147,21 @@ class KafkaBus:
         by_partition: dict[TopicPartition, list[int]] = {}
         for index, message in enumerate(messages):
             by_partition.setdefault((message.topic, message.partition), []).append(index)
-        pending: list[tuple[Any, list[int]]] = []
-        for (topic, number), indices in by_partition.items():
+        # All are filled before the first is queued: what waits then goes in one request.
+        filled: list[tuple[TopicPartition, Any, list[int]]] = []
+        for key, indices in by_partition.items():
             batch, held = client.create_batch(), list[int]()
             for index in indices:
                 if not _put(batch, messages[index]):
-                    pending.append((await client.send_batch(batch, topic, partition=number), held))
+                    filled.append((key, batch, held))
                     batch, held = client.create_batch(), []
                     _put(batch, messages[index])
                 held.append(index)
-            pending.append((await client.send_batch(batch, topic, partition=number), held))
+            filled.append((key, batch, held))
+        pending = [
+            (await client.send_batch(batch, topic, partition=number), held)
+            for (topic, number), batch, held in filled
+        ]
         offsets = [0] * len(messages)
         for future, held in pending:
             first = (await future).offset
@@ -216,21 +220,12 @@ class KafkaBus:
         """See the port."""
         return await self._bounds(topics, "end_offsets")
 
-    async def _bounds(self, topics: Sequence[str], which: str) -> dict[TopicPartition, int]:
+    async def _bounds(
+        self, topics: Sequence[str], which: Literal["beginning_offsets", "end_offsets"]
+    ) -> dict[TopicPartition, int]:
         await self._must_exist(topics)
-        asked = [KafkaPartition(topic, n) for topic in topics for n in range(PARTITIONS)]
-        client = AIOKafkaConsumer(
-            bootstrap_servers=self._bootstrap, request_timeout_ms=REQUEST_MS, retry_backoff_ms=50
-        )
-        try:
-            async with asyncio.timeout(DEADLINE_SECONDS):
-                await client.start()
-                found: Mapping[KafkaPartition, int] = await getattr(client, which)(asked)
-        except (KafkaError, TimeoutError, OSError) as error:
-            raise translated(error) from error
-        finally:
-            await ended(client.stop(), STOP_SECONDS)
-        return {(key.topic, key.partition): offset for key, offset in found.items()}
+        asked = [(topic, number) for topic in topics for number in range(PARTITIONS)]
+        return await self._reader.bounds(which, asked)
 
     async def close(self) -> None:
         """See the port."""

@@ -1,7 +1,8 @@
 """Reads topics of Kafka outside any group: for operators, rebuilds and comparisons."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka import TopicPartition as KafkaPartition
@@ -19,6 +20,7 @@ class KafkaReader:
     def __init__(self, bootstrap: str, request_ms: int) -> None:
         self._bootstrap, self._request_ms = bootstrap, request_ms
         self._client: AIOKafkaConsumer | None = None
+        self._starting = asyncio.Lock()
         self._positions: dict[TopicPartition, int] = {}
 
     async def read(
@@ -50,18 +52,38 @@ class KafkaReader:
             self._positions[record.topic, record.partition] = record.offset + 1
         return records
 
+    async def bounds(
+        self, which: Literal["beginning_offsets", "end_offsets"], asked: Sequence[TopicPartition]
+    ) -> dict[TopicPartition, int]:
+        """The first or the next offset of partitions. Asked every few seconds under load: a client
+        made for each answer would cost more than what is watched."""
+        try:
+            async with asyncio.timeout(GRACE_SECONDS):
+                client = await self._started()
+                found = await getattr(client, which)([KafkaPartition(*key) for key in asked])
+        except (KafkaError, TimeoutError, OSError) as error:
+            await self.close()
+            raise translated(error) from error
+        return {(at.topic, at.partition): offset for at, offset in found.items()}
+
     async def _started(self) -> AIOKafkaConsumer:
-        if self._client is None:
-            self._client = AIOKafkaConsumer(
-                bootstrap_servers=self._bootstrap,
-                auto_offset_reset="none",
-                enable_auto_commit=False,
-                isolation_level="read_committed",
-                request_timeout_ms=self._request_ms,
-                retry_backoff_ms=50,
-            )
-            await self._client.start()
-        return self._client
+        async with self._starting:
+            if self._client is None:
+                client = AIOKafkaConsumer(
+                    bootstrap_servers=self._bootstrap,
+                    auto_offset_reset="none",
+                    enable_auto_commit=False,
+                    isolation_level="read_committed",
+                    request_timeout_ms=self._request_ms,
+                    retry_backoff_ms=50,
+                )
+                try:
+                    await client.start()
+                except BaseException:
+                    await ended(client.stop(), CLOSE_SECONDS)
+                    raise
+                self._client = client
+            return self._client
 
     def _place(self, client: AIOKafkaConsumer, positions: Mapping[TopicPartition, int]) -> None:
         if positions.keys() != self._positions.keys():

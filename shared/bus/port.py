@@ -8,7 +8,7 @@ stands is kept by the subscriber in its own database and wins over what the bus 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from shared.contracts.envelope import Headers
 
@@ -59,9 +59,8 @@ class OffsetOutOfRange(BusError):
         self.topic, self.partition, self.offset = topic, partition, offset
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A record to append."""
+class Message(NamedTuple):
+    """A record to append. A tuple, as relays make a hundred thousand of them a minute."""
 
     topic: str
     key: str
@@ -180,7 +179,7 @@ class Bus(Protocol):
 def check_sizes(messages: Sequence[Message]) -> None:
     """Raise RecordTooLarge if any message is over the limit, before anything is sent."""
     for message in messages:
-        letters = sum(len(name) + len(text) for name, text in message.headers) + len(message.key)
+        letters = len("".join(map("".join, message.headers))) + len(message.key)
         if 4 * letters + len(message.value) <= RECORD_BYTES_MAX:
             continue  # no letter takes more than four bytes
         size = len(message.key.encode()) + len(message.value)

@@ -3,6 +3,7 @@ on which it also listens, reads and keeps its lease."""
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import asyncpg
@@ -137,7 +138,7 @@ class PostgresBus:
             [m.topic for m in messages],
             [m.partition for m in messages],
             [m.key for m in messages],
-            [orjson.dumps([t for pair in m.headers for t in pair]).decode() for m in messages],
+            [orjson.dumps(list(chain.from_iterable(m.headers))).decode() for m in messages],
             [m.value for m in messages],
         ]
         text = "SELECT bus_append($1, $2, $3, $4, $5, $6, $7)"

@@ -1,14 +1,18 @@
 """The relay: carries the outbox to the bus. It does what `relay_machine` says and nothing else.
 
-It holds one worker connection, on which no transaction is open while the bus is called.
+It holds one worker connection, on which no transaction is open while the bus is called. While the
+bus takes a full batch the next one is read: rows behind the gate stay what they are, so an earlier
+look at them is never wrong.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import asyncpg
+import orjson
 import structlog
 
 from shared.bus import tracing
@@ -71,9 +75,12 @@ _RENEW = f"""
 UPDATE relay_lease SET expires_at = {_UNTIL} WHERE producer = $1 AND owner = $2 AND epoch = $3
 RETURNING {_TODAY}
 """
+# Nobody waits for the flush of a cursor: a server that loses it has an earlier one, from which rows
+# are sent again. An epoch is always flushed.
 _SAVE = f"""
 UPDATE relay_lease SET expires_at = {_UNTIL}, cursor_xid = $4::text::xid8, cursor_id = $5
-WHERE producer = $1 AND owner = $2 AND epoch = $3 RETURNING {_TODAY}
+WHERE producer = $1 AND owner = $2 AND epoch = $3
+RETURNING {_TODAY}, set_config('synchronous_commit', 'off', true)
 """
 _RELEASE = """
 UPDATE relay_lease SET expires_at = clock_timestamp() - interval '1 second'
@@ -82,7 +89,7 @@ WHERE producer = $1 AND owner = $2 AND epoch = $3
 # Days are literals: as a parameter the bound would lock every partition. Not `xid > a OR (xid = a
 # AND id > b)`: that one sorts. Behind xmin, since rows of open transactions may come in between.
 _READ = """
-SELECT xid::text AS at_xid, id, topic, partition, key, headers, value FROM outbox
+SELECT xid::text AS at_xid, id, topic, partition, key, json_object(headers)::text, value FROM outbox
 WHERE {days}(xid, id) > ($1::text::xid8, $2) AND xid < pg_snapshot_xmin(pg_current_snapshot())
 ORDER BY xid, id LIMIT $3
 """
@@ -100,6 +107,8 @@ class Relay:
         self._machine = RelayMachine(jitter)
         self._woken = database.signals["outbox"]
         self._stopping = False
+        self._asked: Read | None = None
+        self._ahead: tuple[Read, tuple[OutboxRow, ...]] | None = None
         self.problem: str | None = None
         self.days = ""
         """The days in which the unsent rows are, as SQL; nothing where all are looked through."""
@@ -160,7 +169,10 @@ class Relay:
         match action:
             case Wait():
                 return await self._wait(action)
-            case Append() | Fence():
+            case Append():
+                async with self._reading_ahead(raw, action):
+                    return await self._append(action)
+            case Fence():
                 return await self._append(action)
             case Read():
                 return await self._read(raw, action)
@@ -220,16 +232,39 @@ class Relay:
             await hit("relay.after_append")
         return Done()
 
-    async def _read(self, raw: asyncpg.Connection, action: Read) -> Fact:
+    @asynccontextmanager
+    async def _reading_ahead(self, raw: asyncpg.Connection, action: Append) -> AsyncIterator[None]:
+        """While a full batch is appended, read what comes after it."""
+        if self._asked is None or len(action.rows) < self._asked.limit:
+            yield
+            return
+        ahead = replace(self._asked, after=action.rows[-1].cursor)
+        reading = asyncio.create_task(self._fetched(raw, ahead))
+        try:
+            yield
+            self._ahead = (ahead, await reading)
+        finally:
+            if not reading.done():
+                reading.cancel()
+                await asyncio.wait([reading])
+            if not reading.cancelled():
+                reading.exception()  # it was raised above, or something else was
+
+    async def _fetched(self, raw: asyncpg.Connection, action: Read) -> tuple[OutboxRow, ...]:
         days = ""
         if action.since is not None:
             days = _DAYS.format(since=action.since, today=action.today)
         self.days = days
         after = (str(action.after.xid), action.after.id)
-        found = await raw.fetch(_READ.format(days=days), *after, action.limit)
+        return tuple(map(_row, await raw.fetch(_READ.format(days=days), *after, action.limit)))
+
+    async def _read(self, raw: asyncpg.Connection, action: Read) -> Fact:
+        ahead, self._ahead, self._asked = self._ahead, None, action
+        rows = ahead[1] if ahead is not None and ahead[0] == action else ()
+        if not rows:
+            rows = await self._fetched(raw, action)
         if self.problem is not None and self.problem.startswith("database"):
             self.problem = None
-        rows = tuple(_row(record) for record in found)
         if rows:
             await hit("relay.after_read")
         return Rows(rows)
@@ -251,12 +286,6 @@ def _renewed(row: Any) -> Renewed | Lost:
 
 
 def _row(record: Any) -> OutboxRow:
-    flat = record["headers"]
-    message = Message(
-        topic=record["topic"],
-        key=record["key"],
-        partition=record["partition"],
-        headers=tuple(zip(flat[::2], flat[1::2], strict=True)),
-        value=record["value"],
-    )
-    return OutboxRow(Cursor(int(record["at_xid"]), record["id"]), message)
+    xid, number, topic, partition, key, text, value = record
+    headers = tuple(orjson.loads(text).items())
+    return OutboxRow(Cursor(int(xid), number), Message(topic, key, partition, headers, value))

@@ -8,7 +8,7 @@ by their numbers. One that was paused past its lease asks for it before anything
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from shared.bus.port import Message
 
@@ -21,19 +21,17 @@ IDLE_LAST_SECONDS = 1.0
 TROUBLE_FIRST_SECONDS = 0.05
 TROUBLE_LAST_SECONDS = 1.0
 FULL_SECONDS = 3600.0
-BATCH_ROWS = 2_000
+BATCH_ROWS = 1_000
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Cursor:
+class Cursor(NamedTuple):
     """A place in the outbox: rows are in the order of (transaction id, id)."""
 
     xid: int
     id: int
 
 
-@dataclass(frozen=True, slots=True)
-class OutboxRow:
+class OutboxRow(NamedTuple):
     """A row of the outbox as it goes on the bus."""
 
     cursor: Cursor

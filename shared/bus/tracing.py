@@ -14,10 +14,12 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
 from uuid import UUID
 
 from opentelemetry import trace
 from opentelemetry.context import Context
+from prometheus_client import Histogram
 
 from shared.bus.delivery import Delivery
 from shared.bus.metrics import HANDLER_SECONDS
@@ -138,7 +140,7 @@ def batch(service: str, deliveries: Sequence[Delivery]) -> Iterator[None]:
 @contextmanager
 def handled(work: Work, delivery: Delivery) -> Iterator[None]:
     """One event in its handler; what `work` says from here on carries its trace on."""
-    with HANDLER_SECONDS.labels(work.producer, delivery.envelope.type).time():
+    with _timing(work.producer, delivery.envelope.type).time():
         if _tracer is None:
             yield
             return
@@ -160,6 +162,12 @@ def handled(work: Work, delivery: Delivery) -> Iterator[None]:
         work.context = replace(work.context, traceparent=_traceparent(span))
         with _ended(span, "applied"):
             yield
+
+
+@lru_cache(maxsize=256)
+def _timing(service: str, kind: str) -> Histogram:
+    # Only types that are heard come here: they are few.
+    return HANDLER_SECONDS.labels(service, kind)
 
 
 @contextmanager

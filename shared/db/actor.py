@@ -1,6 +1,7 @@
 """Who does something: the person, service or timer behind a change."""
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from uuid import UUID
 
 from shared.values.errors import NotFound
@@ -20,6 +21,7 @@ class Actor:
         return f"{self.kind}/{self.id}"
 
 
+@lru_cache(maxsize=1024)
 def parse_actor(text: str) -> Actor:
     """The actor that an event's `actor` attribute names."""
     kind, _, key = text.partition("/")

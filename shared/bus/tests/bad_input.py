@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -201,12 +201,12 @@ async def passed_by(
 
 def with_value(message: Message, value: bytes) -> Message:
     """The same message with other bytes."""
-    return replace(message, value=value)
+    return message._replace(value=value)
 
 
 def without(message: Message, name: str) -> Message:
     """The same message without a header."""
-    return replace(message, headers=tuple(pair for pair in message.headers if pair[0] != name))
+    return message._replace(headers=tuple(pair for pair in message.headers if pair[0] != name))
 
 
 async def count_is(road: Road, count: int) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -244,7 +243,7 @@ async def test_b45_where_bad_records_are_kept_is_itself_unavailable(
     at.company.poisons = {666}
     bad = at.said(THING, 1, 666)
     if table == "unreadable":
-        bad = replace(bad, headers=())
+        bad = bad._replace(headers=())
     near = beside(THING)
     await at.company.append(bad, at.said(near, 1, 10))
     consumer = at.consumer()

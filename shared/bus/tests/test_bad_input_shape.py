@@ -131,7 +131,7 @@ async def test_headers_that_lack_or_lie(
     good = postgres_road.said(THING, 1, 1)
     bad = without(good, name)
     if text is not None:
-        bad = replace(bad, headers=(*bad.headers, (name, text)))
+        bad = bad._replace(headers=(*bad.headers, (name, text)))
     await passes_by(postgres_road, THING, bad, good, effects=[1], unreadable=[reason])
     assert await postgres_road.unreadable() == [(reason, bad.value)]
 
@@ -139,7 +139,7 @@ async def test_headers_that_lack_or_lie(
 async def test_b15_a_header_twice(postgres_road: Road) -> None:
     """Which of two networks it would be must not depend on the reader."""
     good = postgres_road.said(THING, 1, 1)
-    bad = replace(good, headers=(*good.headers, ("ce_tenant", str(new_id()))))
+    bad = good._replace(headers=(*good.headers, ("ce_tenant", str(new_id()))))
     await passes_by(postgres_road, THING, bad, good, effects=[1], unreadable=["a header twice"])
 
 
@@ -169,7 +169,7 @@ async def test_a_key_that_is_not_the_aggregates(postgres_road: Road, name: str) 
     good, other = postgres_road.said(THING, 1, 1), beside(THING)
     reason = "key, source and subject do not belong to this topic"
     if name == "key":
-        bad = replace(good, key=str(other))
+        bad = good._replace(key=str(other))
         await passes_by(postgres_road, THING, bad, good, effects=[1], unreadable=[reason])
     else:
         bad = with_value(good, postgres_road.said(other, 1, 1).value)

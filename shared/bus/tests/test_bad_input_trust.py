@@ -1,7 +1,6 @@
 """Bad input by number, B31 to B40: whom a record is from, what its headers and its time say."""
 
 import re
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -193,7 +192,7 @@ async def test_a_time_that_is_no_moment(postgres_road: Road, time: str | None, r
     good = at.said(THING, 1, 1)
     bad = without(good, "ce_time")
     if time is not None:
-        bad = replace(bad, headers=(*bad.headers, ("ce_time", time)))
+        bad = bad._replace(headers=(*bad.headers, ("ce_time", time)))
     await passes_by(at, THING, bad, good, effects=[1], unreadable=[reason])
 
 

@@ -131,7 +131,7 @@ async def test_a_repeat_of_any_age_does_nothing(company: Company) -> None:
         await company.append(*events)
         await heard(company)
     async with running(company.consumer()):
-        await company.append(replace(events[0], value=b"another body"))
+        await company.append(events[0]._replace(value=b"another body"))
         await heard(company)
     assert await company.values(thing_id) == [1, 2, 3, 4, 5]
     assert await company.parked() == {}
@@ -287,7 +287,7 @@ async def test_what_names_no_subject_is_kept_with_its_bytes_and_passed_by(
     good = said(network_id, thing_id, 1, 1)
     wrong = [
         Message(TOPIC, good.key, good.partition, (), b"\x00\xff not an event"),
-        replace(good, key="another key"),
+        good._replace(key="another key"),
         said(network_id, thing_id, 1, 1, ce_source="/clinicbus/payments"),
         said(network_id, thing_id, 1, 1, ce_subjectseq="-1"),
         said(network_id, thing_id, 1, 1, ce_tenant="nobody"),
@@ -316,7 +316,7 @@ async def test_an_event_of_a_known_subject_that_cannot_be_read_parks_its_key(
 ) -> None:
     """Its bytes are kept, its followers wait, others flow."""
     network_id, thing_id, other = new_id(), new_id(), new_id()
-    bad = replace(said(network_id, thing_id, 1, 1, ce_type=kind), value=value)
+    bad = said(network_id, thing_id, 1, 1, ce_type=kind)._replace(value=value)
     await company.append(bad, said(network_id, thing_id, 2, 2), said(network_id, other, 1, 3))
     async with running(company.consumer()):
         await heard(company)

@@ -56,7 +56,7 @@ def test_headers_that_lie_or_lack_make_a_record_unreadable(
     """The reason says which, and repeats no value."""
     message = said(HERE, UUID(int=7), 1, 1)
     pairs = tuple((dict(message.headers) | headers).items())
-    found = delivery_of(record(replace(message, headers=pairs)), KNOWN, no_locks)
+    found = delivery_of(record(message._replace(headers=pairs)), KNOWN, no_locks)
     assert isinstance(found, Unread)
     assert reason in found.reason
     assert not any(len(text) > 3 and text in found.reason for text in headers.values())
@@ -67,7 +67,7 @@ def test_what_an_envelope_needs_it_needs(missing: str) -> None:
     """Headers that nothing here depends on may be missing; the others may not."""
     message = said(HERE, UUID(int=7), 1, 1)
     pairs = tuple(pair for pair in message.headers if pair[0] != missing)
-    found = delivery_of(record(replace(message, headers=pairs)), KNOWN, no_locks)
+    found = delivery_of(record(message._replace(headers=pairs)), KNOWN, no_locks)
     optional = {"ce_dataschema", "ce_dataclassification", "content-type"}
     assert isinstance(found, Delivery if missing in optional else Unread)
 
@@ -83,7 +83,7 @@ def test_data_about_another_subject_is_a_problem_of_the_key_in_the_headers() -> 
     """Headers and data must name the same."""
     message = said(HERE, UUID(int=7), 1, 1)
     other = ThingChanged(thing_id=UUID(int=8), value=1).model_dump_json().encode()
-    found = delivery_of(record(replace(message, value=other)), KNOWN, no_locks)
+    found = delivery_of(record(message._replace(value=other)), KNOWN, no_locks)
     assert isinstance(found, Delivery)
     assert (found.event, found.problem) == (None, "unreadable_data")
 

@@ -82,15 +82,19 @@ async def goes_through(company: Company, connect: Connect) -> None:
 
         await asyncio.gather(*(write(number) for number in range(10)))
 
+        async def ours() -> int:
+            # On a broker that other tests use as well there is more on the topic.
+            return sum(e["network_id"] == network_id for e in await company.effects())
+
         async def all_there() -> bool:
-            return len(await company.effects()) >= 200
+            return await ours() >= 200
 
         await until(all_there)
         started = asyncio.get_running_loop().time()
         await company.change(network_id, things[0], 99)
 
         async def last_there() -> bool:
-            return len(await company.effects()) >= 201
+            return await ours() >= 201
 
         await until(last_there)
         assert asyncio.get_running_loop().time() - started < 1.0

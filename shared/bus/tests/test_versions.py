@@ -113,7 +113,7 @@ def message(event: Event, seq: int, network_id: UUID = HERE) -> Message:
     """The record of an event as a producer writes it."""
     kind = said_as(type(event)).wire_type()
     found = said(network_id, event.subject_id, seq, 0, event=event, ce_type=kind)
-    return replace(found, value=value_of(event))
+    return found._replace(value=value_of(event))
 
 
 def heard(event: Event, by: type[Event]) -> Delivery:
@@ -230,7 +230,7 @@ def test_versions_about_different_subjects_are_not_said(monkeypatch: pytest.Monk
 def test_what_cannot_be_read_in_the_version_that_counts_parks_the_key(value: bytes) -> None:
     """An older one beside it does not stand in for it."""
     found = delivery_of(
-        record(replace(said(HERE, THING, 1, 1), value=value)),
+        record(said(HERE, THING, 1, 1)._replace(value=value)),
         subscriptions(Changed2, _never).known,
         _locks,
     )
@@ -249,7 +249,7 @@ def test_an_upcaster_that_fails_parks_the_key(monkeypatch: pytest.MonkeyPatch) -
 def test_no_bytes_break_the_reading_of_an_older_version(value: bytes) -> None:
     """It says that it cannot read them."""
     found = delivery_of(
-        record(replace(said(HERE, THING, 1, 1), value=value)),
+        record(said(HERE, THING, 1, 1)._replace(value=value)),
         subscriptions(Changed3, _never).known,
         _locks,
     )

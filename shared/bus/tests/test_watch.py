@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -219,7 +218,7 @@ async def behind_on(company: Company, bus: Bus) -> None:
     """A subscriber that never began is behind on each partition, and told of the oldest."""
     topic = fresh("watched")
     await bus.create_topics([topic])
-    messages = [replace(said(new_id(), new_id(), 1, n), topic=topic) for n in range(100)]
+    messages = [said(new_id(), new_id(), 1, n)._replace(topic=topic) for n in range(100)]
     assert len({message.partition for message in messages}) == 12
     await bus.append(Producer("alpha", 1), messages)
     relay, consumer = Relay(company.beta, bus), company.consumer(bus)

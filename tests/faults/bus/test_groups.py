@@ -7,7 +7,6 @@ import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 
 import pytest
 from aiokafka import AIOKafkaConsumer
@@ -290,7 +289,7 @@ async def test_f18_keys_in_random_partitions_wait_and_are_applied_in_order(pair:
     random = chance(pair.seed, f"f18/{pair.kind}")
     await many_said(pair, SHUFFLED_EVENTS)
     messages = await messages_of(pair)
-    moved = [replace(m, partition=random.randrange(PARTITIONS)) for m in messages]
+    moved = [m._replace(partition=random.randrange(PARTITIONS)) for m in messages]
     random.shuffle(moved)
     await pair.begin("beta")
     await put(pair, moved[: len(moved) // 2])
