@@ -11,18 +11,24 @@ import getpass
 import json
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import asyncpg
+import httpx
 import typer
 
 from ops import environment, layout
 from ops.errors import CannotRun
+from ops.monitor.gate import Refused, may_see
+from ops.monitor.looks import record_look
 from shared.bus import parked
+from shared.contracts.envelope import envelope_of
+from shared.contracts.permissions import Permission
 from shared.db.provision import SERVICES
 from shared.values.errors import DomainError
+from shared.web.tokens import BadToken, TokenVerifier
 
 T = TypeVar("T")
 PATIENCE_S = 15.0
@@ -53,16 +59,27 @@ def list_command(service: Of = None, data: Data = None) -> None:
 
 
 @app.command()
-def show(subject: Subject, service: In, data: Data = None) -> None:
+def show(
+    subject: Subject,
+    service: In,
+    values: Annotated[
+        bool, typer.Option(help="What they say, for the auditor whose token is CLINICBUS_TOKEN.")
+    ] = False,
+    data: Data = None,
+) -> None:
     """Show the events of a parked key, without their values, and what was done before."""
 
     async def read(
         raw: asyncpg.Connection,
-    ) -> tuple[parked.ParkedKey, list[parked.ParkedEvent], list[parked.Action]]:
+    ) -> tuple[parked.ParkedKey, list[parked.ParkedEvent], list[parked.Action], dict[int, bytes]]:
         key = await parked.find(raw, subject)
-        return key, *await parked.show(raw, key)
+        events, actions = await parked.show(raw, key)
+        said = await parked.values(raw, key) if values else {}
+        if values:
+            await seen_by_auditor(service, data, events, said)
+        return key, events, actions, said
 
-    key, events, actions = of_service(service, data, read)
+    key, events, actions, said = of_service(service, data, read)
     typer.echo(f"{key.subject} of {key.topic}: {key.kind}, {key.problem}, tried {key.tries} times")
     for event in events:
         headers = dict(event.headers)
@@ -72,6 +89,8 @@ def show(subject: Subject, service: In, data: Data = None) -> None:
             f"  at {event.partition}/{event.offset}  {event.bytes} bytes"
             f" of {', '.join(event.members) or 'what is not JSON'}"
         )
+        if event.seq in said:
+            typer.echo(f"     {said[event.seq].decode(errors='replace')!r}")
     for action in actions:
         typer.echo(
             f"  {action.asked_at:%Y-%m-%d %H:%M:%S}Z  {action.verb} by {action.who}:"
@@ -164,6 +183,40 @@ def _do(
         raise typer.Exit(1)
 
 
+async def seen_by_auditor(
+    service: str,
+    data: Path | None,
+    events: Sequence[parked.ParkedEvent],
+    said: Mapping[int, bytes],
+) -> None:
+    """Record that the holder of CLINICBUS_TOKEN sees these events. Raises Refused, CannotRun."""
+    token = os.environ.get("CLINICBUS_TOKEN")
+    if token is None:
+        raise CannotRun("Values are for auditors: put a token of yours into CLINICBUS_TOKEN.")
+    variables = environment.of_operator(layout.choose(data))
+    async with httpx.AsyncClient(timeout=5) as http:
+        verifier = TokenVerifier(variables["CLINICBUS_ISSUER"], http)
+        try:
+            principal = await verifier.verify(token)
+        except BadToken:
+            raise Refused(401, "token.refused", "The token is not accepted.") from None
+    if Permission.EVENT_VALUES_READ not in principal.permissions:
+        raise Refused(403, "role.denied", "This role may not see what events say.")
+    for event in events:
+        envelope = envelope_of(event.headers)
+        if not may_see(principal, envelope):
+            raise Refused(404, "event.unknown", "This subject is not parked in this service.")
+        url = variables[f"CLINICBUS_{service.upper()}_APP_URL"]
+        await record_look(url, principal, envelope, _read(said[event.seq]))
+
+
+def _read(value: bytes) -> Any:
+    try:
+        return json.loads(value)
+    except ValueError:
+        return None
+
+
 def chosen(service: str | None) -> tuple[str, ...]:
     """All services, or the one that was named. Raises CannotRun."""
     return SERVICES if service is None else (_known(service),)
@@ -191,7 +244,7 @@ def of_service(
 
     try:
         return asyncio.run(connected())
-    except DomainError as error:
+    except (DomainError, Refused) as error:
         raise CannotRun(error.title) from None
     except (OSError, asyncpg.PostgresError) as error:
         raise CannotRun(

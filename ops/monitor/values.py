@@ -6,23 +6,18 @@ Where it cannot be written nothing is shown.
 
 from collections.abc import Mapping
 from typing import Any
-from uuid import UUID
 
-import asyncpg
 import orjson
 
 from ops.following import described, envelope_or_none
 from ops.monitor.feed import Feed
 from ops.monitor.gate import Refused, may_see
+from ops.monitor.looks import record_look
 from shared.bus.port import BusError, OffsetOutOfRange
 from shared.contracts.catalogue import PRODUCERS, topics_said_by
-from shared.contracts.envelope import PARTITIONS, Envelope
-from shared.db.context import Context
-from shared.db.mechanism_writes import audit_row
-from shared.web.clocks import SystemClock
+from shared.contracts.envelope import PARTITIONS
 from shared.web.tokens import Principal
 
-ACTION = "read_event_value"
 NOTHING = Refused(404, "event.unknown", "There is no such event.")
 
 
@@ -54,42 +49,5 @@ async def event_with_value(
         value = orjson.loads(records[0].value)
     except orjson.JSONDecodeError:
         value = None
-    await _record(urls.get(f"CLINICBUS_{services[0].upper()}_APP_URL"), principal, event, value)
+    await record_look(urls.get(f"CLINICBUS_{services[0].upper()}_APP_URL"), principal, event, value)
     return {**described(records[0], event), "value": value}
-
-
-async def _record(url: str | None, principal: Principal, event: Envelope, value: Any) -> None:
-    now = SystemClock().now()
-    context = Context(principal.network_id, principal.actor, now, event.correlation_id, event.id)
-    detail = {"subject": event.subject, "sequence": event.subject_seq}
-    row = audit_row(context, ACTION, f"event/{event.id}", _patients(event, value), "ok", detail)
-    if url is None:
-        raise Refused(503, "audit.away", "The look cannot be recorded, so nothing is shown.")
-    try:
-        connection = await asyncpg.connect(url, timeout=5)
-        try:
-            async with connection.transaction():
-                text = "SELECT set_config('app.network', $1, true)"
-                await connection.execute(text, str(principal.network_id))
-                await connection.fetchval(row.text, *row.arguments)
-        finally:
-            await connection.close()
-    except (OSError, TimeoutError, asyncpg.PostgresError):
-        raise Refused(
-            503, "audit.away", "The look cannot be recorded, so nothing is shown."
-        ) from None
-
-
-def _patients(event: Envelope, value: Any) -> list[UUID]:
-    """Whose the event is, so that the patient's own accounting of looks has it."""
-    kind, _, key = event.subject.partition("/")
-    named = [key] if kind == "patient" else []
-    if isinstance(value, dict) and isinstance(value.get("patient_id"), str):
-        named.append(value["patient_id"])
-    found = []
-    for name in named:
-        try:
-            found.append(UUID(name))
-        except ValueError:
-            continue
-    return sorted(set(found))

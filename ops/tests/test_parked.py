@@ -9,12 +9,14 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 import asyncpg
+import httpx
 import pytest
 import typer
 from typer.testing import CliRunner, Result
 
 from ops import parked, unreadable
 from ops.errors import CannotRun
+from shared.testing.tokens import ISSUER, TestIssuer
 from shared.values.ids import new_id
 
 Run = Callable[..., Result]
@@ -41,11 +43,19 @@ def _invoked(app: typer.Typer, *words: str) -> Result:
 
 
 @pytest.fixture
-def subject(environment: dict[str, str], postgres_superuser_url: str) -> Iterator[UUID]:
+def network() -> UUID:
+    """Whose the parked key is."""
+    return new_id()
+
+
+@pytest.fixture
+def subject(
+    environment: dict[str, str], postgres_superuser_url: str, network: UUID
+) -> Iterator[UUID]:
     """A key that appointments has parked, with one event."""
     database = urlsplit(environment["CLINICBUS_APPOINTMENTS_WORKER_URL"]).path
     url = urlsplit(postgres_superuser_url)._replace(path=database).geturl()
-    key, network_id = new_id(), new_id()
+    key, network_id = new_id(), network
 
     async def plant() -> None:
         connection = await asyncpg.connect(url)
@@ -57,7 +67,7 @@ def subject(environment: dict[str, str], postgres_superuser_url: str) -> Iterato
             "INSERT INTO parked_event VALUES ($1, $2, $3, 2, 5, 41, $4, $5, $6)",
             *where,
             str(key),
-            ["ce_type", "clinicbus.patients.patient.updated.v1"],
+            _headers(network_id, key),
             b'{"changed": ["secret"]}',
         )
         await connection.close()
@@ -71,6 +81,23 @@ def subject(environment: dict[str, str], postgres_superuser_url: str) -> Iterato
     asyncio.run(plant())
     yield key
     asyncio.run(clear())
+
+
+def _headers(network_id: UUID, key: UUID) -> list[str]:
+    named = {
+        "ce_specversion": "1.0",
+        "ce_id": str(new_id()),
+        "ce_type": "clinicbus.patients.patient.updated.v1",
+        "ce_source": "/clinicbus/patients",
+        "ce_subject": f"patient/{key}",
+        "ce_partitionkey": str(key),
+        "ce_subjectseq": "2",
+        "ce_time": "2026-11-02T19:00:00Z",
+        "ce_tenant": str(network_id),
+        "ce_actor": "person/p1",
+        "ce_correlationid": str(new_id()),
+    }
+    return [text for pair in named.items() for text in pair]
 
 
 def test_what_is_parked_is_listed_and_shown_without_values(run: Run, subject: UUID) -> None:
@@ -102,6 +129,55 @@ def test_unknown_subjects_and_services_are_said(run: Run) -> None:
     assert "not parked" in str(nobody.exception)
     nowhere = run("list", "--service", "kitchen")
     assert "no service kitchen" in str(nowhere.exception)
+
+
+@pytest.fixture
+def issuer(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> TestIssuer:
+    """An issuer whose keys the command finds, in place of a running system's."""
+    found = TestIssuer()
+    made, transport = httpx.AsyncClient, httpx.MockTransport(found.answer)
+    monkeypatch.setattr(httpx, "AsyncClient", lambda **_: made(transport=transport))
+    variables = {**environment, "CLINICBUS_ISSUER": ISSUER}
+    monkeypatch.setattr("ops.environment.of_operator", lambda _: variables)
+    return found
+
+
+def test_values_are_for_auditors_of_the_network_and_the_look_is_on_record(
+    run: Run,
+    subject: UUID,
+    network: UUID,
+    issuer: TestIssuer,
+    monkeypatch: pytest.MonkeyPatch,
+    environment: dict[str, str],
+    postgres_superuser_url: str,
+) -> None:
+    """Without a token, with a wrong one, as operations or of another network: nothing is shown."""
+    words = ("show", f"patient/{subject}", "--service", "appointments", "--values")
+    refused = {
+        "": "put a token of yours",
+        "no.such.token": "not accepted",
+        issuer.token(network, "ops"): "may not see",
+        issuer.token(new_id(), "auditor"): "not parked",
+    }
+    for token, words_of_it in refused.items():
+        if token:
+            monkeypatch.setenv("CLINICBUS_TOKEN", token)
+        answer = run(*words)
+        assert words_of_it in str(answer.exception)
+        assert "secret" not in answer.output
+    monkeypatch.setenv("CLINICBUS_TOKEN", issuer.token(network, "auditor"))
+    assert "secret" in run(*words).output
+
+    async def looks() -> list[str]:
+        path = urlsplit(environment["CLINICBUS_APPOINTMENTS_WORKER_URL"]).path
+        url = urlsplit(postgres_superuser_url)._replace(path=path).geturl()
+        connection = await asyncpg.connect(url)
+        text = "SELECT action FROM audit WHERE network_id = $1"
+        found = [row[0] for row in await connection.fetch(text, network)]
+        await connection.close()
+        return found
+
+    assert asyncio.run(looks()) == ["read_event_value"]
 
 
 def test_an_edit_takes_its_value_from_a_file(

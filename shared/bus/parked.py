@@ -132,6 +132,12 @@ async def show(raw: asyncpg.Connection, key: ParkedKey) -> tuple[list[ParkedEven
     return events, actions
 
 
+async def values(raw: asyncpg.Connection, key: ParkedKey) -> dict[int, bytes]:
+    """What the events that wait say, by sequence number: for those alone who may see it."""
+    where = (key.network_id, key.topic, key.subject)
+    return {row["seq"]: row["value"] for row in await raw.fetch(_EVENTS, *where)}
+
+
 async def ask(
     raw: asyncpg.Connection,
     key: ParkedKey,
