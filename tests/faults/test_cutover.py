@@ -30,12 +30,13 @@ CLIENTS = 4
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def moving(kafka_bootstrap: str) -> AsyncIterator[Town]:
-    """A town on the Postgres bus, with a broker at hand."""
+    """A town on the Postgres bus, where a broker can be had: one of its own, as what another town
+    said on a broker would be heard here as well."""
     with (
         tempfile.TemporaryDirectory(prefix="cb-moving-") as name,
         pytest.MonkeyPatch.context() as p,
     ):
-        p.setenv("KAFKA_BOOTSTRAP_SERVERS", kafka_bootstrap)
+        p.delenv("KAFKA_BOOTSTRAP_SERVERS", raising=False)
         folder = Path(name)
         clock = SharedClock(folder / "clock")
         clock.set(NOW)

@@ -186,7 +186,11 @@ async def test_an_event_that_left_its_topic_is_missed(town: Town) -> None:
         'DELETE FROM log_record WHERE (topic_id, partition, "offset") ='
         ' (SELECT topic_id, partition, l."offset" FROM log_record l JOIN log_partition p'
         " USING (topic_id, partition) WHERE headers LIKE '%registered.v1%'"
-        ' AND l."offset" < p.next_offset - 1 LIMIT 1)'
+        ' AND l."offset" < p.next_offset - 1'
+        # One that was not sent twice in an earlier fault.
+        " AND NOT EXISTS (SELECT 1 FROM log_record k WHERE k.topic_id = l.topic_id"
+        ' AND k.partition = l.partition AND k.key = l.key AND k."offset" <> l."offset"'
+        " AND k.headers = l.headers) LIMIT 1)"
         " RETURNING row_to_json(log_record)::text AS row"
     )
     (lost,) = await by_sql(town, "bus", gone)

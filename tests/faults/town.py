@@ -193,7 +193,8 @@ class Town:
 
     def last_words(self, name: str) -> str:
         """What a process logged last."""
-        return (self.system.layout.log / f"{name}.log").read_text()[-600:]
+        log = self.system.layout.log / f"{name}.log"
+        return log.read_text()[-600:] if log.exists() else ""
 
     def pid(self, name: str) -> int:
         """The id of a process of the system."""
@@ -299,9 +300,15 @@ class Town:
         """Every process of the system runs, and says itself that nothing in it has died."""
 
         async def look() -> list[str]:
-            late = [p.name for p in self.system.state().processes if p.state != "ready"]
+            processes = self.system.state().processes
+            late = [
+                f"{p.name} is {p.state} after {p.restarts} restarts: {self.last_words(p.name)}"
+                for p in processes
+                if p.state != "ready"
+            ]
+            away = {p.name for p in processes if p.state != "ready"}
             for name, url in self.system.urls.items():
-                if name not in late:
+                if name not in away:
                     try:
                         answer = await self.http.get(f"{url}/readyz")
                     except httpx.TransportError as error:
