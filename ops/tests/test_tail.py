@@ -175,11 +175,17 @@ def tailing(
         stderr=subprocess.PIPE,
         text=True,
         env=environment,
+        # Tests that run in the background of a shell ignore Ctrl-C, and hand that down.
+        preexec_fn=_heed_ctrl_c,
     ) as process:
         try:
             yield process
         finally:
             process.kill()
+
+
+def _heed_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.fixture

@@ -222,7 +222,13 @@ class MemoryBus:
         self.log.of(topics)
         member = MemorySubscription(self.log, group, tuple(topics), on_assigned, on_revoked)
         self.log.groups.setdefault(group, []).append(member)
-        await self.log.rebalance(group)
+        try:
+            await self.log.rebalance(group)
+        except BaseException:
+            # Whoever could not join owns nothing: else it would keep its share for ever.
+            member.dead = True
+            self.log.groups[group].remove(member)
+            raise
         return member
 
     async def read(
