@@ -11,6 +11,8 @@ from ops.layout import Layout
 from shared.bus.port import Bus
 
 SUPERUSER = "postgres"
+FETCH_WAIT_MS = 50
+"""Commands look at one topic after the other: with Kafka's half second each of them took two."""
 
 
 def variables_of(data: Path | None) -> dict[str, str]:
@@ -28,7 +30,7 @@ def bus_of(variables: Mapping[str, str]) -> Bus:
 
         if "CLINICBUS_KAFKA" not in variables:
             raise CannotRun("The bus is Kafka, and CLINICBUS_KAFKA does not say where it is.")
-        return KafkaBus(variables["CLINICBUS_KAFKA"])
+        return KafkaBus(variables["CLINICBUS_KAFKA"], fetch_wait_ms=FETCH_WAIT_MS)
     from shared.bus.postgres import PostgresBus
 
     return PostgresBus(variables["CLINICBUS_BUS_OWNER_URL"])

@@ -47,12 +47,19 @@ _UNKNOWN = 3  # UNKNOWN_TOPIC_OR_PARTITION
 class KafkaBus:
     """See `shared.bus.port.Bus`. `bootstrap` is `host:port[,host:port]`."""
 
-    def __init__(self, bootstrap: str, *, replicas: int = 1, session_ms: int = SESSION_MS) -> None:
+    def __init__(
+        self,
+        bootstrap: str,
+        *,
+        replicas: int = 1,
+        session_ms: int = SESSION_MS,
+        fetch_wait_ms: int = 500,
+    ) -> None:
         self._bootstrap, self._replicas, self._session_ms = bootstrap, replicas, session_ms
         self._producer: AIOKafkaProducer | None = None
         self._known: set[str] = set()
         self._appending = asyncio.Lock()
-        self._reader = KafkaReader(bootstrap, REQUEST_MS)
+        self._reader = KafkaReader(bootstrap, REQUEST_MS, fetch_wait_ms)
         self._stopping: set[asyncio.Task[None]] = set()
 
     async def bus_id(self) -> str:

@@ -17,8 +17,12 @@ GRACE_SECONDS = 15.0
 class KafkaReader:
     """One client, started when needed, that reads wherever it is told to."""
 
-    def __init__(self, bootstrap: str, request_ms: int) -> None:
+    def __init__(self, bootstrap: str, request_ms: int, fetch_wait_ms: int) -> None:
+        """fetch_wait_ms: how long the broker holds a fetch that finds nothing. Whatever is asked
+        next on the connection waits behind it, and one that finds nothing is followed by another.
+        """
         self._bootstrap, self._request_ms = bootstrap, request_ms
+        self._fetch_wait_ms = fetch_wait_ms
         self._client: AIOKafkaConsumer | None = None
         self._starting = asyncio.Lock()
         self._positions: dict[TopicPartition, int] = {}
@@ -76,6 +80,7 @@ class KafkaReader:
                     isolation_level="read_committed",
                     request_timeout_ms=self._request_ms,
                     retry_backoff_ms=50,
+                    fetch_max_wait_ms=self._fetch_wait_ms,
                 )
                 try:
                     await client.start()
