@@ -52,8 +52,7 @@ from shared.values.clock import Clock
 
 log = structlog.get_logger(__name__)
 
-REJOIN_SECONDS = 1.0
-HALT_SECONDS = 2.0
+REJOIN_SECONDS, HALT_SECONDS = 1.0, 2.0
 IDLE_SECONDS = (0.1, 5.0)
 """A look at the bus that has waited for at least so long found nothing; for longer, it hangs."""
 REVOKE_SECONDS = 8.0
@@ -194,17 +193,19 @@ class Consumer:
     async def _assigned(self, partitions: frozenset[TopicPartition]) -> dict[TopicPartition, int]:
         if await self._bus.bus_id() != self._steps.bus_id:
             raise BusUnavailable("another bus is in its place")
+        self._machine.assigned(offsets := await self._standing(partitions))
+        return offsets
+
+    async def _standing(self, partitions: frozenset[TopicPartition]) -> dict[TopicPartition, int]:
+        """Where partitions stand: at the beginning, where it is still there, if never read."""
         offsets = await self._steps.stored(partitions)
-        missing = partitions - offsets.keys()
-        if missing:
+        if missing := partitions - offsets.keys():
             starts = await self._bus.log_starts(sorted({topic for topic, _ in missing}))
             for key in missing:
-                if starts[key] > 0:
-                    # What a new subscriber would never hear of: history is gone.
+                if starts[key] > 0:  # history is gone that it would never hear of
                     raise OffsetOutOfRange(*key, 0)
             await self._steps.store_first(dict.fromkeys(missing, 0))
             offsets = await self._steps.stored(partitions)
-        self._machine.assigned(offsets)
         return offsets
 
     async def _revoked(self, partitions: frozenset[TopicPartition]) -> None:
@@ -254,11 +255,13 @@ class Consumer:
             log.warning("consumer.fenced", service=self._database.name)
             CONSUMER_FENCED.labels(self._database.name).inc()
             return Fenced()
+        except BusError:
+            raise  # the membership ends
         except Exception as error:  # noqa: BLE001 - judged
             return await self._failed(error)
 
     async def _resync(self, subscription: Subscription) -> Fact:
-        stored = await self._steps.stored(frozenset(self._machine.positions))
+        stored = await self._standing(frozenset(self._machine.positions))
         for key, offset in stored.items():
             await subscription.seek(key, offset)
         return Stands(stored)

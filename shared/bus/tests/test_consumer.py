@@ -621,3 +621,17 @@ async def test_a_stuck_client_is_made_anew_once_and_then_the_process_ends(
         with pytest.raises(GroupBroken):
             await consumer.run()
         assert await company.values(thing_id) == []
+
+
+async def test_a_subscriber_whose_stored_offsets_are_gone_begins_anew(company: Company) -> None:
+    """As after somebody emptied the table: it hears all again, and goes on; nothing is repeated."""
+    network_id, thing_id = new_id(), new_id()
+    await company.append(*(said(network_id, thing_id, n, n) for n in range(1, 4)))
+    consumer = company.consumer()
+    async with running(consumer):
+        await heard(company)
+        await company.beta_super.execute("DELETE FROM bus_offset")
+        await company.append(said(network_id, thing_id, 4, 4))
+        await heard(company)
+        assert consumer.state()["partitions"] == 12
+    assert await company.values(thing_id) == [1, 2, 3, 4]
