@@ -118,8 +118,9 @@ async def on_request(system: "LocalSystem", say: Callable[[str], None]) -> None:
         moved = await move(system, to, say)
         answer: dict[str, Any] = {"to": to, "state": "done", "events": moved.events}
         say(f"Everything is on {to} now.")
-    except (CannotRun, OSError, ValueError, KeyError) as error:
-        answer = {"to": None, "state": "failed", "error": str(error)}
+    except Exception as error:  # noqa: BLE001 - a move that fails must not end what runs
+        why = str(error) if isinstance(error, CannotRun) else f"{type(error).__name__}: {error}"
+        answer = {"to": None, "state": "failed", "error": why}
         say(f"The move failed: {error}")
     private_files.write(path, json.dumps(answer))
 

@@ -217,7 +217,7 @@ class RelayMachine:
             return Save(self.epoch, self._batch[-1].cursor)
         if now >= self._full_at:
             self._since, self._full_at = None, now + FULL_SECONDS
-        return Read(self.cursor, self._since, self._today)
+        return Read(self.cursor, self._since, self._today, BATCH_ROWS)
 
     def heard(self, fact: Fact, now: float) -> None:
         """Take the outcome of the last action."""

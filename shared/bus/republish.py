@@ -7,7 +7,7 @@ from uuid import UUID
 
 import asyncpg
 
-from shared.bus.port import Bus, Message, Producer, StaleProducer, TopicPartition
+from shared.bus.port import Bus, BusUnavailable, Message, Producer, StaleProducer, TopicPartition
 
 RECORDS_AT_ONCE = 2_000
 ROWS_AT_ONCE = 500
@@ -15,6 +15,9 @@ READ_SECONDS = 5.0
 QUIET_READS = 3
 TAKEOVERS = 50
 TAKEOVER_SECONDS = 0.2
+ROUNDS = 4
+"""After a wipe Kafka gives the numbers of its producers anew, and a relay from before may still use
+the same one: a batch may then be refused, or taken for a repeat. So what was sent is looked for."""
 
 _LEASE = "SELECT epoch, cursor_xid::text AS xid, cursor_id AS id FROM relay_lease"
 # In the order in which the relay sent them, and only what it has sent: the rest is its own to send.
@@ -55,12 +58,28 @@ async def republish(
 
     `raw` is a worker connection to the service's database. What is sent again comes after what is
     there: a subscriber that has not applied it meets a hole first, and the hole heals. While relays
-    change hands it goes on under the new epoch. Raises BusError.
+    change hands it goes on under the new epoch. It returns when nothing is missing any more.
+    Raises BusError.
     """
+    await bus.create_topics(topics)
+    found = await _compared(raw, bus, service, topics, dry_run=dry_run)
+    if dry_run:
+        return found
+    left = found
+    for _ in range(ROUNDS):
+        if not left.missing:
+            return found
+        left = await _compared(raw, bus, service, topics, dry_run=False)
+    raise BusUnavailable(f"{service}: {left.missing} events do not stay on the bus")
+
+
+async def _compared(
+    raw: asyncpg.Connection, bus: Bus, service: str, topics: Sequence[str], *, dry_run: bool
+) -> Republished:
+    """Compare once, and send what is missing."""
     lease = await raw.fetchrow(_LEASE)
     if lease is None:
         return Republished()
-    await bus.create_topics(topics)
     there = await _ids_on(bus, topics)
     found = Republished()
     async for page in _pages(raw, lease["xid"], lease["id"]):
@@ -85,12 +104,17 @@ async def _pages(
 async def _append(
     raw: asyncpg.Connection, bus: Bus, service: str, messages: Sequence[Message]
 ) -> None:
+    refused = 0
     for _ in range(TAKEOVERS):
         lease = await raw.fetchrow(_LEASE)
         try:
             await bus.append(Producer(service, lease["epoch"]), messages)
         except StaleProducer:
             await asyncio.sleep(TAKEOVER_SECONDS)  # another relay is taking over
+        except BusUnavailable:
+            refused += 1  # the next try is by a fresh producer
+            if refused == ROUNDS:
+                raise
         else:
             return
     raise StaleProducer(f"{service}: its relays change hands all the time")

@@ -1,9 +1,11 @@
 """Start a service: `python -m shared.web.run services.appointments.app:service --port 8101`."""
 
 import argparse
+import asyncio
 import gc
 import importlib
 import os
+import socket
 import sys
 from collections.abc import Callable, Sequence
 
@@ -14,6 +16,21 @@ from shared.web.service import Service, UnsafeSettings, app_of
 from shared.web.settings import Chassis
 
 COLLECTOR = "OTEL_EXPORTER_OTLP_ENDPOINT"
+
+
+DRAIN_SECONDS = 0.3
+"""From the end of listening to the end of idle connections."""
+
+
+class Server(uvicorn.Server):
+    """Ends without cutting off who has connected a moment ago and whose request is on its way."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen no more, serve those who are connected for a moment, then end as uvicorn does."""
+        for server in self.servers:
+            server.close()
+        await asyncio.sleep(DRAIN_SECONDS)
+        await super().shutdown(sockets)
 
 
 def load(target: str) -> Service:
@@ -45,7 +62,7 @@ def main(arguments: Sequence[str]) -> int:
     except ImportError:
         sys.stderr.write(f"{COLLECTOR} is set, but the packages of the extra `otel` are missing.\n")
         return 78
-    server = uvicorn.Server(
+    server = Server(
         uvicorn.Config(
             app,
             host=given.host,

@@ -346,3 +346,29 @@ async def test_days_are_made_by_the_relay_before_anything_else(company: Company)
         seen = [(await step(relay, raw))[0] for _ in range(4)]
     assert [type(action) for action in seen] == [MakeDays, Acquire, Fence, Read]
     assert isinstance(relay._machine.decide(asyncio.get_running_loop().time()), Wait)
+
+
+async def test_full_batches_are_read_ahead_and_none_is_lost_doubled_or_out_of_order(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a batch is on its way the next is read; where the way fails it is read again."""
+    monkeypatch.setattr("shared.bus.relay_machine.BATCH_ROWS", 5)
+    network_id, things = new_id(), [new_id() for _ in range(7)]
+    for n in range(6):
+        for thing_id in things:
+            await company.change(network_id, thing_id, n)
+    relay, read = company.relay(), list[str]()
+    assert isinstance(company.bus, MemoryBus)
+    async with company.alpha.raw("worker") as raw:
+        raw.add_query_logger(lambda query: read.append(query.query))
+        failed = False
+        while len(on_bus(company)) < 42:
+            company.bus.log.down = not failed and len(on_bus(company)) == 20
+            failed = failed or company.bus.log.down
+            await step(relay, raw)
+        company.bus.log.down = False
+    assert failed
+    for thing_id in things:
+        assert sequences(company, thing_id) == [1, 2, 3, 4, 5, 6]
+    # Nine batches, the one that failed twice, each read once: ahead or not.
+    assert len([text for text in read if "FROM outbox" in text and "LIMIT" in text]) <= 12

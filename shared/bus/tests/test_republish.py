@@ -1,11 +1,11 @@
 """A bus that lost something gets it back from the outbox, and nothing takes effect twice."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
 
-from shared.bus.port import BusUnavailable, StaleProducer, TopicPartition
+from shared.bus.port import BusUnavailable, Message, Producer, StaleProducer, TopicPartition
 from shared.bus.republish import Republished, republish, reset
 from shared.bus.tests.company import TOPIC, Company, until
 from shared.bus.tests.test_consumer import heard, running
@@ -144,6 +144,39 @@ async def test_a_takeover_in_between_is_waited_for(
     assert (await again(company)).missing == 1
     company.bus.log.down = True
     with pytest.raises(BusUnavailable):
+        await again(company)
+
+
+class Unreliable(MemoryBus):
+    """A bus that refuses the first batch and takes the second, or all, for repeats: as Kafka may
+    that was wiped."""
+
+    tries: int = 0
+    forgets: bool = False
+
+    async def append(self, producer: Producer, messages: Sequence[Message]) -> list[int]:
+        """Refuse, forget, and then be a bus."""
+        self.tries += 1
+        if self.tries == 1:
+            raise BusUnavailable("OutOfOrderSequenceNumber")
+        if self.tries == 2 or self.forgets:
+            return [0] * len(messages)
+        return await super().append(producer, messages)
+
+
+async def test_what_was_sent_is_looked_for_and_sent_again(company: Company) -> None:
+    """Until nothing is missing; where it does not stay, that is said."""
+    network_id, thing_id = new_id(), new_id()
+    await company.change(network_id, thing_id, 1, 2)
+    await relayed(company, 2)
+    lose(company, slice(None))
+    assert isinstance(company.bus, MemoryBus)
+    company.bus = Unreliable(company.bus.log)
+    assert (await again(company)).missing == 2
+    assert sequences(company, thing_id) == [1, 2]
+    lose(company, slice(None))
+    company.bus.forgets = True
+    with pytest.raises(BusUnavailable, match="2 events do not stay"):
         await again(company)
 
 
