@@ -23,14 +23,15 @@ from ops.options import Options
 from ops.ports import Ports
 from shared.values.ids import new_id
 from shared.web.clocks import SharedClock
+from tests.faults.bus import lengths
 from tests.faults.town import Town
 
 NOW = datetime(2026, 12, 1, 16, 0, tzinfo=UTC)
 """Tuesday morning at both clinics. It stands still: what goes by real time are the faults."""
 SEED = int(os.environ.get("SEED") or 1)
 FULL = os.environ.get("FULL") == "1"
-LEFT = pytest.StashKey[list[str]]()
-FIGURES = pytest.StashKey[list[str]]()
+SAID = pytest.StashKey[dict[str, list[str]]]()
+"""What the end of a run says: figures, what was left out and what was shortened."""
 
 
 # ── the seed and the two lists ───────────────────────────────────────────────────────────────────
@@ -39,14 +40,20 @@ FIGURES = pytest.StashKey[list[str]]()
 def pytest_configure(config: pytest.Config) -> None:
     """Make the mark known."""
     config.addinivalue_line("markers", "full: a fault of the long list alone (FULL=1)")
+    config.addinivalue_line("markers", "first: looks so often that little should be there yet")
     config.addinivalue_line("markers", "last: leaves so many events that looks take longer")
-    config.stash[LEFT] = []
-    config.stash[FIGURES] = []
+    config.stash[SAID] = {"figures": [], "left": [], "shortened": []}
 
 
 def pytest_report_header() -> str:
     """The seed, before anything goes wrong."""
     return f"faults: SEED={SEED}, {'the long list (FULL=1)' if FULL else 'the short list'}"
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Whole systems run in one process and the rest beside it: each part has its own broker."""
+    whole = "town" in getattr(item, "fixturenames", ())
+    item.add_marker(pytest.mark.xdist_group("town" if whole else "bus"))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -55,16 +62,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if FULL:
         return
     left = [item for item in items if item.get_closest_marker("full")]
-    config.stash[LEFT] += [item.nodeid for item in left]
+    config.stash[SAID]["left"] += [item.nodeid for item in left]
+    config.stash[SAID]["shortened"] += lengths.SHORTENED
     config.hook.pytest_deselected(items=left)
     items[:] = [item for item in items if item not in left]
 
 
-def _turn(item: pytest.Item) -> tuple[bool, bool]:
-    """One bus after the other, and what comes last at the end of its bus."""
+def _turn(item: pytest.Item) -> tuple[bool, bool, bool]:
+    """One bus after the other, and what comes first or last there."""
     spec = getattr(item, "callspec", None)
     on_kafka = spec is not None and spec.params.get("bus") == "kafka"
-    return on_kafka, item.get_closest_marker("last") is not None
+    first, last = (item.get_closest_marker(name) is not None for name in ("first", "last"))
+    return on_kafka, not first, last
 
 
 @pytest.hookimpl(wrapper=True)
@@ -76,17 +85,31 @@ def pytest_runtest_makereport(item: pytest.Item) -> Any:
     return report
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where tests run in several processes, send what this one has to say."""
+    if (output := getattr(session.config, "workeroutput", None)) is not None:
+        output["faults"] = session.config.stash[SAID]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take what one of several processes has to say; what was left out is the same in all."""
+    said = node.config.stash[SAID]
+    for kind, lines in getattr(node, "workeroutput", {}).get("faults", {}).items():
+        said[kind] += [line for line in lines if line not in said[kind]]
+
+
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
     """Say what was measured, and what the short list left out."""
-    for line in config.stash[FIGURES]:
+    said = config.stash[SAID]
+    for line in said["figures"]:
         terminalreporter.line(line)
-    if left := config.stash[LEFT]:
+    if said["left"] or said["shortened"]:
         terminalreporter.section("Left to the long list: make faults FULL=1", yellow=True)
-        for name in left:
-            terminalreporter.line(name)
-        terminalreporter.line("Shorter than there: see tests/faults/README.md.")
+        for line in (*said["left"], *said["shortened"]):
+            terminalreporter.line(line)
 
 
 @pytest.fixture(scope="session")
@@ -105,7 +128,7 @@ def seed() -> int:
 def figure(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Takes a line for the end of the run: what was counted or measured."""
     name = request.node.name
-    return lambda text: request.config.stash[FIGURES].append(f"{name}: {text}")
+    return lambda text: request.config.stash[SAID]["figures"].append(f"{name}: {text}")
 
 
 @pytest.fixture

@@ -46,13 +46,14 @@ from shared.db.provision import (
 from shared.db.work import Context
 from shared.values.ids import new_id
 from tests.faults import truth
+from tests.faults.buses import ON_POSTGRES
 from tests.faults.proxy import Moment, Proxy, Way
 from tests.faults.town import Town, at_once, until, utc
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
     pytest.mark.timeout(1800),
-    pytest.mark.parametrize("bus", ["postgres"], indirect=True, scope="session"),
+    ON_POSTGRES,
 ]
 
 CLIENTS = 6
@@ -98,7 +99,9 @@ async def booked(town: Town, week: int, count: int) -> list[str]:
 # ── transactions that stay open ──────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("where", ["appointments", "documents"])
+@pytest.mark.parametrize(
+    "where", [pytest.param("appointments", marks=pytest.mark.full), "documents"]
+)
 async def test_a_long_write_holds_up_what_is_said_and_no_booking(town: Town, where: str) -> None:
     """Scenario 5, F28: in the same and in another database, until it commits."""
     await town.people()
@@ -463,12 +466,16 @@ STALL_DEADLINE_SECONDS = 40.0
 """A statement is given up after 30 s, and 5 s are waited for a connection."""
 
 
-@pytest.mark.parametrize("ways", [(Way.UP, Way.DOWN), (Way.DOWN,)], ids=["both ways", "one way"])
+@pytest.mark.parametrize(
+    "ways",
+    [pytest.param((Way.UP, Way.DOWN), marks=pytest.mark.full), (Way.DOWN,)],
+    ids=["both ways", "one way"],
+)
 async def test_a_link_that_stalls_ends_every_request_in_time_and_leaks_no_connection(
     town: Town, link: Proxy, full: bool, ways: tuple[Way, ...]
 ) -> None:
     """F20, F21: for 8 s; FULL=1: for 60 s. Nobody storms the link meanwhile."""
-    week = 12 if len(ways) == 2 else 14
+    week = 12 if len(ways) == 2 else 17
     seconds = 60.0 if full else 8.0
     bodies = await town.bookings(FIRST + timedelta(weeks=week), 12)
     connections = link.seen["connections"]

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.faults.buses import SHORT_ON_POSTGRES
 from tests.faults.town import Town, at_once, until, utc
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(240)]
@@ -68,6 +69,7 @@ WHERE backend_type = 'client backend' AND usename LIKE '%\\_%' AND pid <> pg_bac
 """
 
 
+@SHORT_ON_POSTGRES
 async def test_cut_connections_and_a_bus_that_goes_away_delay_and_lose_nothing(
     town: Town, broker_restart: Callable[[], None] | None
 ) -> None:

@@ -6,15 +6,15 @@ from uuid import UUID
 
 import pytest
 
+from tests.faults.buses import ON_POSTGRES, SHORT_ON_POSTGRES
 from tests.faults.town import LISTENERS, Town, at_once, until, utc
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(240)]
 
 CLIENTS = 6
-whichever_bus = pytest.mark.parametrize("bus", ["postgres"], indirect=True, scope="session")
-"""For faults that are none of the bus's: once is enough."""
 
 
+@SHORT_ON_POSTGRES
 async def test_what_was_acknowledged_is_kept_and_said_when_appointments_is_killed(
     town: Town,
 ) -> None:
@@ -46,7 +46,7 @@ async def test_what_was_acknowledged_is_kept_and_said_when_appointments_is_kille
     assert await town.booked_on(2) == len(bodies)
 
 
-@whichever_bus
+@ON_POSTGRES
 async def test_of_many_who_want_one_time_one_gets_it_whoever_dies(town: Town) -> None:
     (body,) = await town.bookings(utc(7, 17), 1)
     patients = await town.people()
@@ -83,7 +83,7 @@ async def test_subscribers_killed_before_and_after_their_commit_apply_each_event
     await town.visits_are_everywhere([answer.json()["id"] for answer in answers])
 
 
-@whichever_bus
+@ON_POSTGRES
 async def test_a_card_is_charged_once_when_payments_dies_after_the_call(town: Town) -> None:
     patients = await town.people()
     (clinic_id, *_) = town.facts["clinics"]
@@ -140,7 +140,7 @@ async def test_a_card_is_charged_once_when_payments_dies_after_the_call(town: To
         assert await town.rows(service, heard) == [{"cents": -2_500 * len(ids)}]
 
 
-@whichever_bus
+@ON_POSTGRES
 async def test_postgres_killed_under_load_comes_back_with_all_that_was_acknowledged(
     town: Town,
 ) -> None:

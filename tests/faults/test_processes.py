@@ -23,13 +23,12 @@ from shared.bus.port import Message, Producer, Record
 from shared.bus.postgres import PostgresBus
 from shared.db.provision import SERVICES
 from tests.faults import truth
+from tests.faults.buses import ON_POSTGRES, SHORT_ON_POSTGRES
 from tests.faults.town import Town, at_once, until, utc
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(1800)]
 
 CLIENTS = 6
-whichever_bus = pytest.mark.parametrize("bus", ["postgres"], indirect=True, scope="session")
-"""For faults that are none of the bus's: once is enough."""
 
 DYING = {
     "patients": "relay.before_cursor:exit:2",
@@ -62,6 +61,7 @@ async def on_topic_and_said(town: Town, service: str) -> tuple[int, int]:
     return sent, row["n"]
 
 
+@SHORT_ON_POSTGRES
 async def test_each_dies_at_its_worst_moment_again_and_again(
     town: Town, full: bool, impatient: None
 ) -> None:
@@ -84,7 +84,8 @@ async def test_each_dies_at_its_worst_moment_again_and_again(
     assert sent_after - sent > said_after - said
 
 
-@whichever_bus
+@pytest.mark.full
+@ON_POSTGRES
 async def test_relays_whose_clocks_are_an_hour_off_take_turns_all_the_same(town: Town) -> None:
     """Scenario 4: one clock an hour ahead, one an hour behind; leases go by the database's."""
     bodies = await town.bookings(utc(21, 17), 24)
@@ -196,7 +197,7 @@ async def pid_of(town: Town, name: str) -> int | None:
     return state.pid
 
 
-@whichever_bus
+@ON_POSTGRES
 async def test_services_restarted_one_by_one_under_load_fail_no_request(
     town: Town, full: bool
 ) -> None:
@@ -274,7 +275,7 @@ async def retried(town: Town, service: str, subject: str) -> str:
         return outcome
 
 
-@whichever_bus
+@ON_POSTGRES
 async def test_poisoned_keys_wait_with_their_followers_while_others_flow(
     town: Town, full: bool, dice: random.Random
 ) -> None:
@@ -337,6 +338,7 @@ async def test_poisoned_keys_wait_with_their_followers_while_others_flow(
     assert {row["state"]: row["n"] for row in rows} == {"booked": count - gone, "cancelled": gone}
 
 
+@SHORT_ON_POSTGRES
 async def test_every_event_that_ever_was_comes_again_and_changes_nothing(
     town: Town, full: bool
 ) -> None:

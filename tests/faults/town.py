@@ -43,6 +43,14 @@ async def until(look: Callable[[], Awaitable[Any]], good: Callable[[Any], bool],
         await asyncio.sleep(PAUSE_SECONDS)
 
 
+_AT_WORK = """
+SELECT datname, usename, application_name, state, wait_event, now() - xact_start AS open_for,
+  pg_blocking_pids(pid) AS blocked_by, pid, left(query, 80) AS query
+FROM pg_stat_activity WHERE xact_start IS NOT NULL OR state <> 'idle'
+"""
+"""Who does what in the server: for the message, where something does not come to an end."""
+
+
 @dataclass(slots=True)
 class Town:
     """The system, one network in it, and what its clients lived through."""
@@ -294,7 +302,11 @@ class Town:
             assert found.counted > 0
             return found.problems
 
-        await until(look, lambda problems: not problems, "the end of what is on its way")
+        try:
+            await until(look, lambda problems: not problems, "the end of what is on its way")
+        except AssertionError as error:
+            error.add_note("\n".join([str(row) for row in await self.rows("bus", _AT_WORK)]))
+            raise
 
     async def ready(self) -> None:
         """Every process of the system runs, and says itself that nothing in it has died."""

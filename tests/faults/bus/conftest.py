@@ -24,7 +24,6 @@ from shared.bus.tests.company import TOPIC, Company, migrate
 from shared.db.database import Database
 from shared.db.provision import provision, roles_of, service_environment, url_for
 from tests.faults.bus.broker import FaultyBroker
-from tests.faults.bus.lengths import LEFT
 from tests.faults.bus.pair import Pair
 from tests.faults.proxy import Proxy
 
@@ -32,14 +31,6 @@ SERVICES = ("alpha", "beta", "gamma")
 PASSWORDS = {role: f"test-{role}" for role in roles_of(SERVICES)}
 SUFFIX = "_faults"
 _numbers = count(1)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say which faults of the bus were shorter than they can be."""
-    if LEFT:
-        terminalreporter.section("Faults of the bus, shorter than with FULL=1", yellow=True)
-        for line in LEFT:
-            terminalreporter.line(line)
 
 
 @pytest.fixture(scope="session")

@@ -5,14 +5,14 @@ import os
 import pytest
 
 FULL = os.environ.get("FULL") == "1"
-LEFT: list[str] = []
+SHORTENED: list[str] = []
 """What this run left to FULL=1, for its last lines."""
 
 
 def lasting(what: str, short: float, full: float) -> float:
     """The length or size of a fault in this run."""
     if not FULL and short != full:
-        LEFT.append(f"{what}: {short:g} of {full:g}")
+        SHORTENED.append(f"{what}: {short:g} of {full:g}")
     return full if FULL else short
 
 

@@ -23,7 +23,7 @@ from tests.faults.bus.pair import FIRST, Pair, chance, until
 pytestmark = pytest.mark.timeout(180)
 
 on_kafka = pytest.mark.parametrize("kind", ["kafka"])
-STORM_S = lasting("15/F13 rebalance storm, s", 10, 300)
+STORM_S = lasting("15/F13 rebalance storm, s", 6, 300)
 JOIN_EVERY_S = (0.5, 2.0)
 BLOCKED_S = lasting("18 blocked loop, s", 9, 30)
 SLOW_S = lasting("F15 slow handler, s an event", 0.5, 2)
