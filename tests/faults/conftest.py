@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
+from xdist.scheduler import LoadScopeScheduling
 
 from ops import postgres
 from ops import seed as seeding
@@ -42,7 +43,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "full: a fault of the long list alone (FULL=1)")
     config.addinivalue_line("markers", "first: looks so often that little should be there yet")
     config.addinivalue_line("markers", "last: leaves so many events that looks take longer")
-    config.stash[SAID] = {"figures": [], "left": [], "shortened": []}
+    said: dict[str, list[str]] = {"figures": [], "left": [], "shortened": []}
+    config.stash[SAID] = said
 
 
 def pytest_report_header() -> str:
@@ -50,10 +52,18 @@ def pytest_report_header() -> str:
     return f"faults: SEED={SEED}, {'the long list (FULL=1)' if FULL else 'the short list'}"
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Whole systems run in one process and the rest beside it: each part has its own broker."""
-    whole = "town" in getattr(item, "fixturenames", ())
-    item.add_marker(pytest.mark.xdist_group("town" if whole else "bus"))
+class Halves(LoadScopeScheduling):  # type: ignore[misc]
+    """Whole systems run in one process, the rest in another: each half has its own broker."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        beside = ("tests/faults/bus/", "test_cutover.py", "test_proxy.py")
+        return "beside" if any(part in nodeid for part in beside) else "systems"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Halves:
+    """Two processes at the most have something to do."""
+    return Halves(config, log)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
