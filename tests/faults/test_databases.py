@@ -14,7 +14,6 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -57,7 +56,6 @@ pytestmark = [
 ]
 
 CLIENTS = 6
-FIRST = utc(1, 17) + timedelta(days=62)
 """The first day of these tests' visits: Monday, 1 February 2027."""
 
 _WRITING = """
@@ -88,9 +86,9 @@ async def gate_lag(town: Town) -> float:
     return float(found[1]) if found else 0.0
 
 
-async def booked(town: Town, week: int, count: int) -> list[str]:
-    """Book visits in a week that is this test's own; their ids."""
-    bodies = await town.bookings(FIRST + timedelta(weeks=week), count)
+async def booked(town: Town, count: int) -> list[str]:
+    """Book visits in a week of their own; their ids."""
+    bodies = await town.bookings(town.free_week(), count)
     answers = await at_once(CLIENTS, [town.book(body) for body in bodies])
     assert [answer.status_code for answer in answers] == [201] * count
     return [answer.json()["id"] for answer in answers]
@@ -108,7 +106,7 @@ async def test_a_long_write_holds_up_what_is_said_and_no_booking(town: Town, whe
     await town.ready()
     async with opened(town.system.superuser_url, where) as connection:
         await connection.execute("BEGIN; SELECT pg_current_xact_id()")
-        visits = await booked(town, SERVICES.index(where), 12)
+        visits = await booked(town, 12)
         # All are booked; none is sent, for the open one might still say something older.
         assert await unsent(town) >= len(visits)
         known = "SELECT 1 FROM known_visits WHERE appointment_id = ANY($1)"
@@ -129,7 +127,7 @@ async def test_a_client_that_falls_silent_in_a_transaction_is_cut_off(town: Town
     with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError)):
         async with pool.connection() as connection:
             await connection.execute("BEGIN; SELECT pg_current_xact_id()")
-            visits = await booked(town, 2, 6)
+            visits = await booked(town, 6)
             assert await unsent(town) >= len(visits)
             await until(lambda: _closed(connection), bool, "the end of the silent one")
             await connection.execute("COMMIT")
@@ -150,7 +148,7 @@ async def test_a_prepared_transaction_left_behind_holds_the_gate_until_it_is_end
     async with opened(town.system.superuser_url, "documents") as connection:
         await connection.execute("BEGIN; SELECT pg_current_xact_id()")
         await connection.execute("PREPARE TRANSACTION 'left'")
-    visits = await booked(town, 3, 6)
+    visits = await booked(town, 6)
     assert await unsent(town) >= len(visits)
     left = next(c for c in await truth.look(town.system, town.witness) if "bounded" in c.name)
     assert "1 sessions are left prepared" in left.problems
@@ -170,7 +168,7 @@ async def test_a_booking_that_commits_late_and_one_that_never_does_cost_no_event
     town: Town,
 ) -> None:
     """Scenario 7: one waits for 5 s before its COMMIT while others pass it, and one dies there."""
-    bodies = await town.bookings(FIRST + timedelta(weeks=14), 24)
+    bodies = await town.bookings(town.free_week(), 24)
     await town.settled()
     await town.armed("appointments", "app.before_commit:pause:2")
     ended: dict[str, float] = {}
@@ -210,7 +208,7 @@ async def test_a_server_killed_between_a_write_and_its_commit_keeps_nothing_of_i
     town: Town,
 ) -> None:
     """F5: the client asks again under its key, and there is one effect."""
-    bodies = await town.bookings(FIRST + timedelta(weeks=5), 12)
+    bodies = await town.bookings(town.free_week(), 12)
     await town.armed("appointments", "app.before_commit:pause:2")
     restarts = town.restarts("postgres")
     load = asyncio.create_task(at_once(CLIENTS, [town.book(body) for body in bodies]))
@@ -234,7 +232,7 @@ async def test_a_server_without_a_connection_to_spare_is_said_at_once_and_gets_o
 ) -> None:
     """Scenario 12: every connection of the server is taken, and the service's own are cut."""
     environment = town.system.environment_of("documents")
-    bodies = await town.bookings(FIRST + timedelta(weeks=6), 6)
+    bodies = await town.bookings(town.free_week(), 6)
     async with AsyncExitStack() as stack:
         # A superuser's, made before: three are kept for them, and the checks need theirs.
         cutting = await stack.enter_async_context(opened(town.system.superuser_url, "bus"))
@@ -248,7 +246,7 @@ async def test_a_server_without_a_connection_to_spare_is_said_at_once_and_gets_o
         assert time.monotonic() - since < 10
         alive = await town.http.get(town.system.urls["appointments"] + "/livez")
         assert alive.status_code == 200
-    await booked(town, 7, 6)
+    await booked(town, 6)
     await town.whole()
 
 
@@ -312,7 +310,7 @@ async def test_a_laptop_that_slept_for_ten_days_wakes_up_and_books(town: Town) -
     finally:
         for pid in asleep:
             town.thaw(pid)
-    visits = await booked(town, 8, 12)
+    visits = await booked(town, 12)
     await town.register(4, "Awake")
     await town.whole()
     await town.visits_are_everywhere(visits)
@@ -337,7 +335,7 @@ async def test_a_system_restored_into_a_new_cluster_goes_on_where_it_was(
     async with opened(town.system.superuser_url, "documents") as still_open:
         await still_open.execute(_BURN)
         await still_open.execute("BEGIN; SELECT pg_current_xact_id()")
-        visits = await booked(town, 18, 12)
+        visits = await booked(town, 12)
         assert await unsent(town) >= len(visits)
         asleep = [town.freeze(name) for name in town.system.urls]
         try:
@@ -421,7 +419,7 @@ async def link(town: Town, seed: int) -> AsyncIterator[Proxy]:
 
 async def test_a_commit_whose_answer_is_lost_has_one_effect(town: Town, link: Proxy) -> None:
     """F6: the connection is reset after COMMIT has arrived; the key tells what became of it."""
-    bodies = await town.bookings(FIRST + timedelta(weeks=9), 24)
+    bodies = await town.bookings(town.free_week(), 24)
     link.cut(Way.UP, b"COMMIT", Moment.REPLY_LOST, times=5)
     answers = await at_once(CLIENTS, [town.book(body) for body in bodies])
     assert link.seen["reply_lost"] == 5
@@ -438,7 +436,7 @@ async def test_bytes_that_come_one_to_seven_at_a_time_are_still_read(
 ) -> None:
     """F23."""
     link.slice(1, 7)
-    await booked(town, 10, 12)
+    await booked(town, 12)
     link.heal()
     await town.whole()
 
@@ -447,8 +445,8 @@ async def test_a_slow_link_slows_requests_and_fails_none(
     town: Town, link: Proxy, full: bool
 ) -> None:
     """F22: each answer comes 500 ms later, give or take 100; FULL=1: 60 visits instead of 4."""
-    await booked(town, 16, 12)  # to open a connection and to prepare its statements takes longer
-    bodies = await town.bookings(FIRST + timedelta(weeks=11), 60 if full else 4)
+    await booked(town, 12)  # to open a connection and to prepare its statements takes longer
+    bodies = await town.bookings(town.free_week(), 60 if full else 4)
     before = Counter(town.lived_through)
     link.slow(0.25, jitter_s=0.05)
     since = time.monotonic()
@@ -475,9 +473,8 @@ async def test_a_link_that_stalls_ends_every_request_in_time_and_leaks_no_connec
     town: Town, link: Proxy, full: bool, ways: tuple[Way, ...]
 ) -> None:
     """F20, F21: for 8 s; FULL=1: for 60 s. Nobody storms the link meanwhile."""
-    week = 12 if len(ways) == 2 else 17
     seconds = 60.0 if full else 8.0
-    bodies = await town.bookings(FIRST + timedelta(weeks=week), 12)
+    bodies = await town.bookings(town.free_week(), 12)
     connections = link.seen["connections"]
     link.stall(*ways)
     took: list[float] = []
@@ -498,7 +495,7 @@ async def test_a_link_that_stalls_ends_every_request_in_time_and_leaks_no_connec
     # Twelve requests, three tries each at the most; a storm would be hundreds.
     assert link.seen["connections"] - connections <= 3 * len(bodies)
     # The pool has all of its connections to give: as many at once as it holds, and more.
-    await booked(town, week + 1, 12)
+    await booked(town, 12)
     sessions = "SELECT count(*) AS n FROM pg_stat_activity WHERE usename = 'appointments_app'"
     assert (await town.rows("appointments", sessions))[0]["n"] <= 8
     await town.whole()
