@@ -29,7 +29,7 @@ NETWORK, CLINIC = new_id(), new_id()
 
 def record(message: Message, offset: int = 0) -> Record:
     return Record(
-        message.topic, message.partition, offset, message.key, message.headers, message.value
+        message.topic, message.partition, offset, message.key, tuple(message.headers), message.value
     )
 
 

@@ -5,10 +5,12 @@ merely rising on Kafka. Delivery is at least once and in order within a partitio
 stands is kept by the subscriber in its own database and wins over what the bus may remember.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, overload
+
+import orjson
 
 from shared.contracts.envelope import Headers
 
@@ -59,13 +61,47 @@ class OffsetOutOfRange(BusError):
         self.topic, self.partition, self.offset = topic, partition, offset
 
 
+class Packed(Sequence[tuple[str, str]]):
+    """Headers as a JSON list of names and values in turn, the form in which the outbox gives them
+    and the bus in Postgres keeps them. They are parsed by whoever looks at one; a relay does not.
+    """
+
+    __slots__ = ("flat",)
+
+    def __init__(self, flat: str) -> None:
+        self.flat = flat
+
+    def _pairs(self) -> Headers:
+        each = iter(orjson.loads(self.flat))
+        return tuple(zip(each, each, strict=True))
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(self._pairs())
+
+    def __len__(self) -> int:
+        return len(self._pairs())
+
+    @overload
+    def __getitem__(self, index: int) -> tuple[str, str]: ...
+    @overload
+    def __getitem__(self, index: slice) -> Headers: ...
+    def __getitem__(self, index: int | slice) -> tuple[str, str] | Headers:
+        return self._pairs()[index]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and self._pairs() == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(self._pairs())
+
+
 class Message(NamedTuple):
     """A record to append. A tuple, as relays make a hundred thousand of them a minute."""
 
     topic: str
     key: str
     partition: int
-    headers: Headers
+    headers: Sequence[tuple[str, str]]
     value: bytes
 
 
@@ -179,10 +215,12 @@ class Bus(Protocol):
 def check_sizes(messages: Sequence[Message]) -> None:
     """Raise RecordTooLarge if any message is over the limit, before anything is sent."""
     for message in messages:
-        letters = len("".join(map("".join, message.headers))) + len(message.key)
+        headers = message.headers
+        text = headers.flat if isinstance(headers, Packed) else "".join(map("".join, headers))
+        letters = len(text) + len(message.key)
         if 4 * letters + len(message.value) <= RECORD_BYTES_MAX:
             continue  # no letter takes more than four bytes
         size = len(message.key.encode()) + len(message.value)
-        size += sum(len(name.encode()) + len(text.encode()) for name, text in message.headers)
+        size += sum(len(name.encode()) + len(text.encode()) for name, text in headers)
         if size > RECORD_BYTES_MAX:
             raise RecordTooLarge(f"{size} bytes for {message.topic}; {RECORD_BYTES_MAX} at most")

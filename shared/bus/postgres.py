@@ -15,6 +15,7 @@ from shared.bus.port import (
     BusUnavailable,
     Message,
     OffsetOutOfRange,
+    Packed,
     Producer,
     Record,
     Revoked,
@@ -138,7 +139,7 @@ class PostgresBus:
             [m.topic for m in messages],
             [m.partition for m in messages],
             [m.key for m in messages],
-            [orjson.dumps(list(chain.from_iterable(m.headers))).decode() for m in messages],
+            [_flat(m.headers) for m in messages],
             [m.value for m in messages],
         ]
         text = "SELECT bus_append($1, $2, $3, $4, $5, $6, $7)"
@@ -215,6 +216,12 @@ class PostgresBus:
         """See the port."""
         await self._line.close()
         await self._reader.close()
+
+
+def _flat(headers: Sequence[tuple[str, str]]) -> str:
+    if isinstance(headers, Packed):
+        return headers.flat
+    return orjson.dumps(list(chain.from_iterable(headers))).decode()
 
 
 async def _topic_ids(line: Line, topics: Sequence[str]) -> dict[str, int]:

@@ -12,14 +12,13 @@ from dataclasses import replace
 from typing import Any
 
 import asyncpg
-import orjson
 import structlog
 
 from shared.bus import tracing
 from shared.bus.failures import BROKEN
 from shared.bus.jitter import jitter
 from shared.bus.metrics import RELAY_EVENTS, RELAY_TAKEOVERS
-from shared.bus.port import Bus, BusError, Message, Producer, StaleProducer
+from shared.bus.port import Bus, BusError, Message, Packed, Producer, StaleProducer
 from shared.bus.relay_machine import (
     LEASE_SECONDS,
     Acquire,
@@ -89,8 +88,8 @@ WHERE producer = $1 AND owner = $2 AND epoch = $3
 # Days are literals: as a parameter the bound would lock every partition. Not `xid > a OR (xid = a
 # AND id > b)`: that one sorts. Behind xmin, since rows of open transactions may come in between.
 _READ = """
-SELECT xid::text AS at_xid, id, topic, partition, key, json_object(headers)::text, value FROM outbox
-WHERE {days}(xid, id) > ($1::text::xid8, $2) AND xid < pg_snapshot_xmin(pg_current_snapshot())
+SELECT xid::text AS at_xid, id, topic, partition, key, array_to_json(headers)::text, value
+FROM outbox WHERE {days}(xid, id) > ($1::text::xid8, $2) AND xid < pg_snapshot_xmin(pg_current_snapshot())
 ORDER BY xid, id LIMIT $3
 """
 _DAYS = "recorded_on BETWEEN date '{since}' - 1 AND date '{today}' + 1 AND "
@@ -287,5 +286,5 @@ def _renewed(row: Any) -> Renewed | Lost:
 
 def _row(record: Any) -> OutboxRow:
     xid, number, topic, partition, key, text, value = record
-    headers = tuple(orjson.loads(text).items())
-    return OutboxRow(Cursor(int(xid), number), Message(topic, key, partition, headers, value))
+    message = Message(topic, key, partition, Packed(text), value)
+    return OutboxRow(Cursor(int(xid), number), message)

@@ -210,7 +210,9 @@ class MemoryBus:
         for m in messages:
             held = targets[m.topic, m.partition]
             offsets.append(held.end)
-            held.records.append(Record(m.topic, m.partition, held.end, m.key, m.headers, m.value))
+            held.records.append(
+                Record(m.topic, m.partition, held.end, m.key, tuple(m.headers), m.value)
+            )
         self.log.wake()
         return offsets
 

@@ -358,7 +358,7 @@ async def test_a_system_restored_into_a_new_cluster_goes_on_where_it_was(
         there.witness = known
         await there.whole()
         await there.visits_are_everywhere(visits)
-        later = await booked(there, 19, 12)
+        later = await booked(there, 12)
         await there.whole()
         await there.visits_are_everywhere(later)
     finally:

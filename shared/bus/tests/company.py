@@ -268,7 +268,7 @@ def said(
 def record(message: Message, offset: int = 0) -> Record:
     """A message as if it had been read."""
     return Record(
-        message.topic, message.partition, offset, message.key, message.headers, message.value
+        message.topic, message.partition, offset, message.key, tuple(message.headers), message.value
     )
 
 

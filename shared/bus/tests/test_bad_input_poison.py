@@ -181,7 +181,7 @@ async def test_b43_a_hog_on_kafka_is_not_even_parsed(kafka_road: Road) -> None:
     near, far = beside(THING), apart(THING)
     whole = at.said(THING, 1, 1)
     value = whole.value[:-1] + b',"x":[' + b"[]," * 300_000 + b"0]}"
-    await at.append_raw(str(THING).encode(), whole.headers, value, whole.partition)
+    await at.append_raw(str(THING).encode(), tuple(whole.headers), value, whole.partition)
     await at.company.append(at.said(near, 1, 10), at.said(far, 1, 20))
     parked = {f"thing/{THING}": ("poison", "unreadable_data", [1])}
     await passed_by(at, THING, near, far, parked=parked)

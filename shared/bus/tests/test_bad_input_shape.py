@@ -75,8 +75,8 @@ async def test_b13_empty_b14_tombstone_on_kafka(kafka_road: Road) -> None:
     whole = kafka_road.said(THING, 1, 1)
     again = kafka_road.said(THING, 2, 2)
     key = str(THING).encode()
-    await kafka_road.append_raw(key, whole.headers, None, whole.partition)
-    await kafka_road.append_raw(key, again.headers, b"", again.partition)
+    await kafka_road.append_raw(key, tuple(whole.headers), None, whole.partition)
+    await kafka_road.append_raw(key, tuple(again.headers), b"", again.partition)
     for thing_id in bare:
         await kafka_road.append_raw(str(thing_id).encode(), (), None, whole.partition)
     near, far = beside(THING), apart(THING)
@@ -95,7 +95,7 @@ async def test_b13_empty_b14_tombstone_on_kafka(kafka_road: Road) -> None:
 async def test_b23_null_key_on_kafka(kafka_road: Road) -> None:
     """It is nobody's, whatever its headers say; its headers and bytes are kept."""
     bad = kafka_road.said(THING, 1, 1)
-    await kafka_road.append_raw(None, bad.headers, bad.value, bad.partition)
+    await kafka_road.append_raw(None, tuple(bad.headers), bad.value, bad.partition)
     near, far = beside(THING), apart(THING)
     await kafka_road.company.append(kafka_road.said(near, 1, 10), kafka_road.said(far, 1, 20))
     reason = "key, source and subject do not belong to this topic"

@@ -201,7 +201,7 @@ async def test_b31_on_kafka_nothing_of_another_sender_is_heard(kafka_road: Road)
     at = kafka_road
     near, far = beside(THING), apart(THING)
     bad = at.said(THING, 1, 666, ce_source="/clinicbus/beta")
-    await at.append_raw(str(THING).encode(), bad.headers, bad.value, bad.partition)
+    await at.append_raw(str(THING).encode(), tuple(bad.headers), bad.value, bad.partition)
     await at.company.append(at.said(near, 1, 10), at.said(far, 1, 20))
     await passed_by(at, THING, near, far, unreadable=[NOT_OURS])
     assert await at.unreadable() == [(NOT_OURS, bad.value)]

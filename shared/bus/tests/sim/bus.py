@@ -77,7 +77,7 @@ class Log:
                 message.partition,
                 held.end,
                 message.key,
-                message.headers,
+                tuple(message.headers),
                 message.value,
             )
         )
