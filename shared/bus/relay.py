@@ -89,7 +89,8 @@ WHERE producer = $1 AND owner = $2 AND epoch = $3
 # AND id > b)`: that one sorts. Behind xmin, since rows of open transactions may come in between.
 _READ = """
 SELECT xid::text AS at_xid, id, topic, partition, key, array_to_json(headers)::text, value
-FROM outbox WHERE {days}(xid, id) > ($1::text::xid8, $2) AND xid < pg_snapshot_xmin(pg_current_snapshot())
+FROM outbox
+WHERE {days}(xid, id) > ($1::text::xid8, $2) AND xid < pg_snapshot_xmin(pg_current_snapshot())
 ORDER BY xid, id LIMIT $3
 """
 _DAYS = "recorded_on BETWEEN date '{since}' - 1 AND date '{today}' + 1 AND "
