@@ -354,7 +354,8 @@ async def test_a_system_restored_into_a_new_cluster_goes_on_where_it_was(
     system = LocalSystem(layout, Ports.free(), town.system.options)
     await system.start()
     try:
-        there = Town(system, town.http, town.network, town.facts, patients=[*town.patients])
+        there = Town(system, town.http, town.network, town.facts)
+        there.patients, there.weeks = [*town.patients], town.weeks
         there.witness = known
         await there.whole()
         await there.visits_are_everywhere(visits)

@@ -65,7 +65,7 @@ class Town:
     """Where a service answered 500: it may be away or busy, but never at a loss."""
     patients: list[str] = field(default_factory=list)
     witness: Witness = field(init=False)
-    _weeks: "itertools.count[int]" = field(default_factory=itertools.count)
+    weeks: "itertools.count[int]" = field(default_factory=itertools.count)
 
     def __post_init__(self) -> None:
         self.witness = Witness({self.network})
@@ -160,7 +160,7 @@ class Town:
 
     def free_week(self) -> datetime:
         """An opening time in a week in which nothing is booked yet. December is for fixed days."""
-        return utc(1, 17) + timedelta(days=62, weeks=next(self._weeks))
+        return utc(1, 17) + timedelta(days=62, weeks=next(self.weeks))
 
     async def bookings(self, day: datetime, count: int) -> list[Body]:
         """Bodies of bookings from a day on that do not get into each other's way: 60 a day."""
