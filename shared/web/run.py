@@ -5,6 +5,7 @@ import asyncio
 import gc
 import importlib
 import os
+import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
@@ -53,7 +54,7 @@ def main(arguments: Sequence[str]) -> int:
     configure(Chassis().log_level)
     service = load(given.target)
     try:
-        app = app_of(service, given.role)
+        app = app_of(service, given.role, lambda: signal.raise_signal(signal.SIGTERM))
     except UnsafeSettings as error:
         sys.stderr.write(f"This production profile does not start: {error}.\n")
         return 78

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 import httpx
@@ -102,12 +103,19 @@ class Running:
     service: Service
     role: RoleName
     database: Database
+    died: Callable[[], None]
     bus: BusProcess | None = None
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
 
-def app_of(service: Service, role: RoleName = "all") -> FastAPI:
-    """The ASGI app of a service in a role. Raises UnsafeSettings; ValueError for a bad route."""
+def app_of(
+    service: Service, role: RoleName = "all", died: Callable[[], None] = lambda: None
+) -> FastAPI:
+    """The ASGI app of a service in a role. Raises UnsafeSettings; ValueError for a bad route.
+
+    died: called when relay and consumer, timers, errands or housekeeping ended by a fault of ours.
+    None of them comes back by itself, so a process had better end, too.
+    """
     unsafe = unsafe_settings(service.chassis)
     if unsafe:
         raise UnsafeSettings("; ".join(unsafe))
@@ -121,7 +129,7 @@ def app_of(service: Service, role: RoleName = "all") -> FastAPI:
     if not worker:
         database.after_commit.append(Bell(database).ring)
     http = service.http or httpx.AsyncClient(timeout=10, follow_redirects=False)
-    running = Running(service, role, database)
+    running = Running(service, role, database, died)
 
     @asynccontextmanager
     async def lifespan(starting: FastAPI) -> AsyncIterator[None]:
@@ -231,6 +239,8 @@ async def _background(running: Running, http: httpx.AsyncClient) -> AsyncIterato
         ports = Ports(http, service.chassis, clock, service.name)
         errands = service.errands(ports)
         tasks["errands"] = asyncio.create_task(run_errands(database, errands, clock))
+    for name, task in tasks.items():
+        task.add_done_callback(partial(_mourn, running, name))
     try:
         yield
     finally:
@@ -239,3 +249,11 @@ async def _background(running: Running, http: httpx.AsyncClient) -> AsyncIterato
             task.cancel()
         await asyncio.gather(*tasks.values(), return_exceptions=True)
         await bus.close()
+
+
+def _mourn(running: Running, name: str, task: "asyncio.Task[None]") -> None:
+    """Say why a task of a worker has died. One that was told to stop is not mourned."""
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        log.critical("task.died", service=running.service.name, kind=name, exc_info=error)
+        running.died()
