@@ -1,0 +1,322 @@
+"""Every route, every role, the own network and another: who gets in, and that each check is needed.
+
+What is expected stands in `access.txt`, by hand. The second half takes one check away at a time and
+asks the same again: what then does not go wrong was no check, or no test of it.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from unittest import mock
+from uuid import UUID
+
+import httpx
+import pytest
+import pytest_asyncio
+from starlette.requests import Request
+
+from shared.contracts.permissions import Role
+from shared.values.ids import new_id
+from shared.web import adapter, transactions
+from shared.web.tokens import Principal
+from tests.journeys.clinic import Clinic
+from tests.journeys.house import House
+from tests.journeys.played import played
+from tests.journeys.walk import Operation, every_operation, send_all
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+TABLE = Path(__file__).with_name("access.txt")
+LETTERS = dict(zip("FBNPAUEOX", (r for r in Role if r is not Role.SERVICE), strict=True))
+READS_BY_POST = {"/v1/patients/search", "/v1/patients/match", "/v1/patients/lookup"}
+NOBODY = "a_role_that_nobody_knows"
+QUEUE = ("documents", "GET", "/v1/index-queue")
+"""What is filed with nobody yet: a portal may ask, and there is nothing of theirs in it."""
+WALKER = "-of-the-walk"
+CLINICS_OWN = ("clinic_id", "provider_id", "appointment_type_id", "payer_id")
+"""Ids that are of no patient."""
+Id = tuple[str, str, str]
+DONE_ALREADY = """
+appointments POST /v1/appointments
+appointments POST /v1/appointments/{appointment_id}/cancel
+appointments POST /v1/appointments/{appointment_id}/check-in
+appointments POST /v1/appointments/{appointment_id}/confirm
+appointments POST /v1/appointments/{appointment_id}/no-show
+appointments POST /v1/appointments/{appointment_id}/reschedule
+documents POST /v1/documents/{document_id}/classify
+documents POST /v1/documents/{document_id}/enter-in-error
+documents POST /v1/documents/{document_id}/index
+eligibility PATCH /v1/coverages/{coverage_id}
+eligibility POST /v1/coverages
+eligibility POST /v1/payers
+patients PATCH /v1/patients/{patient_id}
+patients POST /v1/patients
+patients POST /v1/patients/{patient_id}/consents/{consent_id}/revoke
+patients POST /v1/patients/{patient_id}/contacts/{contact_id}/end
+payments POST /v1/charges
+payments POST /v1/clinics/{clinic_id}/close-day
+payments POST /v1/drawers
+payments POST /v1/drawers/{drawer_id}/close
+payments POST /v1/fees
+payments POST /v1/payments/{payment_id}/refund
+payments POST /v1/receipts/{receipt_id}/print
+payments POST /v1/visits/{appointment_id}/no-charge
+"""
+"""What the visit that was played, or the walk itself, has done or used up: whoever may is answered
+by a rule of the service (409, 412 or 422), not by a refusal. All else that changes is done."""
+
+
+def expected() -> dict[Id, frozenset[str]]:
+    """The roles that may, by (service, method, path), as the table says."""
+    found: dict[Id, frozenset[str]] = {}
+    service = ""
+    for line in TABLE.read_text().splitlines():
+        words = line.split()
+        if len(words) == 1:
+            service = words[0]
+        elif len(words) == 3 and words[0] != "#":
+            letters, method, path = words
+            assert all(x in ("-", letter) for x, letter in zip(letters, LETTERS, strict=True)), line
+            assert (service, method, path) not in found, line
+            found[service, method, path] = frozenset(LETTERS[x] for x in letters if x != "-")
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One question: may this role do this, with a token of this network and of this patient?"""
+
+    operation: Operation
+    role: str
+    network_id: UUID
+    patient_id: str
+
+    def __str__(self) -> str:
+        return f"{self.operation} as {self.role}"
+
+    def token(self, house: House) -> str:
+        """The token of somebody in the role, and in nothing else."""
+        claims: dict[str, Any] = {"sub": self.role + WALKER}
+        if self.role == Role.EHR_CLIENT:
+            claims["scope"] = "system/*.cruds"
+        if self.role == Role.PORTAL:
+            claims["patient"] = self.patient_id
+        return house.office.issuer.token(self.network_id, self.role, **claims)
+
+
+@dataclass(slots=True)
+class Place:
+    """Two networks; ours has a visit with all that belongs to one, and a second patient."""
+
+    house: House
+    ours: Clinic
+    theirs: Clinic
+    ids: dict[str, str]
+    other_patient: str
+    operations: list[Operation]
+    table: dict[Id, frozenset[str]]
+
+    def may(self, operation: Operation) -> frozenset[str]:
+        """The roles that may."""
+        return self.table[key(operation)]
+
+    def cells(self, operation: Operation, *, may: bool, network: Clinic) -> list[Cell]:
+        """The questions about an operation to which the table says yes, or no."""
+        roles = [role.value for role in LETTERS.values()] + [NOBODY]
+        patient = self.ids["patient_id"]
+        return [
+            Cell(operation, role, network.network_id, patient)
+            for role in roles
+            if (role in self.may(operation)) == may
+        ]
+
+    async def asked(
+        self, cells: list[Cell], ids: dict[str, str] | None = None, at_once: int = 16
+    ) -> list[httpx.Response]:
+        """What is answered to each, about the things of our network."""
+        named = ids or self.ids
+        requests = [c.operation.request(named, c.token(self.house)) for c in cells]
+        return await send_all(self.house, requests, at_once)
+
+    async def let_in(self, cells: list[Cell]) -> list[str]:
+        """The answers to those who may not that are no refusal of the permission."""
+        answers = await self.asked(cells)
+        return [
+            f"{cell}: {answer.status_code}"
+            for cell, answer in zip(cells, answers, strict=True)
+            if answer.status_code != 403 or answer.json()["code"] != "permission.missing"
+        ]
+
+    async def shown(self, cells: list[Cell]) -> list[str]:
+        """The answers to strangers that are neither 404 nor an empty list."""
+        answers = await self.asked(cells)
+        return [
+            f"{cell}: {answer.status_code}"
+            for cell, answer in zip(cells, answers, strict=True)
+            if answer.status_code != 404 and not (is_list(cell.operation) and empty(answer))
+        ]
+
+
+def key(operation: Operation) -> Id:
+    """What the table calls it."""
+    return operation.service, operation.method, operation.path
+
+
+def is_read(operation: Operation) -> bool:
+    """Whether it changes nothing."""
+    return operation.method == "GET" or operation.path in READS_BY_POST
+
+
+def is_list(operation: Operation) -> bool:
+    """Whether it is of whatever fits, and not of one thing that its path names."""
+    return is_read(operation) and ("traces" in operation.path or not operation.has_path_id)
+
+
+def empty(answer: httpx.Response) -> bool:
+    """Whether a list is answered that has nothing in it, or a trace of the walk's own looks."""
+    if answer.status_code != 200:
+        return False
+    told = answer.json()
+    if "entries" in told:
+        strange = [e for e in told["entries"] if not e["actor"].endswith(WALKER)]
+        return not strange and not told["heard"]
+    return bool(told.get("items") == [])
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def place(house: House) -> AsyncIterator[Place]:
+    """The two networks."""
+    ours, theirs = await Clinic(house).open(), await Clinic(house).open()
+    ids = await played(ours)
+    other = await ours.register("Okonkwo", "Ife")
+    await house.settled(ours.network_id)
+    # All news has come: what is not known now is not on its way either, and need not be waited for.
+    with mock.patch.object(transactions, "HEAR_PAUSES", (0.01,)):
+        yield Place(house, ours, theirs, ids, other, every_operation(house), expected())
+
+
+async def test_the_table_is_about_the_routes_that_there_are(place: Place) -> None:
+    assert sorted(key(operation) for operation in place.operations) == sorted(place.table)
+
+
+async def test_who_may_not_is_refused_in_either_network(place: Place) -> None:
+    for network in (place.ours, place.theirs):
+        cells = [c for o in place.operations for c in place.cells(o, may=False, network=network)]
+        assert len(cells) > 400
+        assert await place.let_in(cells) == []
+
+
+async def test_who_may_is_shown_what_they_ask_for(place: Place) -> None:
+    reads = [operation for operation in place.operations if is_read(operation)]
+    cells = [c for o in reads for c in place.cells(o, may=True, network=place.ours)]
+    answers = await place.asked(cells)
+    wrong = [
+        f"{cell}: {answer.status_code} {answer.text[:80]}"
+        for cell, answer in zip(cells, answers, strict=True)
+        if answer.status_code not in (200, 202)
+        and (key(cell.operation), cell.role) != (QUEUE, Role.PORTAL)
+    ]
+    assert wrong == []
+
+
+async def test_another_network_is_shown_nothing_whatever_the_role(place: Place) -> None:
+    named = [o for o in place.operations if o.named(place.ids)]
+    assert len(named) > 60
+    cells = [c for o in named for c in place.cells(o, may=True, network=place.theirs)]
+    assert await place.shown(cells) == []
+
+
+def of_patients(place: Place) -> list[Operation]:
+    """What the portal may call that is not the clinic's own."""
+    found = [o for o in place.operations if Role.PORTAL in place.may(o)]
+    return [o for o in found if o.may != "clinic:read"]
+
+
+async def test_another_patient_of_the_network_is_as_little_there_as_nobody(place: Place) -> None:
+    found = of_patients(place)
+    assert len(found) > 20
+    portal = Role.PORTAL.value
+    cells = [Cell(o, portal, place.ours.network_id, place.other_patient) for o in found]
+    seen = await place.asked(cells)
+    assert [
+        f"{c}: {a.text}" for c, a in zip(cells, seen, strict=True) if a.status_code != 404
+    ] == []
+    # Nor does the answer tell that there is such a thing: it is that for an id of nothing.
+    nothing = {name: str(new_id()) for name in place.ids} | {n: place.ids[n] for n in CLINICS_OWN}
+    unknown = await place.asked(cells, nothing)
+    assert [a.text for a in seen] == [a.text for a in unknown]
+
+
+async def test_a_patient_acts_for_whom_their_token_names(place: Place) -> None:
+    issuer, ours = place.house.office.issuer, place.ours.network_id
+    names = {"patient": place.other_patient, "acts_for": [place.ids["patient_id"]]}
+    token = issuer.token(ours, "portal", **names)
+    reads = [o for o in of_patients(place) if is_read(o) and key(o) != QUEUE]
+    answers = await send_all(place.house, [o.request(place.ids, token) for o in reads])
+    assert {answer.status_code for answer in answers} <= {200, 202}
+    # A list that names nobody is of those alone, too: here it is of a clinic and a day.
+    listed = await place.house.office.desk("appointments", ours, "portal", **names).get(
+        "/v1/appointments", clinic_id=place.ids["clinic_id"], day="2026-11-05"
+    )
+    assert {item["patient_id"] for item in listed.json()["items"]} == {place.ids["patient_id"]}
+
+
+async def test_a_portal_token_that_names_no_patient_may_nothing(place: Place) -> None:
+    token = place.house.office.issuer.token(place.ours.network_id, "portal")
+    found = [o for o in place.operations if Role.PORTAL in place.may(o)]
+    answers = await send_all(place.house, [o.request(place.ids, token) for o in found])
+    assert {answer.status_code for answer in answers} == {403}
+
+
+async def test_without_the_check_of_its_permission_each_route_lets_somebody_in(
+    place: Place,
+) -> None:
+    for operation in place.operations:
+        cells = place.cells(operation, may=False, network=place.ours)
+        assert await place.let_in(cells) == []
+        with mock.patch.object(adapter, "require_permission"):
+            assert await place.let_in(cells) != [], str(operation)
+
+
+async def test_without_the_check_of_the_network_each_route_shows_something(place: Place) -> None:
+    ours, true_principal = place.ours.network_id, adapter.Adapter.principal
+
+    async def of_ours(self: adapter.Adapter, request: Request) -> Principal:
+        return replace(await true_principal(self, request), network_id=ours)
+
+    for operation in (o for o in place.operations if o.named(place.ids)):
+        cells = place.cells(operation, may=True, network=place.theirs)
+        assert await place.shown(cells) == []
+        with mock.patch.object(adapter.Adapter, "principal", of_ours):
+            assert await place.shown(cells) != [], str(operation)
+
+
+async def test_without_the_check_of_the_patient_each_route_shows_another(place: Place) -> None:
+    true_principal = adapter.Adapter.principal
+
+    async def unbound(self: adapter.Adapter, request: Request) -> Principal:
+        found = await true_principal(self, request)
+        return replace(found, actor=replace(found.actor, patient_ids=None))
+
+    for operation in of_patients(place):
+        cell = Cell(operation, Role.PORTAL.value, place.ours.network_id, place.other_patient)
+        assert [a.status_code for a in await place.asked([cell])] == [404], str(operation)
+        with mock.patch.object(adapter.Adapter, "principal", unbound):
+            assert [a.status_code for a in await place.asked([cell])] != [404], str(operation)
+
+
+async def test_who_may_is_not_refused_what_they_change(place: Place) -> None:
+    """The last test: it changes what it finds."""
+    writes = [operation for operation in place.operations if not is_read(operation)]
+    done: set[Id] = set()
+    refused: list[str] = []
+    for operation in writes:
+        cells = place.cells(operation, may=True, network=place.ours)
+        for cell, answer in zip(cells, await place.asked(cells, at_once=1), strict=True):
+            if answer.status_code < 300:
+                done.add(key(operation))
+            if answer.status_code in (401, 403, 404) or answer.status_code >= 500:
+                refused.append(f"{cell}: {answer.status_code} {answer.text[:120]}")
+    assert refused == []
+    assert {str(o) for o in writes if key(o) not in done} == set(DONE_ALREADY.split("\n")) - {""}
