@@ -269,6 +269,67 @@ async def test_a_portal_token_that_names_no_patient_may_nothing(place: Place) ->
     assert {answer.status_code for answer in answers} == {403}
 
 
+async def allowed(place: Place, token: str) -> set[Id]:
+    """The operations that a token is not refused for want of a permission, without changing much:
+    each is asked about ids of nothing."""
+    nothing = {name: str(new_id()) for name in place.ids}
+    answers = await send_all(place.house, [o.request(nothing, token) for o in place.operations])
+    assert {a.status_code for a in answers} <= {200, 201, 202, 400, 403, 404, 409, 412, 422}
+    return {key(o) for o, a in zip(place.operations, answers, strict=True) if a.status_code != 403}
+
+
+@pytest.mark.parametrize(
+    "scope",
+    [
+        "",
+        "openid fhirUser offline_access",
+        "everything system/Everything.cruds",
+        "system/Patient.read system/*.* system/*.sr system/Patient. system/Patient",
+        "system/Patient.rs?birthdate=1984-02-28",
+        "patient/*.cruds user/*.cruds",
+    ],
+    ids=["none", "of-openid", "unknown", "of-another-shape", "with-a-query", "of-another-view"],
+)
+async def test_a_machine_may_nothing_by_a_scope_that_is_dropped(place: Place, scope: str) -> None:
+    token = place.house.office.issuer.token(place.ours.network_id, "ehr_client", scope=scope)
+    assert await allowed(place, token) == set()
+
+
+async def test_a_machine_may_what_its_scopes_name_and_no_more(place: Place) -> None:
+    issuer = place.house.office.issuer
+    scope = "system/Patient.r system/Patient.s system/Nothing.cruds"
+    token = issuer.token(place.ours.network_id, "ehr_client", scope=scope)
+    reads = {
+        *(("patients", "POST", f"/v1/patients/{verb}") for verb in ("search", "match", "lookup")),
+        *(k for k in place.table if k[:2] == ("patients", "GET") and "traces" not in k[2]),
+    }
+    assert await allowed(place, token) == reads
+
+
+async def test_scopes_that_read_may_not_write_whoever_has_them(place: Place) -> None:
+    ours, issuer = place.ours.network_id, place.house.office.issuer
+    for role, scope in (
+        (Role.PORTAL, "patient/*.rs"),
+        (Role.EHR_CLIENT, "system/*.rs"),
+        (Role.FRONT_DESK, "openid user/*.rs"),
+    ):
+        token = issuer.token(ours, role.value, scope=scope, patient=place.other_patient)
+        found = await allowed(place, token)
+        reads = {key(o) for o in place.operations if is_read(o)}
+        assert found, role
+        assert found <= reads, role
+
+
+async def test_a_token_without_one_network_is_let_in_nowhere(place: Place) -> None:
+    ours, issuer = place.ours.network_id, place.house.office.issuer
+    for network in (None, "", [str(ours)], {"id": str(ours)}, 1):
+        token = issuer.token(ours, "ehr_client", scope="system/*.rs", network=network)
+        answers = await send_all(
+            place.house, [o.request(place.ids, token) for o in place.operations]
+        )
+        assert {answer.status_code for answer in answers} == {401}, network
+
+
 async def test_without_the_check_of_its_permission_each_route_lets_somebody_in(
     place: Place,
 ) -> None:
