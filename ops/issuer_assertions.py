@@ -12,7 +12,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeySet, RSAKey
 
 from ops import private_files
-from shared.contracts.permissions import Scope, scope_of
+from shared.contracts.permissions import Scope, covered, scope_of
 from shared.values.clock import Clock
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -118,8 +118,6 @@ def granted_scopes(asked: str, registered: list[str]) -> str:
     held = [scope for text in registered if (scope := scope_of(text)) is not None]
 
     def may(wanted: Scope | None) -> bool:
-        return wanted is not None and any(
-            scope.covers(wanted.level, wanted.resource, wanted.letters) for scope in held
-        )
+        return wanted is not None and covered(held, wanted)
 
     return " ".join(text for text in dict.fromkeys(asked.split()) if may(scope_of(text)))

@@ -235,11 +235,6 @@ class Scope:
     resource: str
     letters: str
 
-    def covers(self, level: str, resource: str, letters: str) -> bool:
-        """Whether this is granted by it."""
-        kind = self.resource in ("*", resource)
-        return self.level == level and kind and set(letters) <= set(self.letters)
-
 
 def scope_of(text: str) -> Scope | None:
     """The scope of a text; None for one that is not known, which is dropped.
@@ -279,9 +274,18 @@ def permissions_of(
 
 def _named(held: Iterable[Scope], level: str) -> frozenset[Permission]:
     """The permissions that scopes of a level name, each with all that it needs."""
-    scopes = list(held)
     return frozenset(
         permission
         for permission, needs in NEEDS.items()
-        if all(any(scope.covers(level, *need) for scope in scopes) for need in needs)
+        if all(covered(held, Scope(level, *need)) for need in needs)
     )
+
+
+def covered(held: Iterable[Scope], wanted: Scope) -> bool:
+    """Whether scopes together name all that one does."""
+    fitting = [
+        scope.letters
+        for scope in held
+        if scope.level == wanted.level and scope.resource in ("*", wanted.resource)
+    ]
+    return set(wanted.letters) <= set("".join(fitting))
