@@ -25,7 +25,8 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from ops.errors import CannotRun
-from ops.issuer_clients import Clients, Refused, admin_secret, read_body, same
+from ops.issuer_assertions import ALGORITHMS, Assertions, granted_scopes
+from ops.issuer_clients import Client, Clients, Refused, admin_secret, read_body, same
 from ops.tokens import PERSON_LIFETIME, SERVICE_LIFETIME, Minter
 from shared.contracts.permissions import Role
 
@@ -35,9 +36,12 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 class Issuer:
     """The routes, over one minter and one list of clients."""
 
-    def __init__(self, minter: Minter, clients: Clients, admin: str) -> None:
+    def __init__(
+        self, minter: Minter, clients: Clients, assertions: Assertions, admin: str
+    ) -> None:
         self._minter = minter
         self._clients = clients
+        self._assertions = assertions
         self._admin = admin
 
     async def jwks(self, _: Request) -> JSONResponse:
@@ -56,7 +60,9 @@ class Issuer:
                 "token_endpoint_auth_methods_supported": [
                     "client_secret_post",
                     "client_secret_basic",
+                    "private_key_jwt",
                 ],
+                "token_endpoint_auth_signing_alg_values_supported": ALGORITHMS,
                 "id_token_signing_alg_values_supported": ["ES256"],
             }
         )
@@ -66,15 +72,16 @@ class Issuer:
         return JSONResponse({"status": "ready"})
 
     async def token(self, request: Request) -> JSONResponse:
-        """A token for the client that proves its secret.
+        """A token for the client that proves its secret or its key.
 
         A service names the network it works in and may name whom it acts for (`act`), why
-        (`purpose`) and the event that caused it (`event`). A machine gets its own network alone.
+        (`purpose`) and the event that caused it (`event`). A machine gets its own network alone,
+        and an EHR those of the scopes it asks for that it is registered with.
         """
         given = await read_body(request)
         if given.get("grant_type") != "client_credentials":
             raise Refused(400, "unsupported_grant_type", "Only client_credentials is offered.")
-        client = self._clients.proven(given, request.headers.get("authorization"))
+        client = self._proven(given, request.headers.get("authorization"))
         more: dict[str, Any] = {
             name: given[name] for name in ("purpose", "event") if isinstance(given.get(name), str)
         }
@@ -83,15 +90,26 @@ class Issuer:
             if act := given.get("act"):
                 more["act"] = act if isinstance(act, dict) else {"sub": str(act)}
         else:
-            network = UUID(client.network)
+            network = _uuid({"network": client.network}, "network")
             more = {}
+        if client.jwks is not None:
+            more["scope"] = granted_scopes(str(given.get("scope", "")), client.scopes)
+            if not more["scope"]:
+                raise Refused(400, "invalid_scope", "None of these scopes can be granted.")
         if client.clinics is not None:
             more["clinics"] = client.clinics
         token = self._minter.client(client.client_id, client.roles, network, more)
-        return _granted(token, int(SERVICE_LIFETIME.total_seconds()))
+        return _granted(token, int(SERVICE_LIFETIME.total_seconds()), more.get("scope"))
+
+    def _proven(self, given: dict[str, Any], authorization: str | None) -> Client:
+        if "client_assertion" not in given:
+            return self._clients.proven(given, authorization)
+        if authorization is not None:
+            raise Refused(400, "invalid_request", "Prove it in one way (RFC 6749, section 2.3).")
+        return self._clients.asserted(given, self._assertions)
 
     async def dev_token(self, request: Request) -> JSONResponse:
-        """A token for a person: {role, network, clinics?, person?, patient?}."""
+        """A token for a person: {role, network, clinics?, person?, patient?, acts_for?}."""
         self._require_admin(request)
         given = await read_body(request)
         clinics = given.get("clinics")
@@ -102,15 +120,21 @@ class Issuer:
                 clinics=None if clinics is None else [UUID(str(clinic)) for clinic in clinics],
                 person=_uuid(given, "person") if "person" in given else None,
                 patient=_uuid(given, "patient") if "patient" in given else None,
+                acts_for=[UUID(str(other)) for other in given.get("acts_for", ())],
             )
         except CannotRun as error:
             raise Refused(400, "invalid_request", str(error)) from error
         except (TypeError, ValueError) as error:
-            raise Refused(400, "invalid_request", "clinics is a list of UUIDs.") from error
+            raise Refused(
+                400, "invalid_request", "clinics and acts_for are lists of UUIDs."
+            ) from error
         return _granted(token, int(PERSON_LIFETIME.total_seconds()))
 
     async def dev_clients(self, request: Request) -> JSONResponse:
-        """A new machine client: {client_id, network, roles, clinics?}; its secret, once."""
+        """A new machine client: {client_id, network, roles, clinics?}; its secret, once.
+
+        An EHR ({roles: ["ehr_client"], jwks, scopes}) gets no secret: it signs with its own key.
+        """
         self._require_admin(request)
         given = await read_body(request)
         return JSONResponse(self._clients.add(given), 201, headers={"Cache-Control": "no-store"})
@@ -134,8 +158,10 @@ async def _refused(_: Request, error: Exception) -> JSONResponse:
     return JSONResponse(body, error.status, headers={"Cache-Control": "no-store", **headers})
 
 
-def _granted(token: str, seconds: int) -> JSONResponse:
+def _granted(token: str, seconds: int, scope: str | None = None) -> JSONResponse:
     body = {"access_token": token, "token_type": "Bearer", "expires_in": seconds}
+    if scope is not None:
+        body["scope"] = scope
     return JSONResponse(body, headers={"Cache-Control": "no-store"})
 
 
@@ -148,7 +174,9 @@ def _uuid(given: dict[str, Any], name: str) -> UUID:
 
 def app_of(folder: Path, issuer: str) -> Starlette:
     """The issuer's application; `folder` keeps its keys, its clients and the admin's secret."""
-    routes = Issuer(Minter.of(folder, issuer), Clients(folder), admin_secret(folder))
+    minter = Minter.of(folder, issuer)
+    assertions = Assertions(folder, f"{issuer}/token", minter.clock)
+    routes = Issuer(minter, Clients(folder), assertions, admin_secret(folder))
     return Starlette(
         routes=[
             Route("/.well-known/jwks.json", routes.jwks),

@@ -1,4 +1,7 @@
-"""Who may ask the local issuer for tokens with a secret: services of ours, and machines."""
+"""Who may ask the local issuer for tokens: services of ours, and machines.
+
+A service has a secret; so has a machine that works as a person does. An EHR has keys and scopes.
+"""
 
 import base64
 import binascii
@@ -6,17 +9,28 @@ import hmac
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote_plus
 from uuid import UUID
 
+import structlog
 from starlette.requests import Request
 
 from ops import private_files
+from ops.issuer_assertions import (
+    ASSERTION_TYPE,
+    Assertions,
+    BadAssertion,
+    known_scopes,
+    named_client,
+    public_keys,
+)
 from shared.contracts.permissions import Role
+
+log = structlog.get_logger(__name__)
 
 BODY_BYTES_MAX = 16 * 1024
 CLIENTS_FILE = "clients.json"
@@ -38,6 +52,8 @@ class Client:
     """A program with a secret. Only the secret's hash is kept; it is random, so SHA-256 is enough.
 
     network: the one it is bound to; empty for a service of ours, which names one each time.
+    jwks: public keys instead of a secret, of one that proves itself by assertions; then `scopes`
+    are those that it may ask for.
     """
 
     client_id: str
@@ -45,6 +61,8 @@ class Client:
     roles: list[str]
     network: str = ""
     clinics: list[str] | None = None
+    jwks: dict[str, Any] | None = None
+    scopes: list[str] = field(default_factory=list)
 
 
 class Clients:
@@ -67,8 +85,28 @@ class Clients:
             raise Refused(401, "invalid_client", "The client or its secret is not known.")
         return client
 
+    def asserted(self, given: Mapping[str, Any], assertions: Assertions) -> Client:
+        """The client that an assertion proves (`private_key_jwt`). Raises Refused."""
+        try:
+            return self._asserted(str(given["client_assertion"]), given, assertions)
+        except BadAssertion as error:
+            log.warning("assertion.refused", reason=str(error))
+            raise Refused(401, "invalid_client", "The assertion is not accepted.") from None
+
+    def _asserted(self, text: str, given: Mapping[str, Any], assertions: Assertions) -> Client:
+        name = named_client(text)
+        client = self._known.get(name)
+        if given.get("client_assertion_type") != ASSERTION_TYPE:
+            raise BadAssertion("type")
+        if str(given.get("client_id", name)) != name or "client_secret" in given:
+            raise BadAssertion("two_proofs")
+        if client is None or client.jwks is None:
+            raise BadAssertion("unknown")
+        assertions.take(text, name, client.jwks)
+        return client
+
     def add(self, given: Mapping[str, Any]) -> dict[str, str]:
-        """Add or replace a machine client; answers its id and its secret."""
+        """Add or replace a machine client; answers its id, and its secret where it has one."""
         roles = given.get("roles")
         allowed = {role.value for role in Role} - {Role.SERVICE, Role.PORTAL}
         if not isinstance(roles, list) or not roles or not set(map(str, roles)) <= allowed:
@@ -82,10 +120,31 @@ class Clients:
             raise Refused(400, "invalid_request", "client_id and network are needed.") from error
         if Role.SERVICE in getattr(self._known.get(client_id), "roles", ()):
             raise Refused(400, "invalid_request", "That name is a service's.")
+        if Role.EHR_CLIENT in roles:
+            return self._add_keyed(client_id, given, network, clinics)
         secret = secrets.token_urlsafe(32)
         self._known[client_id] = Client(client_id, _hash(secret), roles, network, clinics)
         write_clients(self._path.parent, list(self._known.values()))
         return {"client_id": client_id, "client_secret": secret}
+
+    def _add_keyed(
+        self, client_id: str, given: Mapping[str, Any], network: str, clinics: list[str] | None
+    ) -> dict[str, str]:
+        """An EHR has no role beside its own, and neither scopes of people nor a secret."""
+        if given["roles"] != [Role.EHR_CLIENT.value]:
+            raise Refused(400, "invalid_request", "An EHR client has no other role.")
+        try:
+            jwks, scopes = public_keys(given.get("jwks")), known_scopes(given.get("scopes"))
+        except ValueError as error:
+            raise Refused(
+                400, "invalid_request",
+                "jwks are public keys, each with a kid, scopes a list such as system/Patient.rs.",
+            ) from error  # fmt: skip
+        self._known[client_id] = Client(
+            client_id, "", [Role.EHR_CLIENT.value], network, clinics, jwks, scopes
+        )
+        write_clients(self._path.parent, list(self._known.values()))
+        return {"client_id": client_id}
 
 
 def set_services(folder: Path, secrets_of: Mapping[str, str]) -> None:

@@ -4,7 +4,7 @@
     minter.person("front_desk", network)         # what `clinicbus token front_desk` prints
 
 The claims are those that `shared.web.tokens` reads: iss, aud, sub, jti, iat, exp, network, clinics
-(absent: all of the network), roles, and `patient` for the portal.
+(absent: all of the network), roles, `scope` for an EHR, `patient` and `acts_for` for the portal.
 """
 
 import json
@@ -54,12 +54,14 @@ class Minter:
         clinics: Sequence[UUID] | None = None,
         person: UUID | None = None,
         patient: UUID | None = None,
+        acts_for: Sequence[UUID] = (),
         lifetime: timedelta = PERSON_LIFETIME,
     ) -> str:
         """A token for a person in one role.
 
         person: who it is; without it the same made-up person for each network and role.
         patient: whose portal it is; needed for the role `portal` and refused for any other.
+        acts_for: other patients whom the one of the portal may act for, such as a child.
         Raises CannotRun when the role is unknown or the patient is missing.
         """
         if role not in PERSON_ROLES:
@@ -75,6 +77,7 @@ class Minter:
             claims["clinics"] = [str(clinic) for clinic in clinics]
         if patient is not None:
             claims["patient"] = str(patient)
+            claims["acts_for"] = [str(other) for other in acts_for]
         return self.sign(claims, lifetime)
 
     def client(

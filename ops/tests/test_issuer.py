@@ -64,6 +64,21 @@ async def test_a_portal_token_is_the_patients(client: httpx.AsyncClient, folder:
         client, Minter.of(folder, ISSUER).person("portal", NETWORK, patient=PATIENT)
     )
     assert (found.actor.kind, found.patient_id) == ("patient", PATIENT)
+    assert found.actor.patient_ids == frozenset({PATIENT})
+
+
+async def test_a_portal_token_names_whom_else_the_patient_may_act_for(
+    client: httpx.AsyncClient, folder: Path
+) -> None:
+    child = new_id()
+    asked = {"role": "portal", "network": str(NETWORK), "patient": str(PATIENT)}
+    made = await client.post(
+        "/dev/token", json={**asked, "acts_for": [str(child)]}, headers=admin(folder)
+    )
+    found = await verified(client, made.json()["access_token"])
+    assert found.actor.patient_ids == frozenset({PATIENT, child})
+    bad = await client.post("/dev/token", json={**asked, "acts_for": "x"}, headers=admin(folder))
+    assert bad.status_code == 400
 
 
 @pytest.mark.parametrize(
@@ -170,7 +185,7 @@ async def test_a_machine_gets_its_own_network_alone(
 ) -> None:
     made = await client.post(
         "/dev/clients",
-        json={"client_id": "ehr", "network": str(NETWORK), "roles": ["ehr_client"]},
+        json={"client_id": "screen", "network": str(NETWORK), "roles": ["ops"]},
         headers=admin(folder),
     )
     assert made.status_code == 201
@@ -178,7 +193,7 @@ async def test_a_machine_gets_its_own_network_alone(
     answer = await client.post("/token", data=asked)
     found = await verified(client, answer.json()["access_token"])
     assert found.network_id == NETWORK
-    assert found.actor.roles == ("ehr_client",)
+    assert found.actor.roles == ("ops",)
     assert made.json()["client_secret"] not in (folder / "clients.json").read_text()
 
 

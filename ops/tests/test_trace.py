@@ -110,7 +110,7 @@ async def test_a_real_service_tells_of_a_visit(
     visit_id = UUID(answer.json()["id"])
     refused = await at.admin.post(f"/v1/appointments/{visit_id}/confirm")
     assert refused.status_code == 403
-    token = clinic_office.issuer.token(network_id, "ops")
+    token = clinic_office.issuer.token(network_id, "auditor")
     here = {"appointments": at.desk.url}
     found, away = await traces(clinic_office.http, here, token, visit_id)
     assert away == []
@@ -120,6 +120,10 @@ async def test_a_real_service_tells_of_a_visit(
         ("audit", "confirm_appointment", None, "denied", "person/test-person"),
     ]
     assert len(lines(found)) == 2
+    # Who looked at what is for the auditor; operations see what was said.
+    ops = clinic_office.issuer.token(network_id, "ops")
+    seen, _ = await traces(clinic_office.http, here, ops, visit_id)
+    assert seen == found[:1]
     desk = clinic_office.issuer.token(network_id, "front_desk")
     assert (await traces(clinic_office.http, here, desk, visit_id))[1] == [
         "appointments (HTTPStatusError)"

@@ -1,7 +1,9 @@
 """Who does something: the person, service or timer behind a change."""
 
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 from uuid import UUID
 
 from shared.values.errors import NotFound
@@ -9,12 +11,17 @@ from shared.values.errors import NotFound
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Kind is `person`, `patient`, `service` or `timer`; roles are the token's, for the audit."""
+    """Kind is `person`, `patient`, `service` or `timer`; roles are the token's, for the audit.
+
+    clinic_ids: the clinics that the token is bound to. patient_ids: a patient who uses the portal,
+    and those they may act for. None: all of the network.
+    """
 
     kind: str
     id: str
     roles: tuple[str, ...] = field(default=())
     clinic_ids: frozenset[UUID] | None = None
+    patient_ids: frozenset[UUID] | None = None
     on_behalf_of: str | None = None
 
     def __str__(self) -> str:
@@ -32,3 +39,23 @@ def require_clinic(actor: Actor, clinic_id: UUID) -> None:
     """Raise NotFound where the actor's token is bound to other clinics of the network."""
     if actor.clinic_ids is not None and clinic_id not in actor.clinic_ids:
         raise NotFound
+
+
+def require_patients(actor: Actor, patient_ids: Iterable[UUID]) -> None:
+    """Raise NotFound where the actor is bound to patients and one of these is another."""
+    if actor.patient_ids is not None and not actor.patient_ids.issuperset(patient_ids):
+        raise NotFound
+
+
+def own_rows(
+    actor: Actor, columns: Set[str], where: str, arguments: tuple[Any, ...]
+) -> tuple[str, tuple[Any, ...]]:
+    """The condition and arguments of a select, for an actor who is bound to patients.
+
+    Where a table says whose a row is, they are given no row of another patient, nor of none: to
+    them it is not there, and what asks for it answers as for an id of nothing.
+    """
+    if actor.patient_ids is None or "patient_id" not in columns:
+        return where, arguments
+    mine = f"patient_id = ANY(${len(arguments) + 2}) AND {where}"
+    return mine, (*arguments, list(actor.patient_ids))

@@ -19,7 +19,7 @@ from sqlmodel import SQLModel
 
 from shared.contracts.envelope import Envelope, Event
 from shared.contracts.versions import said_as
-from shared.db.actor import Actor, parse_actor
+from shared.db.actor import Actor, own_rows, parse_actor
 from shared.db.context import Context, match_version
 from shared.db.mechanism_writes import audit_row, event_row, intent_row, timer_off, timer_row
 from shared.db.staged import Write, insert, insert_values, joined, made, row_of, shape_of, update
@@ -97,6 +97,7 @@ class Work:
     async def load_where(self, model: type[Model], where: str, *arguments: Any) -> list[Model]:
         """Rows of this network, watched for changes. `where` is SQL of ours with `$2..`."""
         shape = shape_of(model)
+        where, arguments = own_rows(self.actor, shape.names, where, arguments)
         text = (
             f"SELECT {', '.join(shape.columns)} FROM {shape.name} WHERE network_id = $1 AND {where}"
         )

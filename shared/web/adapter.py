@@ -14,11 +14,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from shared.bus.tracing import TRACEPARENT, served
+from shared.contracts.permissions import ABOUT_NOBODY
+from shared.db.actor import require_patients
 from shared.db.database import Database
 from shared.db.failpoints import hit
 from shared.db.work import Context, Work
 from shared.values.clock import Clock
-from shared.values.errors import Conflict, DomainError, Forbidden, Malformed, VersionMissing
+from shared.values.errors import (
+    Conflict,
+    DomainError,
+    Forbidden,
+    Malformed,
+    NotFound,
+    VersionMissing,
+)
 from shared.values.ids import new_id
 from shared.web.body import fingerprint, read_bytes, require_json, validated
 from shared.web.calls import Call, Reply, read_if_match, rendered
@@ -107,8 +116,9 @@ class Adapter:
             principal, path, query, None, correlation_id, traceparent, self.cursor_secret
         )
         try:
-            if route.may not in principal.permissions:
-                raise Forbidden("permission.missing", "Your role does not allow this.")
+            require_permission(route, principal)
+            # Before anything is read: whether there is such a patient is nothing for another.
+            require_patients(principal.actor, (path[n] for n in path if n == "patient_id"))
             key = await self._read(route, request, call)
             if route.before is not None:
                 await route.before(call)
@@ -158,6 +168,7 @@ class Adapter:
             nonlocal reply
             await hit("route.before_command")
             reply = await route.function(work, call)
+            require_somebody(route, call)
             await hit("route.after_command")
             work.audit(
                 route.name, request.url.path, patients=call.patients, detail=call.detail or None
@@ -204,6 +215,22 @@ class Adapter:
         except (TimeoutError, OSError, DomainError) as late:
             log.info("enrich.skipped", route=route.path, reason=type(late).__name__)
             return {}
+
+
+def require_permission(route: Route, principal: Principal) -> None:
+    """Raise Forbidden where the caller has not the permission that the route declares."""
+    if route.may not in principal.permissions:
+        raise Forbidden("permission.missing", "Your role does not allow this.")
+
+
+def require_somebody(route: Route, call: Call[Any]) -> None:
+    """Raise NotFound for a patient whose call concerned nobody, unless it is of the clinic's own.
+
+    A route that forgets to say whom it is about is of no use to the portal, and does no harm.
+    """
+    bound = call.principal.actor.patient_ids is not None
+    if bound and not call.patients and route.may not in ABOUT_NOBODY:
+        raise NotFound
 
 
 def trace_of(traceparent: str | None) -> tuple[UUID, str]:

@@ -9,6 +9,7 @@ import orjson
 from pydantic import BaseModel
 from starlette.responses import Response
 
+from shared.db.actor import require_patients
 from shared.values.errors import DomainError, Malformed
 from shared.web.problems import MEDIA_TYPE, problem
 from shared.web.tokens import Principal
@@ -40,7 +41,11 @@ class Call(Generic[Given]):
         return self.path[name]
 
     def concerns(self, *patient_ids: UUID) -> None:
-        """Name the patients whose data this call reads or writes, for the audit."""
+        """Name the patients whose data this call reads or writes, for the audit.
+
+        Raises NotFound where the caller is a patient and may not act for one of them.
+        """
+        require_patients(self.principal.actor, patient_ids)
         self.patients.extend(p for p in patient_ids if p not in self.patients)
 
 

@@ -129,6 +129,12 @@ def _principal(claims: dict[str, Any]) -> Principal:
         clinic_ids = None if clinics is None else frozenset(UUID(str(c)) for c in clinics)
         patient = claims.get("patient")
         patient_id = None if patient is None else UUID(patient)
+        # A token that names a patient is bound to whom it names, whatever its roles.
+        others = [UUID(other) for other in claims.get("acts_for", ())]
+        bound = None if patient_id is None else frozenset({patient_id, *others})
+        permissions = permissions_of(
+            roles, _text(claims.get("scope", "")), patient=patient_id is not None
+        )
     except (KeyError, ValueError, TypeError, AttributeError):
         raise BadToken("claims") from None
     acting = claims.get("act")
@@ -138,6 +144,13 @@ def _principal(claims: dict[str, Any]) -> Principal:
         id=str(claims["sub"])[:200],
         roles=roles,
         clinic_ids=clinic_ids,
+        patient_ids=bound,
         on_behalf_of=str(acting["sub"])[:200] if isinstance(acting, dict) else None,
     )
-    return Principal(actor, network_id, permissions_of(roles), patient_id)
+    return Principal(actor, network_id, permissions, patient_id)
+
+
+def _text(claim: Any) -> str:
+    if not isinstance(claim, str):
+        raise TypeError("a scope claim is a text (RFC 9068, section 2.2.3)")
+    return claim

@@ -70,10 +70,15 @@ ROUTES = Routes("trace")
 
 @ROUTES.get("/v1/traces/{subject_id}", may=Permission.TRACE_READ, reply=TraceView)
 async def read_trace(work: Work, call: Call[None]) -> Reply:
-    """What this service said, did and heard about an id."""
+    """What this service said, did and heard about an id.
+
+    Who looked at it and what was denied is for those who may read the audit.
+    """
     wanted = str(call.id("subject_id"))
     events = await work.raw.fetch(_EVENTS, work.network_id, wanted, LIMIT)
-    audits = await work.raw.fetch(_AUDIT, work.network_id, wanted, LIMIT)
+    audits = []
+    if Permission.AUDIT_READ in call.principal.permissions:
+        audits = await work.raw.fetch(_AUDIT, work.network_id, wanted, LIMIT)
     heard = await work.raw.fetch(_HEARD, work.network_id, wanted)
     entries = [_event(row) for row in events]
     entries += [

@@ -22,6 +22,7 @@ STAFF = {
     "bo": Role.BILLER,
     "noor": Role.NURSE,
     "olga": Role.OPS,
+    "ute": Role.AUDITOR,
 }
 Body = dict[str, Any]
 

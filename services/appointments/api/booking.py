@@ -114,6 +114,8 @@ async def list_moves(work: Work, call: Call[None]) -> Reply:
 async def list_appointments(work: Work, call: Call[ListAppointments]) -> Reply:
     """Visits of a clinic on a local day, or of a patient, by start."""
     given = call.given
+    if given.patient_id is not None:
+        call.concerns(given.patient_id)
     since = until = None
     if given.day is not None:
         if given.clinic_id is None:

@@ -42,10 +42,10 @@ async def read_requirements(work: Work, call: Call[None]) -> Reply:
 
 @ROUTES.post(
     "/v1/appointments/{appointment_id}/check-in",
-    may=May.VISIT_FLOW,
+    may=May.VISIT_CHECK_IN,
     body=CheckInVisit,
     reply=AppointmentView,
-    refuses=("checkin.requirements_open", "lifecycle.illegal_transition"),
+    refuses=("checkin.for_the_desk", "checkin.requirements_open", "lifecycle.illegal_transition"),
     locks=visit_lock,
 )
 async def check_in_visit(work: Work, call: Call[CheckInVisit]) -> Reply:

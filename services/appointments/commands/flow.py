@@ -14,7 +14,7 @@ from services.appointments.queries.visits import POLICY, check_in_facts, one_kno
 from services.appointments.tables import Appointment, Occupancy
 from shared.db.locks import LockKey, lock_key
 from shared.db.work import Work
-from shared.values.errors import NotFound
+from shared.values.errors import Forbidden, NotFound
 from shared.values.interval import Interval
 
 
@@ -29,9 +29,12 @@ async def check_in(
 ) -> tuple[Appointment, CheckIn]:
     """Check a patient in: every requirement met, or waived by a word that is kept.
 
-    Checking in twice changes nothing. Raises Conflict with the codes that are open.
+    Checking in twice changes nothing. Raises Conflict with the codes that are open; Forbidden
+    where a patient says what is for the desk to say.
     """
     row = await visit(work, appointment_id)
+    if work.actor.patient_ids is not None and waivers.cover_override_reason is not None:
+        raise Forbidden("checkin.for_the_desk", "To go on without cover is for the desk to say.")
     facts = await check_in_facts(work, row)
     decided = decide_check_in(statuses_of(row), POLICY, facts, waivers, work.now)
     if decided.repeated:

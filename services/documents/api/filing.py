@@ -44,6 +44,9 @@ async def list_documents(work: Work, call: Call[ListDocuments]) -> Reply:
         raise Invalid("query.too_wide", "Name a patient or a visit.", pointer="/patient_id")
     if given.patient_id is not None:
         call.concerns(given.patient_id)
+    if given.appointment_id is not None:
+        visit = await read.one_visit(work, given.appointment_id)
+        call.concerns(*([] if visit is None else [visit.patient_id]))
     wanted = read.FiledWith(given.patient_id, given.appointment_id)
     rows = await read.filed(work, wanted, _position(call), given.limit + 1)
     return _page(call, rows)

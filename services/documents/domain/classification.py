@@ -104,9 +104,12 @@ READS: Mapping[str, frozenset[Group]] = MappingProxyType(
         "biller": frozenset({Group.ADMIN, Group.ORDER}),
         "nurse": _EVERYTHING,
         "provider": _EVERYTHING,
+        "ehr_client": _EVERYTHING,
+        "portal": _EVERYTHING,
     }
 )
-"""The groups whose documents each role may open. A role that is not named opens none."""
+"""The groups whose documents each role may open. A role that is not named opens none. A patient
+is shown their own alone, whatever the group: it is their record (45 CFR 164.524)."""
 
 HEALTH_HISTORY_AT_DESK = frozenset({DocumentClass.HEALTH_HISTORY})
 """Clinical by group, yet handed over at the desk: the desk may file it, and not open it again."""

@@ -27,6 +27,8 @@ OPENED = {
     "biller": {k for k, g in GROUP_OF.items() if g in (Group.ADMIN, Group.ORDER)},
     "nurse": set(DocumentClass),
     "provider": set(DocumentClass),
+    "ehr_client": set(DocumentClass),
+    "portal": set(DocumentClass),
 }
 ROLES = [
     *("front_desk", "biller", "nurse", "provider", "admin"),

@@ -39,7 +39,7 @@ def _wanted(given: SearchPatients) -> finding.Wanted:
 
 @ROUTES.post(
     "/v1/patients/search",
-    may=May.PATIENT_READ,
+    may=May.PATIENT_FIND,
     body=SearchPatients,
     reply=FoundPage,
     keyed=False,
@@ -64,7 +64,7 @@ async def search_patients(work: Work, call: Call[SearchPatients]) -> Reply:
 
 @ROUTES.post(
     "/v1/patients/match",
-    may=May.PATIENT_READ,
+    may=May.PATIENT_FIND,
     body=MatchPatient,
     reply=CandidateList,
     keyed=False,
