@@ -12,6 +12,7 @@ from ops.child import Child, Process
 from ops.errors import CannotRun
 from ops.postgres import Cluster, Server
 from ops.state import ProcessState
+from shared.db.pool import AWAY
 
 
 class EmbeddedDatabase:
@@ -65,7 +66,7 @@ class EmbeddedDatabase:
                 await connection.execute("CHECKPOINT")
             finally:
                 await connection.close()
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        except AWAY:
             # It died meanwhile; it is started again, and recovery ends with a checkpoint.
             return
 

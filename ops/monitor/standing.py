@@ -15,6 +15,7 @@ import httpx
 
 from shared.bus.port import Bus, BusError, TopicPartition
 from shared.contracts.catalogue import all_topics
+from shared.db.pool import AWAY
 from shared.db.provision import SERVICES
 
 AGE = re.compile(
@@ -95,7 +96,7 @@ class Standing:
                 }
             finally:
                 await connection.close(timeout=1)
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        except AWAY:
             return {**told, "database": "away"}
 
     async def _readiness(self, name: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import asyncpg
 
+from shared.bus.failures import BROKEN
 from shared.bus.port import BusError, BusUnavailable, NotAllowed, StaleProducer, UnknownTopic
 from shared.bus.postgres_functions import STALE_PRODUCER, UNKNOWN_TOPIC
 
@@ -34,7 +35,7 @@ class Line:
             except asyncio.CancelledError:
                 self.drop()
                 raise
-            except (OSError, TimeoutError, asyncpg.InterfaceError) as error:
+            except (TimeoutError, *BROKEN) as error:
                 self.drop()
                 raise BusUnavailable(type(error).__name__) from error
             except asyncpg.PostgresError as error:
@@ -77,5 +78,5 @@ class Line:
         if connection is not None:
             try:
                 await connection.close(timeout=1)
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            except (TimeoutError, asyncpg.PostgresError, *BROKEN):
                 connection.terminate()

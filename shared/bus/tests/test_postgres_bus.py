@@ -6,8 +6,16 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from shared.bus.port import Bus, NotAllowed, OffsetOutOfRange, Producer, Record
+from shared.bus.port import (
+    Bus,
+    BusUnavailable,
+    NotAllowed,
+    OffsetOutOfRange,
+    Producer,
+    Record,
+)
 from shared.bus.postgres import PostgresBus
+from shared.bus.postgres_line import Line
 from shared.bus.postgres_schema import grant, install
 from shared.bus.tests.harness import PostgresHarness, Reader, message, numbers_by_key
 
@@ -154,3 +162,34 @@ async def test_a_log_whose_last_records_are_gone_says_so(postgres_bus: PostgresH
     (before,) = await bus.read({place: at[0] - 1}, 10, 0.0)
     assert before.key == "gone"
     await bus.close()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        asyncpg.InternalClientError("the server ended the connection at the moment of its use"),
+        asyncpg.InterfaceError("the connection is closed"),
+        ConnectionResetError("reset by peer"),
+        asyncpg.ConnectionDoesNotExistError("closed in the middle of an operation"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+async def test_a_connection_that_breaks_in_whatever_way_is_a_bus_that_is_away(
+    postgres_bus: PostgresHarness, error: Exception
+) -> None:
+    """And the next call has another connection."""
+    line = Line(postgres_bus.owner_url, "clinicbus-bus-breaking")
+
+    async def breaks(_: asyncpg.Connection) -> None:
+        raise error
+
+    async def who(connection: asyncpg.Connection) -> int:
+        return int(connection.get_server_pid())
+
+    try:
+        first = await line.run(who)
+        with pytest.raises(BusUnavailable):
+            await line.run(breaks)
+        assert await line.run(who) != first
+    finally:
+        await line.close()
