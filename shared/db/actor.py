@@ -48,14 +48,15 @@ def require_patients(actor: Actor, patient_ids: Iterable[UUID]) -> None:
 
 
 def own_rows(
-    actor: Actor, columns: Set[str], where: str, arguments: tuple[Any, ...]
+    actor: Actor, table: str, columns: Set[str], arguments: tuple[Any, ...]
 ) -> tuple[str, tuple[Any, ...]]:
-    """The condition and arguments of a select, for an actor who is bound to patients.
+    """What to select from, and the arguments, for an actor who may be bound to patients.
 
     Where a table says whose a row is, they are given no row of another patient, nor of none: to
-    them it is not there, and what asks for it answers as for an id of nothing.
+    them it is not there, and what asks for it answers as for an id of nothing. It stands before
+    the condition and not in it, which may have alternatives.
     """
     if actor.patient_ids is None or "patient_id" not in columns:
-        return where, arguments
-    mine = f"patient_id = ANY(${len(arguments) + 2}) AND {where}"
+        return table, arguments
+    mine = f"(SELECT * FROM {table} WHERE patient_id = ANY(${len(arguments) + 2})) AS {table}"
     return mine, (*arguments, list(actor.patient_ids))

@@ -97,10 +97,8 @@ class Work:
     async def load_where(self, model: type[Model], where: str, *arguments: Any) -> list[Model]:
         """Rows of this network, watched for changes. `where` is SQL of ours with `$2..`."""
         shape = shape_of(model)
-        where, arguments = own_rows(self.actor, shape.names, where, arguments)
-        text = (
-            f"SELECT {', '.join(shape.columns)} FROM {shape.name} WHERE network_id = $1 AND {where}"
-        )
+        table, arguments = own_rows(self.actor, shape.name, shape.names, arguments)
+        text = f"SELECT {', '.join(shape.columns)} FROM {table} WHERE network_id = $1 AND {where}"
         records = await self.raw.fetch(text, self.network_id, *arguments)
         return [self.adopt(model, dict(record)) for record in records]
 
