@@ -27,8 +27,9 @@ async def document(work: Work, document_id: UUID) -> Document:
         raise NotFound("document.not_found", "There is no such document.")
     if row.appointment_id is not None and work.actor.clinic_ids is not None:
         visit = await one_visit(work, row.appointment_id)
-        if visit is not None:
-            require_clinic(work.actor, visit.clinic_id)
+        if visit is None:  # nobody can say yet of which clinic it is
+            raise NotFound("document.not_found", "There is no such document.")
+        require_clinic(work.actor, visit.clinic_id)
     return row
 
 

@@ -5,7 +5,10 @@ from uuid import UUID
 
 import httpx
 
+from services.documents.tables import Document
 from services.documents.tests.scenes import CLINIC, Scene, walked
+from shared.db.actor import Actor
+from shared.db.work import Context
 from shared.testing.apps import Desk
 from shared.values.ids import new_id
 
@@ -62,6 +65,19 @@ async def test_a_token_of_another_clinic_sees_no_document_of_the_visit(at: Scene
         assert (await here.get(address)).status_code == 200
     assert await walked(elsewhere, "/v1/documents", patient_id=str(patient)) == []
     assert len(await walked(here, "/v1/documents", patient_id=str(patient))) == 1
+    # Of which clinic a visit is that is not known, nobody can say: so it is of none of theirs.
+    async with at.database.work(
+        Context(at.network_id, Actor("person", "test"), at.clock.now())
+    ) as work:
+        row = await work.load(Document, UUID(made.json()["id"]))
+        assert row is not None
+        row.appointment_id = new_id()
+        work.save(row)
+    for bound in (elsewhere, here):
+        for address in (path, f"{path}/content"):
+            assert (await bound.get(address)).status_code == 404
+        assert await walked(bound, "/v1/documents", patient_id=str(patient)) == []
+    assert (await at.desk.get(path)).status_code == 200
 
 
 READS = ("/v1/documents/{d}", "/v1/documents/{d}/content", "/v1/visits/{v}/chart-packet")
