@@ -377,6 +377,48 @@ async def test_a_patient_checks_in_and_does_not_speak_for_the_desk(place: Place)
     assert (await portal.get(path)).json()["lifecycle"] == "booked"
 
 
+async def test_a_patient_books_within_the_rules_and_lifts_none(place: Place) -> None:
+    patient, free = place.ids["patient_id"], min(await place.ours.free(23)).isoformat()
+    portal = place.house.office.desk(
+        "appointments", place.ours.network_id, "portal", patient=patient
+    )
+    (book,) = [o for o in place.operations if key(o)[1:] == ("POST", "/v1/appointments")]
+    named = {n: place.ids[n] for n in ("clinic_id", "provider_id", "appointment_type_id")}
+    wish = {**named, "patient_id": patient, "starts_at": free}
+    lifted: list[dict[str, Any]] = [
+        {"walk_in": True}, {"overbook": True}, {"overlap_reason": "I have two."},
+    ]  # fmt: skip
+    for more in lifted:
+        answer = await portal.post(book.path, {**wish, **more})
+        assert (answer.status_code, answer.json()["code"]) == (403, "booking.for_the_desk"), more
+    made = await portal.post(book.path, wish)
+    assert made.status_code == 201, made.text
+    path = f"{book.path}/{made.json()['id']}/reschedule"
+    for more in lifted[1:]:
+        body = {"starts_at": free, "reason": "patient_request", **more}
+        answer = await portal.post(path, body, version=1)
+        assert (answer.status_code, answer.json()["code"]) == (403, "booking.for_the_desk"), more
+
+
+async def test_scopes_that_name_no_overbooking_take_it_away(place: Place) -> None:
+    ours, (book,) = place.ours.network_id, [
+        o for o in place.operations if key(o)[1:] == ("POST", "/v1/appointments")
+    ]  # fmt: skip
+    free = min(await place.ours.free(24)).isoformat()
+    named = {n: place.ids[n] for n in ("clinic_id", "provider_id", "appointment_type_id")}
+    codes = []
+    for patient, scope in (
+        (place.ids["patient_id"], ""),
+        (place.other_patient, "user/*.cruds"),
+        (place.other_patient, ""),
+    ):
+        desk = place.house.office.desk("appointments", ours, "front_desk", "admin", scope=scope)
+        wish = {**named, "patient_id": patient, "starts_at": free, "overbook": True}
+        answer = await desk.post(book.path, wish)
+        codes.append(answer.json().get("code", answer.status_code))
+    assert codes == [201, "overbook.forbidden", 201]
+
+
 async def test_without_the_check_of_its_permission_each_route_lets_somebody_in(
     place: Place,
 ) -> None:

@@ -38,11 +38,16 @@ REFUSALS = (
     "slot.taken", "slot.outside_schedule", "patient.overlap", "overbook.quota_used",
     "appointment.in_past", "appointment.too_far", "provider.inactive", "time.naive",
     "time.nonexistent", "time.ambiguous", "time.offset", "interval.reversed", "interval.too_long",
+    "booking.for_the_desk",
 )  # fmt: skip
 
 
 def _request(call: Call[BookAppointment]) -> booking.Request:
     return booking.Request(**vars(call.given))
+
+
+def _may_overbook(call: Call[Any]) -> bool:
+    return May.APPOINTMENT_OVERBOOK in call.principal.permissions
 
 
 def _book_locks(call: Call[Any]) -> Sequence[LockKey]:
@@ -81,7 +86,7 @@ async def book_appointment(work: Work, call: Call[BookAppointment]) -> Reply:
     its clocks skip or show twice is refused with two `proposals`.
     """
     call.concerns(call.given.patient_id)
-    row, time_zone = await booking.book(work, _request(call))
+    row, time_zone = await booking.book(work, _request(call), may_overbook=_may_overbook(call))
     return created(AppointmentView.of(row, time_zone), f"/v1/appointments/{row.id}")
 
 
@@ -193,8 +198,9 @@ def _destination(call: Call[RescheduleAppointment]) -> booking.Destination:
 async def reschedule_appointment(work: Work, call: Call[RescheduleAppointment]) -> Reply:
     """Move a visit to another time, provider or clinic, as a whole or not at all."""
     row = await booking.reschedule(
-        work, call.id("appointment_id"), _destination(call), call.given.reason, call.if_match
-    )
+        work, call.id("appointment_id"), _destination(call), call.given.reason, call.if_match,
+        may_overbook=_may_overbook(call),
+    )  # fmt: skip
     call.concerns(row.patient_id)
     return await view_saved(work, row)
 

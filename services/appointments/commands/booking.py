@@ -17,10 +17,10 @@ from services.appointments.domain.status import Move
 from services.appointments.queries.booking_facts import Known, facts_for
 from services.appointments.queries.visits import visit
 from services.appointments.tables import Appointment, AppointmentMove, Occupancy
-from shared.contracts.permissions import Permission, permissions_of
 from shared.db.actor import require_clinic
 from shared.db.locks import LockKey, lock_key
 from shared.db.work import Work, match_version
+from shared.values.errors import Forbidden
 from shared.values.interval import Interval
 from shared.values.zones import instant_in
 
@@ -52,13 +52,16 @@ def book_locks(request: Request) -> Sequence[LockKey]:
     )
 
 
-async def book(work: Work, request: Request) -> tuple[Appointment, str]:
+async def book(
+    work: Work, request: Request, *, may_overbook: bool = False
+) -> tuple[Appointment, str]:
     """Book a visit: its row, its occupancies and its no-show timer. Also the clinic's zone.
 
     Raises what the rules raise.
     """
     require_clinic(work.actor, request.clinic_id)
-    known = await _facts(work, request)
+    _require_desk(work, request)
+    known = await _facts(work, request, may_overbook)
     booking = decide_booking(_wish(request, known), known.facts, work.now)
     row = work.create(
         Appointment,
@@ -108,7 +111,13 @@ class Destination:
 
 
 async def reschedule(
-    work: Work, appointment_id: UUID, to: Destination, reason: Reason, version: int | None
+    work: Work,
+    appointment_id: UUID,
+    to: Destination,
+    reason: Reason,
+    version: int | None,
+    *,
+    may_overbook: bool = False,
 ) -> Appointment:
     """Move a visit: all of it or nothing. It stays the same visit and remembers where it was."""
     row = await visit(work, appointment_id)
@@ -125,7 +134,8 @@ async def reschedule(
         overlap_reason=to.overlap_reason,
     )
     require_clinic(work.actor, request.clinic_id)
-    known = await _facts(work, request)
+    _require_desk(work, request)
+    known = await _facts(work, request, may_overbook)
     was = Place(Interval(row.starts_at, row.ends_at), row.clinic_id, row.provider_id, row.room_id)
     current = Current(row.id, was, statuses_of(row), row.moves)
     move = decide_reschedule(current, _wish(request, known), known.facts, reason, work.now)
@@ -191,7 +201,14 @@ async def _free(work: Work, appointment_id: UUID) -> None:
     await work.flush()
 
 
-async def _facts(work: Work, request: Request) -> Known:
+def _require_desk(work: Work, request: Request) -> None:
+    """Raise Forbidden where a patient lifts a rule that the desk may lift."""
+    lifts = request.walk_in or request.overbook or request.overlap_reason is not None
+    if lifts and work.actor.patient_ids is not None:
+        raise Forbidden("booking.for_the_desk", "To book beyond the rules is for the desk.")
+
+
+async def _facts(work: Work, request: Request, may_overbook: bool) -> Known:
     return await facts_for(
         work,
         clinic_id=request.clinic_id,
@@ -200,7 +217,7 @@ async def _facts(work: Work, request: Request) -> Known:
         patient_id=request.patient_id,
         starts_at=request.starts_at,
         ends_at=request.ends_at,
-        may_overbook=Permission.APPOINTMENT_OVERBOOK in permissions_of(work.actor.roles),
+        may_overbook=may_overbook,
     )
 
 
