@@ -1,7 +1,6 @@
 """The bus of one service process: its relay and its consumer, on the transport it is told."""
 
 import asyncio
-import signal
 from typing import Any
 
 import structlog
@@ -47,7 +46,7 @@ class BusProcess:
         return cls(name, KafkaBus(address) if kind == "kafka" else PostgresBus(address))
 
     async def run(self, database: Database, clock: Clock, subscriptions: Subscriptions) -> None:
-        """Relay and consume. Raises what neither can live with; a broken group ends the process."""
+        """Relay and consume. Raises what neither can live with, such as GroupBroken."""
         self._relay = Relay(database, self._bus)
         self._consumer = Consumer(database, clock, self._bus, subscriptions)
         watch = Watch(database, self._bus, self._relay, self._consumer, subscriptions.topics)
@@ -61,23 +60,20 @@ class BusProcess:
         try:
             await asyncio.gather(*self._tasks)
         except GroupBroken as error:
-            self._end_process("bus.group_broken", str(error))
+            log.critical("bus.group_broken", service=self._name, reason=str(error))
             raise
         except asyncio.CancelledError:
-            # Unless it is cancelled itself, one of the two was, out of the client below it: a
-            # process that neither says nor hears anything any more is of no use.
+            # Unless it is cancelled itself, one of the two was, out of the client below it. As an
+            # error: who waits for this must not take it for a task that was told to stop.
             running = asyncio.current_task()
             if running is None or not running.cancelling():
-                self._end_process("bus.cancelled", "a task of the bus was cancelled from within")
+                log.critical("bus.cancelled", service=self._name)
+                raise GroupBroken("a task of the bus was cancelled from within") from None
             raise
         finally:
             for task in (watching, *self._tasks):
                 task.cancel()
             await asyncio.wait((watching, *self._tasks))
-
-    def _end_process(self, event: str, reason: str) -> None:
-        log.critical(event, service=self._name, reason=reason)
-        signal.raise_signal(signal.SIGTERM)
 
     async def _make_topics(self, topics: list[str]) -> None:
         while topics:
