@@ -157,20 +157,14 @@ async def steady_load(town: Town) -> AsyncIterator[Counter[str]]:
         await asyncio.gather(*clients)
 
 
-KILL_SECONDS = 12.0
-
-
 async def test_killed_at_random_over_and_over_nothing_is_lost_and_nothing_doubled(
     town: Town, full: bool, dice: random.Random, impatient: None, figure: Figure
 ) -> None:
-    """kill -9 of any process, the database among them: as many rounds as fit into 12 s, 50 at
-    most; FULL=1: 200 rounds however long they take."""
+    """kill -9 of any process, the database among them: 25 rounds on each bus; FULL=1: 200."""
     await town.people()
     rounds, started = 0, time.monotonic()
     async with steady_load(town) as answered:
-        while rounds < (200 if full else 50):
-            if not full and time.monotonic() - started > KILL_SECONDS:
-                break
+        while rounds < (200 if full else 25):
             ready = [p.name for p in town.system.state().processes if p.state == "ready"]
             victims = sorted({*town.system.urls, "postgres"} & {*ready})
             if victims:
@@ -180,7 +174,6 @@ async def test_killed_at_random_over_and_over_nothing_is_lost_and_nothing_double
         took = time.monotonic() - started
     await town.whole()
     assert set(answered) == {"201"}
-    assert rounds >= 5
     figure(f"killed {rounds} times in {took:.1f} s, {rounds / took:.1f} a second")
     figure(f"people registered meanwhile: {answered.total()}")
 

@@ -311,7 +311,9 @@ class Town:
         try:
             await until(look, lambda problems: not problems, "the end of what is on its way")
         except AssertionError as error:
-            error.add_note("\n".join([str(row) for row in await self.rows("bus", _AT_WORK)]))
+            error.add_note(
+                "\n".join([str(row) for row in await self.rows("appointments", _AT_WORK)])
+            )
             raise
 
     async def ready(self) -> None:

@@ -20,7 +20,10 @@ SELECT network_id, event_id, thing_id, seq, value FROM effect
 """
 IN_A_DATABASE = {
     "an event is gone": ("alpha", f"DELETE FROM outbox {_LAST_SAID}"),
-    "an event is another": ("alpha", f"UPDATE outbox SET event_id = uuidv7() {_LAST_SAID}"),
+    "an event is another": (
+        "alpha",
+        f"UPDATE outbox SET event_id = gen_random_uuid() {_LAST_SAID}",
+    ),
     "an event has another number": ("alpha", f"UPDATE outbox SET subject_seq = 99 {_LAST_SAID}"),
     "an event was sent elsewhere": (
         "alpha",
