@@ -162,23 +162,7 @@ MATRIX: Mapping[Role, frozenset[Permission]] = {
         }
     ),
     Role.EHR_CLIENT: frozenset(
-        {
-            _P.CLINIC_READ,
-            _P.APPOINTMENT_READ,
-            _P.APPOINTMENT_BOOK,
-            _P.VISIT_CHECK_IN,
-            _P.VISIT_FLOW,
-            _P.PATIENT_READ,
-            _P.PATIENT_WRITE,
-            _P.PATIENT_FIND,
-            _P.PATIENT_LOOKUP,
-            _P.PAYER_READ,
-            _P.COVERAGE_READ,
-            _P.COVERAGE_WRITE,
-            _P.ELIGIBILITY_CHECK,
-            _P.ESTIMATE_READ,
-            _P.DOCUMENT_READ,
-        }
+        _CLINICAL | {_P.PATIENT_WRITE, _P.COVERAGE_WRITE, _P.ELIGIBILITY_CHECK}
     ),
     Role.PORTAL: frozenset(
         {
