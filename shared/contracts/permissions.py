@@ -60,6 +60,7 @@ class Permission(StrEnum):
     DOCUMENT_WRITE = "document:write"
     TRACE_READ = "trace:read"
     AUDIT_READ = "audit:read"
+    ACCESS_REVOKE = "access:revoke"
     EVENTS_READ = "events:read"
     EVENT_VALUES_READ = "event_values:read"
 
@@ -147,6 +148,7 @@ MATRIX: Mapping[Role, frozenset[Permission]] = {
             _P.FEE_WRITE,
             _P.LEDGER_READ,
             _P.DAY_READ,
+            _P.ACCESS_REVOKE,
         }
     ),
     Role.AUDITOR: frozenset(
@@ -184,6 +186,18 @@ MATRIX: Mapping[Role, frozenset[Permission]] = {
 
 ABOUT_NOBODY = frozenset({_P.CLINIC_READ})
 """What a patient may ask without naming themselves: it is the clinic's own, and of no patient."""
+
+WITHOUT_PHI = frozenset(
+    {
+        _P.CLINIC_READ,
+        _P.CLINIC_WRITE,
+        _P.PAYER_READ,
+        _P.PAYER_WRITE,
+        _P.FEE_READ,
+        _P.FEE_WRITE,
+    }
+)
+"""What shows and changes nothing of a patient: it goes on where nobody knows who was revoked."""
 
 NEEDS: Mapping[Permission, tuple[tuple[str, str], ...]] = {
     _P.CLINIC_READ: (("Location", "rs"), ("Practitioner", "rs")),

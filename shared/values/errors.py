@@ -4,6 +4,7 @@
     ├── Malformed      it could not be read                        (HTTP 400)
     ├── Invalid        it is unacceptable in itself                (HTTP 422)
     ├── Forbidden      the caller may not                          (HTTP 403)
+    │   └── ProofWanted    … until they prove again who they are       (HTTP 401)
     ├── NotFound       there is none that the caller may know of   (HTTP 404)
     │   └── NotYetHeard    … or the event that tells of it is on its way
     ├── Conflict       not now: the state forbids it               (HTTP 409)
@@ -71,6 +72,12 @@ class Forbidden(DomainError):
     """The caller may not do this."""
 
     kind = "forbidden"
+
+
+class ProofWanted(Forbidden):
+    """The caller may, once they have proven again who they are."""
+
+    kind = "proof_wanted"
 
 
 class NotFound(DomainError):

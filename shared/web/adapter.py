@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from shared.bus.tracing import TRACEPARENT, served
-from shared.contracts.permissions import ABOUT_NOBODY
+from shared.contracts.permissions import ABOUT_NOBODY, WITHOUT_PHI
 from shared.db.actor import require_patients
 from shared.db.database import Database
 from shared.db.failpoints import hit
@@ -26,6 +26,8 @@ from shared.values.errors import (
     Forbidden,
     Malformed,
     NotFound,
+    ProofWanted,
+    Unavailable,
     VersionMissing,
 )
 from shared.values.ids import new_id
@@ -34,6 +36,7 @@ from shared.web.calls import Call, Reply, read_if_match, rendered
 from shared.web.metrics import DENIED, REQUESTS, SECONDS, UNAUTHENTICATED
 from shared.web.problems import plain_problem, problem
 from shared.web.routes import Route
+from shared.web.step_up import challenge, require_proof
 from shared.web.tokens import BadToken, Principal, TokenVerifier
 from shared.web.transactions import Constraints, Key, Plan, in_transaction
 from shared.web.uploads import read_upload
@@ -56,6 +59,7 @@ class Adapter:
     tokens: TokenVerifier
     constraints: Constraints
     cursor_secret: bytes
+    proof_levels: frozenset[str] = frozenset()
     _meters: dict[tuple[str, str, int], tuple[Counter, Histogram]] = field(default_factory=dict)
 
     async def answer(
@@ -117,6 +121,11 @@ class Adapter:
         )
         try:
             require_permission(route, principal)
+            if route.may not in WITHOUT_PHI and not self.tokens.published.known:
+                raise Unavailable("revocations.unknown", "Who may still come in is not known now.")
+            if route.step_up:
+                now = time.time()  # noqa: TID251 - tokens run on real time
+                require_proof(principal, self.proof_levels, now)
             # Before anything is read: whether there is such a patient is nothing for another.
             require_patients(principal.actor, (path[n] for n in path if n == "patient_id"))
             key = await self._read(route, request, call)
@@ -126,7 +135,8 @@ class Adapter:
         except DomainError as error:
             if isinstance(error, Forbidden):
                 await self._denied(route, request, context, call, error)
-            return problem(error, await self._enriched(route, call, context, error))
+            more = challenge(self.proof_levels) if isinstance(error, ProofWanted) else None
+            return problem(error, await self._enriched(route, call, context, error), more)
 
     async def principal(self, request: Request) -> Principal:
         """Whom the request's one Authorization header speaks for. Raises BadToken."""
@@ -137,6 +147,14 @@ class Adapter:
         if scheme.lower() != "bearer" or not token:
             raise BadToken("scheme")
         return await self.tokens.verify(token.strip())
+
+    async def knows(self, request: Request) -> bool:
+        """Whether a request is of somebody; if not, `answer` refuses it."""
+        try:
+            await self.principal(request)
+        except BadToken:
+            return False
+        return True
 
     async def _read(self, route: Route, request: Request, call: Call[Any]) -> Key | None:
         """Read headers and body into the call; the idempotency key, where the route has one."""

@@ -77,7 +77,8 @@ def describe(route: Route, tag: str) -> dict[str, Any]:
         "operation_id": route.name,
         "summary": summary.rstrip("."),
         "description": (rest.strip() + refusals).strip()
-        + f"\n\nNeeds the permission `{route.may.value}`.",
+        + f"\n\nNeeds the permission `{route.may.value}`"
+        + (" and a fresh proof of who asks (RFC 9470)." if route.step_up else "."),
         "tags": [tag],
         "status_code": route.status,
         "responses": responses,

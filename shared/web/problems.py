@@ -17,6 +17,7 @@ log = structlog.get_logger(__name__)
 
 STATUS_OF_KIND = {
     "malformed": 400,
+    "proof_wanted": 401,
     "forbidden": 403,
     "not_found": 404,
     "conflict": 409,
@@ -49,11 +50,17 @@ def problem_members(error: DomainError, status: int) -> dict[str, Any]:
     return members
 
 
-def problem(error: DomainError, extra: dict[str, Any] | None = None) -> Response:
+def problem(
+    error: DomainError,
+    extra: dict[str, Any] | None = None,
+    more_headers: dict[str, str] | None = None,
+) -> Response:
     """The response for a refusal."""
     status = STATUS_OF_KIND[error.kind]
     members = {**problem_members(error, status), **(extra or {})}
-    headers = {"Retry-After": RETRY_AFTER[status]} if status in RETRY_AFTER else {}
+    headers = dict(more_headers or {})
+    if status in RETRY_AFTER:
+        headers["Retry-After"] = RETRY_AFTER[status]
     if status == 409 and error.code == "idempotency.in_progress":
         headers["Retry-After"] = "1"
     return Response(

@@ -25,6 +25,10 @@ class Chassis(BaseSettings):
 
     profile: Literal["local", "production"] = "local"
     issuer: str = "http://127.0.0.1:8110"
+    revocations: str | None = None
+    """Where the list of revocations is; None: at the issuer, `/revocations`."""
+    step_up_acr: str = "aal2"
+    """The levels of proof, parted by blanks, that money given back and the like ask for."""
     bus: Literal["postgres", "kafka"] = "postgres"
     kafka: str | None = None
     outbox_days: int | None = Field(default=None, ge=1)
