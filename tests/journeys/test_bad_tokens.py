@@ -116,7 +116,9 @@ def _raw(gate: Gate, header: dict[str, Any], payload: bytes) -> str:
     from cryptography.hazmat.primitives.hashes import SHA256
 
     signed = f"{_part(header)}.{_part(payload)}".encode()
-    der = gate.issuer.key.private_key.sign(signed, ECDSA(SHA256()))
+    private = gate.issuer.key.private_key
+    assert private is not None
+    der = private.sign(signed, ECDSA(SHA256()))
     r, s = utils.decode_dss_signature(der)
     return f"{signed.decode()}.{_part(r.to_bytes(32) + s.to_bytes(32))}"
 

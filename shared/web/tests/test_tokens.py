@@ -273,7 +273,7 @@ async def test_a_list_that_cannot_be_read_whole_is_no_list(at: Fixture, entry: o
     at.issuer.revocations.pop()
     await at.later(PAUSE_SECONDS + 1)
     assert at.published.known
-    at.issuer.revocations.append(entry)  # type: ignore[arg-type]
+    at.issuer.revocations.append(entry)
     await at.later(PAUSE_SECONDS + 1)
     # What was heard before stays: nobody comes in by a list that was spoilt.
     with pytest.raises(BadToken, match="revoked"):
