@@ -4,7 +4,7 @@ import asyncio
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +17,7 @@ from shared.bus.tracing import TRACEPARENT, served
 from shared.contracts.permissions import ABOUT_NOBODY, WITHOUT_PHI
 from shared.db.actor import require_patients
 from shared.db.database import Database
+from shared.db.emergency import in_emergency, may_be_one
 from shared.db.failpoints import hit
 from shared.db.work import Context, Work
 from shared.values.clock import Clock
@@ -185,8 +186,14 @@ class Adapter:
         async def run(work: Work) -> Response:
             nonlocal reply
             await hit("route.before_command")
+            if may_be_one(context.actor, route.may, route.method):
+                actor = await in_emergency(work, context.actor)
+                work.context = replace(context, actor=actor)
+                call.principal = replace(call.principal, actor=actor)
             reply = await route.function(work, call)
             require_somebody(route, call)
+            if not work.actor.emergencies.isdisjoint(call.patients):
+                call.detail["emergency"] = True
             await hit("route.after_command")
             work.audit(
                 route.name, request.url.path, patients=call.patients, detail=call.detail or None

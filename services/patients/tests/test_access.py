@@ -22,6 +22,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "look_up_patients": {"ids": [str(new_id())]},
     "verify_demographics": {"fields": [{"field": "name", "outcome": "confirmed"}]},
     "grant_consent": {"kind": "treatment", "text_version": "2026-01"},
+    "open_emergency_access": {"reason": "other", "note": "Nobody else could tell us."},
+    "review_emergency_access": {"finding": "justified", "note": "It was as they said."},
     "add_contact": {"kind": "emergency", "relationship": "friend", "name": {"family": "Ito"}},
 }
 
