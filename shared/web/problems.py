@@ -98,13 +98,18 @@ def install_handlers(app: FastAPI) -> None:
         return problem(error)
 
     async def on_anything(request: Request, error: Exception) -> Response:
-        log.error("request.failed", route=request.scope.get("path", "")[:80], exc_info=error)
+        log.error("request.failed", route=_route(request), exc_info=error)
         return plain_problem(500, "server.error", "Something went wrong here.", {})
 
     app.add_exception_handler(HTTPException, on_http)
     app.add_exception_handler(RequestValidationError, on_validation)
     app.add_exception_handler(DomainError, on_domain)
     app.add_exception_handler(Exception, on_anything)
+
+
+def _route(request: Request) -> str:
+    """The declared path of a request; a path as it was sent may hold anything."""
+    return str(getattr(request.scope.get("route"), "path", "none"))
 
 
 def _pointer(location: Sequence[Any]) -> str:

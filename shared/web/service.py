@@ -133,14 +133,19 @@ def app_of(
 
     @asynccontextmanager
     async def lifespan(starting: FastAPI) -> AsyncIterator[None]:
-        refuse_undeclared(starting, service)
-        async with AsyncExitStack() as stack:
-            stack.push_async_callback(database.close)
-            if service.http is None:
-                stack.push_async_callback(http.aclose)
-            if worker:
-                await stack.enter_async_context(_background(running, http))
-            yield
+        try:
+            refuse_undeclared(starting, service)
+            async with AsyncExitStack() as stack:
+                stack.push_async_callback(database.close)
+                if service.http is None:
+                    stack.push_async_callback(http.aclose)
+                if worker:
+                    await stack.enter_async_context(_background(running, http))
+                yield
+        except Exception as error:
+            # The server below tells of it in words, which are not let through.
+            log.critical("service.failed", service=service.name, exc_info=error)
+            raise
 
     app = FastAPI(
         title=f"ClinicBus {service.name}",
