@@ -118,3 +118,24 @@ def test_every_program_of_ours_lets_nothing_out_uncaught() -> None:
 def _serves(path: Path) -> bool:
     text = path.read_text()
     return "uvicorn.run(" in text or "uvicorn.Config(" in text
+
+
+# ── the data's own library ───────────────────────────────────────────────────────────────────────
+
+
+def test_every_engine_hides_the_parameters_of_what_fails() -> None:
+    """SQLAlchemy's errors hold statement and parameters, unless it is told to hide them."""
+    found = []
+    for path in (p for p in sources() if "tests" not in p.parts):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in {
+                "create_engine",
+                "create_async_engine",
+                "create_mock_engine",
+                "engine_from_config",
+                "async_engine_from_config",
+            }:
+                hidden = {k.arg: ast.unparse(k.value) for k in node.keywords}
+                found.append((str(path.relative_to(ROOT)), hidden.get("hide_parameters")))
+    assert found
+    assert [where for where, hidden in found if hidden != "True"] == []
