@@ -1,6 +1,5 @@
 """Problem documents (RFC 9457). The only place that knows both an error's kind and its status."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -12,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from shared.values.errors import DomainError, InvalidFields
+from shared.web.pointers import as_fields
 
 log = structlog.get_logger(__name__)
 
@@ -74,10 +74,11 @@ _TITLES = {
 }
 
 
-def install_handlers(app: FastAPI) -> None:
+def install_handlers(app: FastAPI, known: frozenset[str] = frozenset()) -> None:
     """Answer what FastAPI and Starlette refuse by themselves, and what nobody caught, as problems.
 
-    FastAPI's own 422 repeats the input; this one gives pointers and codes.
+    FastAPI's own 422 repeats the input; this one gives pointers and codes. known: the names that
+    the paths and queries of the app have.
     """
 
     async def on_http(_request: Request, error: Exception) -> Response:
@@ -89,8 +90,7 @@ def install_handlers(app: FastAPI) -> None:
     async def on_validation(_request: Request, error: Exception) -> Response:
         if not isinstance(error, RequestValidationError):
             raise error
-        found = [(_pointer(item["loc"]), str(item["type"])) for item in error.errors()[:50]]
-        return problem(InvalidFields(found))
+        return problem(as_fields(error.errors(), known))
 
     async def on_domain(_request: Request, error: Exception) -> Response:
         if not isinstance(error, DomainError):
@@ -110,7 +110,3 @@ def install_handlers(app: FastAPI) -> None:
 def _route(request: Request) -> str:
     """The declared path of a request; a path as it was sent may hold anything."""
     return str(getattr(request.scope.get("route"), "path", "none"))
-
-
-def _pointer(location: Sequence[Any]) -> str:
-    return "".join(f"/{str(part)[:64]}" for part in location)

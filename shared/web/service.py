@@ -30,6 +30,7 @@ from shared.web.clocks import SharedClock, SystemClock
 from shared.web.direct import direct
 from shared.web.docs import add_docs
 from shared.web.openapi import describe, document
+from shared.web.pointers import names_of
 from shared.web.probes import add_probes
 from shared.web.problems import install_handlers
 from shared.web.routes import Route, Routes, signed
@@ -87,6 +88,16 @@ class Service:
     def every_route(self) -> list[Route]:
         """Its own routes and those that every service has."""
         return [*self.routes.declared, *trace.ROUTES.declared]
+
+    @property
+    def names_in_addresses(self) -> frozenset[str]:
+        """The names that its paths and queries have: what an answer may call by its name."""
+        found = {"path", "query"}
+        for route in self.every_route:
+            found |= set(route.path_ids)
+            if route.method == "GET" and route.given is not None:
+                found |= names_of(route.given)
+        return frozenset(found)
 
     def running_clock(self) -> Clock:
         """The clock of this process."""
@@ -155,9 +166,10 @@ def app_of(
         redoc_url=None,
         openapi_url=None,
         lifespan=lifespan,
+        redirect_slashes=False,  # a redirection repeats the query
         telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
     )
-    install_handlers(app)
+    install_handlers(app, service.names_in_addresses)
     add_probes(app, running)
     if role != "worker":
         _add_routes(app, service, database, http)
@@ -209,8 +221,11 @@ def _add_routes(
         app.add_middleware(
             CORSMiddleware,
             allow_origin_regex=r"http://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?",
-            allow_methods=["*"],
-            allow_headers=["*"],
+            # Named one by one: "*" answers with whatever was asked for.
+            allow_methods=["GET", "POST", "PUT", "PATCH"],
+            allow_headers=[
+                *("Authorization", "Content-Type", "Idempotency-Key", "If-Match", "Traceparent"),
+            ],
             expose_headers=["ETag", "Location", "X-Request-Id", "Idempotency-Replayed"],
         )
 
