@@ -16,6 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from ops.errors import CannotRun
+from shared.db.uncaught import install, place_of
 
 # Commands of other modules: each module has a Typer application called `app`.
 ELSEWHERE = {
@@ -50,11 +51,19 @@ class Commands(TyperGroup):
             return super().get_command(ctx, cmd_name)
         try:
             found = importlib.import_module(module)
+            _let_speak()
         except ImportError as error:
             return _unavailable(cmd_name, error)
         command = typer.main.get_command(found.app)
         command.name = cmd_name
         return command
+
+
+def _let_speak() -> None:
+    """Warnings of the mechanism, which a command may use, come out as in a service's log."""
+    from shared.web.logs import configure_from
+
+    configure_from(os.environ, "WARNING")
 
 
 def _unavailable(name: str, error: ImportError) -> Any:
@@ -72,7 +81,7 @@ app = typer.Typer(
     help="ClinicBus on this machine.",
     no_args_is_help=True,
     add_completion=False,
-    pretty_exceptions_show_locals=False,
+    pretty_exceptions_enable=False,
 )
 
 Data = Annotated[Path | None, typer.Option(help="The data folder; else .clinicbus here.")]
@@ -92,6 +101,7 @@ def run(
     from ops.options import Options
     from ops.ports import Ports
 
+    _let_speak()
     chosen = layout.choose(data)
     options = Options(
         bus=bus_choice.to_run_on(chosen, bus),
@@ -200,6 +210,7 @@ def main() -> None:
     """Run the command line; every failure ends in one sentence and exit code 1."""
     if sys.version_info[:2] != (3, 11):
         sys.exit(f"ClinicBus needs Python 3.11, and this is {sys.version.split()[0]}.")
+    install()
     try:
         app(prog_name="clinicbus")
     except CannotRun as error:
@@ -211,6 +222,8 @@ def main() -> None:
         sys.exit(f"The system refuses: {error.strerror}{where}; `clinicbus doctor` says more.")
     except KeyboardInterrupt:
         sys.exit(130)
+    except Exception as error:  # noqa: BLE001 - a traceback would end in a value
+        sys.exit(f"A fault of ours: {place_of(error)}.")
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from ops.running import bus_of
 from shared.bus.port import BusError
 from shared.bus.republish import republish
 from shared.contracts.catalogue import topics_said_by
+from shared.db.uncaught import place_of
 
 if TYPE_CHECKING:
     from ops.local_system import LocalSystem  # which is made of this module
@@ -119,9 +120,9 @@ async def on_request(system: "LocalSystem", say: Callable[[str], None]) -> None:
         answer: dict[str, Any] = {"to": to, "state": "done", "events": moved.events}
         say(f"Everything is on {to} now.")
     except Exception as error:  # noqa: BLE001 - a move that fails must not end what runs
-        why = str(error) if isinstance(error, CannotRun) else f"{type(error).__name__}: {error}"
+        why = str(error) if isinstance(error, CannotRun) else place_of(error)
         answer = {"to": None, "state": "failed", "error": why}
-        say(f"The move failed: {error}")
+        say(f"The move failed: {why}")
     private_files.write(path, json.dumps(answer))
 
 

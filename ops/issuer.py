@@ -31,6 +31,7 @@ from ops.issuer_clients import Client, Clients, Refused, admin_secret, read_body
 from ops.issuer_revocations import RevocationRoutes
 from ops.tokens import PERSON_LIFETIME, SERVICE_LIFETIME, Minter
 from shared.contracts.permissions import Role
+from shared.web.logs import configure_from
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -201,6 +202,7 @@ def app_of(folder: Path, issuer: str) -> Starlette:
 
 def main() -> None:
     """Serve on loopback until told to stop."""
+    configure_from(os.environ)
     parser = argparse.ArgumentParser(prog="python -m ops.issuer")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--folder", type=Path, required=True)
@@ -214,6 +216,7 @@ def main() -> None:
         port=chosen.port,
         log_level="warning",
         access_log=False,
+        log_config=None,
         timeout_graceful_shutdown=3,
     )
 

@@ -9,6 +9,7 @@ what is left). UID and GID are numbers to change to first, or "-" to stay.
 
 import ctypes
 import os
+import resource
 import sys
 
 PR_SET_PDEATHSIG = 1
@@ -22,6 +23,8 @@ def main(arguments: list[str]) -> None:
         os.setgid(int(gid))
     if uid != "-":
         os.setuid(int(uid))
+    # What a process has in its memory does not become a file when it dies.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":
         # After the change of user, which would clear it.
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal), 0, 0, 0)

@@ -25,6 +25,7 @@ from ops import ports, postgres_account, postgres_cluster, private_files, proces
 from ops.errors import CannotRun
 from ops.locks import Lock
 from ops.postgres_account import Account
+from shared.db.quiet import SERVER_LOG
 
 READY_TIMEOUT_S = 60.0  # a recovery after a crash may take its time
 STOP_STEPS = ((signal.SIGINT, 20.0), (signal.SIGQUIT, 10.0), (signal.SIGKILL, 5.0))
@@ -42,10 +43,8 @@ SETTINGS = {
     "jit": "off",
     "timezone": "UTC",
     "log_timezone": "UTC",
-    "log_min_messages": "warning",
-    "log_error_verbosity": "terse",  # DETAIL lines repeat values of rows
-    "log_min_error_statement": "panic",  # statements may hold values
     "unix_socket_permissions": "0700",
+    **SERVER_LOG,
 }
 if sys.platform == "linux":
     # One call before a recovery instead of one for each of several thousand files.

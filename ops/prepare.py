@@ -10,12 +10,14 @@ Running it again changes nothing.
 import asyncio
 import importlib
 import json
+import os
 import sys
 from collections.abc import Mapping
 
 from shared.bus import postgres_schema
 from shared.contracts import catalogue
 from shared.db import migrate, provision
+from shared.web.logs import configure_from
 
 
 def prepare(superuser_url: str, passwords: Mapping[str, str]) -> None:
@@ -49,6 +51,7 @@ def topics_heard_by(service: str) -> tuple[str, ...]:
 
 def main() -> None:
     """Prepare what the standard input names."""
+    configure_from(os.environ)
     given = json.load(sys.stdin)
     prepare(given["superuser_url"], given["passwords"])
 

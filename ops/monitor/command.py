@@ -1,6 +1,7 @@
 """The command: one process on loopback, while somebody wants to look."""
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -38,6 +39,9 @@ def monitor(
     import uvicorn
 
     from ops.monitor.site import Site
+    from shared.web.logs import configure_from
+
+    configure_from(os.environ)
 
     site = Site(
         lambda: running.bus_of(variables),
@@ -54,6 +58,7 @@ def monitor(
         port=chosen,
         log_level="warning",
         access_log=False,
+        log_config=None,
         server_header=False,
         timeout_graceful_shutdown=2,
     )

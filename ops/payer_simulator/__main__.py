@@ -1,15 +1,18 @@
 """Run the payer simulator on loopback: python -m ops.payer_simulator --port 8111."""
 
 import argparse
+import os
 
 import uvicorn
 
 from ops.payer_simulator.app import PayerSimulator
 from ops.payer_simulator.behaviour import LATENCY_MS_MAX
+from shared.web.logs import configure_from
 
 
 def main() -> None:
     """Read the arguments and serve until a signal."""
+    configure_from(os.environ)
     parser = argparse.ArgumentParser(prog="python -m ops.payer_simulator")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument(
@@ -27,6 +30,7 @@ def main() -> None:
         port=arguments.port,
         log_level="warning",
         access_log=False,
+        log_config=None,
         timeout_graceful_shutdown=1,  # an asker who is met with silence must not hold it up
     )
 

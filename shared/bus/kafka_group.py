@@ -137,7 +137,7 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
         except KafkaError as error:
             if error.retriable:
                 raise BusUnavailable(type(error).__name__) from error
-            raise GroupBroken(repr(error)) from error
+            raise GroupBroken(type(error).__name__) from error
 
     def _accepted(self, found: Mapping[KafkaPartition, list[object]]) -> list[Record]:
         records: list[Record] = []

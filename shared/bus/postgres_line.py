@@ -58,11 +58,11 @@ class Line:
     def _translated(self, error: asyncpg.PostgresError) -> BusError:
         code = error.sqlstate or ""
         if code == STALE_PRODUCER:
-            return StaleProducer(str(error))
+            return StaleProducer(_said(error))
         if code == UNKNOWN_TOPIC:
-            return UnknownTopic(str(error))
+            return UnknownTopic(_said(error))
         if code == "42501":
-            return NotAllowed(str(error))
+            return NotAllowed(_said(error))
         self.drop()
         return BusUnavailable(f"SQLSTATE {code}")
 
@@ -80,3 +80,8 @@ class Line:
                 await connection.close(timeout=1)
             except (TimeoutError, asyncpg.PostgresError, *BROKEN):
                 connection.terminate()
+
+
+def _said(error: asyncpg.PostgresError) -> str:
+    """What the server said, in its first line: the details below it repeat rows."""
+    return str(error.message)

@@ -104,6 +104,9 @@ def main(services: list[str]) -> None:
     """`python -m shared.db.migrate SERVICE...`: upgrade each, by its OWNER_URL."""
     import os
 
+    from shared.db import uncaught
+
+    uncaught.install()
     for service in services:
         upgrade(service, os.environ[f"CLINICBUS_{service.upper()}_OWNER_URL"])
         importlib.invalidate_caches()

@@ -4,6 +4,11 @@ from collections.abc import Mapping, Sequence
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
+import structlog
+
+from shared.db.quiet import SERVER_LOG
+
+log = structlog.get_logger(__name__)
 
 SERVICES: tuple[str, ...] = ("appointments", "patients", "eligibility", "payments", "documents")
 BUS_DATABASE = "clinicbus_bus"
@@ -70,6 +75,7 @@ async def provision(
     try:
         await connection.execute("SELECT pg_advisory_lock(hashtext('clinicbus-provision'))")
         await _create_roles(connection, passwords, services)
+        await keep_quiet(connection, services)
         databases = {f"clinicbus_{s}{suffix}": f"{s}_owner" for s in services}
         databases[BUS_DATABASE + suffix] = "bus_owner"
         for database, owner in databases.items():
@@ -106,3 +112,16 @@ async def _create_roles(
         await connection.execute(
             f"GRANT {service}_app TO {service}_worker WITH INHERIT FALSE, SET TRUE, ADMIN FALSE"
         )
+
+
+async def keep_quiet(connection: asyncpg.Connection, services: Sequence[str]) -> None:
+    """Let the server write down nothing of our sessions that holds a value, whatever it does else.
+
+    Only a real superuser may; where a host gives none, the server as a whole must be set like this.
+    """
+    try:
+        for role in roles_of(services):
+            for name, value in SERVER_LOG.items():
+                await connection.execute(f"ALTER ROLE {role} SET {name} = {_quoted(value)}")
+    except asyncpg.InsufficientPrivilegeError:
+        log.warning("provision.server_log_open")

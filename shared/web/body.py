@@ -12,13 +12,13 @@ import orjson
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
-from shared.values.errors import InvalidFields, Malformed, TooLarge, Unsupported
+from shared.values.errors import Malformed, TooLarge, Unsupported
+from shared.web.pointers import invalid_fields
 
 Body = TypeVar("Body", bound=BaseModel)
 
 BODY_BYTES_MAX = 1024 * 1024
 DEPTH_MAX = 32
-ERRORS_MAX = 50
 JSON_TYPES = frozenset({"application/json", "application/merge-patch+json"})
 
 
@@ -76,28 +76,12 @@ def validated(raw: bytes, model: type[Body]) -> Body:
     try:
         return model.model_validate_json(raw, strict=True)
     except ValidationError as error:
-        raise invalid_fields(error) from None
+        raise invalid_fields(error, model) from None
 
 
 def fingerprint(raw: bytes) -> bytes:
     """Canonical form of a JSON body: the same for another order of members."""
     return orjson.dumps(orjson.loads(raw), option=orjson.OPT_SORT_KEYS) if raw else b""
-
-
-def invalid_fields(error: ValidationError) -> InvalidFields:
-    """Pointers and codes of pydantic's errors, without the values."""
-    found = error.errors(include_url=False, include_context=False, include_input=False)
-    return InvalidFields([(pointer(item["loc"]), _code(item)) for item in found[:ERRORS_MAX]])
-
-
-def _code(item: Any) -> str:
-    # Our own checks of text put their code where pydantic has a message.
-    return str(item["msg"]) if item["type"] == "text" else str(item["type"])
-
-
-def pointer(location: tuple[int | str, ...]) -> str:
-    """A JSON Pointer (RFC 6901) of pydantic's location. An unknown member is not named."""
-    return "".join(f"/{str(p).replace('~', '~0').replace('/', '~1')[:64]}" for p in location)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

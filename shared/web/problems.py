@@ -1,6 +1,5 @@
 """Problem documents (RFC 9457). The only place that knows both an error's kind and its status."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -12,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from shared.values.errors import DomainError, InvalidFields
+from shared.web.pointers import as_fields
 
 log = structlog.get_logger(__name__)
 
@@ -81,10 +81,11 @@ _TITLES = {
 }
 
 
-def install_handlers(app: FastAPI) -> None:
+def install_handlers(app: FastAPI, known: frozenset[str] = frozenset()) -> None:
     """Answer what FastAPI and Starlette refuse by themselves, and what nobody caught, as problems.
 
-    FastAPI's own 422 repeats the input; this one gives pointers and codes.
+    FastAPI's own 422 repeats the input; this one gives pointers and codes. known: the names that
+    the paths and queries of the app have.
     """
 
     async def on_http(_request: Request, error: Exception) -> Response:
@@ -96,8 +97,7 @@ def install_handlers(app: FastAPI) -> None:
     async def on_validation(_request: Request, error: Exception) -> Response:
         if not isinstance(error, RequestValidationError):
             raise error
-        found = [(_pointer(item["loc"]), str(item["type"])) for item in error.errors()[:50]]
-        return problem(InvalidFields(found))
+        return problem(as_fields(error.errors(), known))
 
     async def on_domain(_request: Request, error: Exception) -> Response:
         if not isinstance(error, DomainError):
@@ -105,7 +105,7 @@ def install_handlers(app: FastAPI) -> None:
         return problem(error)
 
     async def on_anything(request: Request, error: Exception) -> Response:
-        log.error("request.failed", route=request.scope.get("path", "")[:80], exc_info=error)
+        log.error("request.failed", route=_route(request), exc_info=error)
         return plain_problem(500, "server.error", "Something went wrong here.", {})
 
     app.add_exception_handler(HTTPException, on_http)
@@ -114,5 +114,6 @@ def install_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Exception, on_anything)
 
 
-def _pointer(location: Sequence[Any]) -> str:
-    return "".join(f"/{str(part)[:64]}" for part in location)
+def _route(request: Request) -> str:
+    """The declared path of a request; a path as it was sent may hold anything."""
+    return str(getattr(request.scope.get("route"), "path", "none"))

@@ -11,7 +11,9 @@ import sys
 from collections.abc import Callable, Sequence
 
 import uvicorn
+from pydantic import ValidationError
 
+from shared.db import uncaught
 from shared.web.logs import configure
 from shared.web.service import Service, UnsafeSettings, app_of
 from shared.web.settings import Chassis
@@ -51,12 +53,18 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
     given = parser.parse_args(arguments)
-    configure(Chassis().log_level)
-    service = load(given.target)
+    uncaught.install()
     try:
+        configure(Chassis().log_level)
+        service = load(given.target)
         app = app_of(service, given.role, lambda: signal.raise_signal(signal.SIGTERM))
     except UnsafeSettings as error:
         sys.stderr.write(f"This production profile does not start: {error}.\n")
+        return 78
+    except ValidationError as error:
+        # Its own message repeats what was set, passwords in URLs among it.
+        found = ", ".join(f"{'.'.join(map(str, e['loc']))} ({e['type']})" for e in error.errors())
+        sys.stderr.write(f"Settings are missing or cannot be read: {found}.\n")
         return 78
     try:
         end_spans = _spans(service.name)
@@ -71,6 +79,7 @@ def main(arguments: Sequence[str]) -> int:
             loop="uvloop" if sys.platform != "win32" else "asyncio",
             http="httptools",
             access_log=False,
+            log_config=None,  # its own handlers would print tracebacks
             log_level="warning",
             server_header=False,
             timeout_keep_alive=30,

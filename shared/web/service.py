@@ -31,6 +31,7 @@ from shared.web.direct import direct
 from shared.web.docs import add_docs
 from shared.web.metrics import REVOCATIONS_AGE
 from shared.web.openapi import describe, document
+from shared.web.pointers import names_of
 from shared.web.probes import add_probes
 from shared.web.problems import install_handlers
 from shared.web.published import Watch
@@ -90,6 +91,16 @@ class Service:
         """Its own routes and those that every service has."""
         return [*self.routes.declared, *trace.ROUTES.declared]
 
+    @property
+    def names_in_addresses(self) -> frozenset[str]:
+        """The names that its paths and queries have: what an answer may call by its name."""
+        found = {"path", "query"}
+        for route in self.every_route:
+            found |= set(route.path_ids)
+            if route.method == "GET" and route.given is not None:
+                found |= names_of(route.given)
+        return frozenset(found)
+
     def running_clock(self) -> Clock:
         """The clock of this process."""
         if self.clock is None:
@@ -136,16 +147,21 @@ def app_of(
 
     @asynccontextmanager
     async def lifespan(starting: FastAPI) -> AsyncIterator[None]:
-        refuse_undeclared(starting, service)
-        async with AsyncExitStack() as stack:
-            stack.push_async_callback(database.close)
-            if service.http is None:
-                stack.push_async_callback(http.aclose)
-            if worker:
-                await stack.enter_async_context(_background(running, http))
-            if role != "worker":
-                await stack.enter_async_context(_informed(running, watch))
-            yield
+        try:
+            refuse_undeclared(starting, service)
+            async with AsyncExitStack() as stack:
+                stack.push_async_callback(database.close)
+                if service.http is None:
+                    stack.push_async_callback(http.aclose)
+                if worker:
+                    await stack.enter_async_context(_background(running, http))
+                if role != "worker":
+                    await stack.enter_async_context(_informed(running, watch))
+                yield
+        except Exception as error:
+            # The server below tells of it in words, which are not let through.
+            log.critical("service.failed", service=service.name, exc_info=error)
+            raise
 
     app = FastAPI(
         title=f"ClinicBus {service.name}",
@@ -155,9 +171,10 @@ def app_of(
         redoc_url=None,
         openapi_url=None,
         lifespan=lifespan,
+        redirect_slashes=False,  # a redirection repeats the query
         telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
     )
-    install_handlers(app)
+    install_handlers(app, service.names_in_addresses)
     add_probes(app, running)
     if role != "worker":
         _add_routes(app, service, database, tokens)
@@ -208,8 +225,11 @@ def _add_routes(app: FastAPI, service: Service, database: Database, tokens: Toke
         app.add_middleware(
             CORSMiddleware,
             allow_origin_regex=r"http://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?",
-            allow_methods=["*"],
-            allow_headers=["*"],
+            # Named one by one: "*" answers with whatever was asked for.
+            allow_methods=["GET", "POST", "PUT", "PATCH"],
+            allow_headers=[
+                *("Authorization", "Content-Type", "Idempotency-Key", "If-Match", "Traceparent"),
+            ],
             expose_headers=["ETag", "Location", "X-Request-Id", "Idempotency-Replayed"],
         )
 

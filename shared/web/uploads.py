@@ -15,7 +15,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
 from shared.values.errors import Invalid, Malformed, TooLarge, Unsupported
-from shared.web.body import invalid_fields
+from shared.web.pointers import invalid_fields
 from shared.web.routes import Upload
 
 FILE_PART = "file"
@@ -57,7 +57,7 @@ async def read_upload(
     try:
         fields = fields_model.model_validate_strings(parts.fields)
     except ValidationError as error:
-        raise invalid_fields(error) from None
+        raise invalid_fields(error, fields_model) from None
     content = bytes(parts.file)
     identity = orjson.dumps(
         [parts.fields, parts.filename, parts.declared_type, sha256(content).hexdigest()],

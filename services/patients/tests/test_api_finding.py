@@ -70,7 +70,7 @@ async def test_wildcards_are_letters_p50(at: Scene) -> None:
 @pytest.mark.parametrize(
     ("body", "pointer", "code"),
     [
-        pytest.param({"_sort": "mrn; DROP TABLE patients"}, "/_sort", "extra_forbidden", id="P51"),
+        pytest.param({"_sort": "mrn; DROP TABLE patients"}, "", "extra_forbidden", id="P51"),
         pytest.param({"family": "a", "limit": 10**9}, "/limit", "less_than_equal", id="P52"),
         ({"family": "a", "limit": 0}, "/limit", "greater_than_equal"),
         ({"family": "a", "limit": "5"}, "/limit", "int_type"),
