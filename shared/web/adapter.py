@@ -120,6 +120,7 @@ class Adapter:
             # Before anything is read: whether there is such a patient is nothing for another.
             require_patients(principal.actor, (path[n] for n in path if n == "patient_id"))
             key = await self._read(route, request, call)
+            await hit("route.received")
             if route.before is not None:
                 await route.before(call)
             return await self._run(route, request, call, context, key)

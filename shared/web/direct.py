@@ -4,6 +4,7 @@ FastAPI looks for dependencies, opens two exit stacks and validates each paramet
 ids in a path it would find the same. It still describes the routes, and answers what is malformed.
 """
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -12,11 +13,14 @@ from uuid import UUID
 from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
+from shared.db.failpoints import armed, hit
 from shared.web.routes import Route
 
 Answer = Callable[[Request, Mapping[str, UUID], Any], Awaitable[Response]]
+REPLY_BEGUN = "reply.begun"
+"""The failpoint between the head of a reply and its body."""
 _ID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -36,6 +40,16 @@ def direct(route: Route, answer: Answer) -> type[APIRoute]:
                 await super().handle(scope, receive, send)
                 return
             response = await answer(Request(scope, receive), ids, None)
-            await response(scope, receive, send)
+            await response(scope, receive, _in_halves(send) if armed(REPLY_BEGUN) else send)
 
     return Direct
+
+
+def _in_halves(send: Send) -> Send:
+    async def begun(message: Message) -> None:
+        await send(message)
+        if message["type"] == "http.response.start":
+            await asyncio.sleep(0)  # what was sent leaves with the end of the loop's turn
+            await hit(REPLY_BEGUN)
+
+    return begun
