@@ -33,6 +33,7 @@ from shared.web.body import fingerprint, read_bytes, require_json, validated
 from shared.web.calls import Call, Reply, read_if_match, rendered
 from shared.web.metrics import DENIED, REQUESTS, SECONDS, UNAUTHENTICATED
 from shared.web.problems import plain_problem, problem
+from shared.web.query import require_query
 from shared.web.routes import Route
 from shared.web.tokens import BadToken, Principal, TokenVerifier
 from shared.web.transactions import Constraints, Key, Plan, in_transaction
@@ -112,13 +113,16 @@ class Adapter:
             correlation_id,
             traceparent=traceparent,
         )
-        call: Call[Any] = Call(
-            principal, path, query, None, correlation_id, traceparent, self.cursor_secret
-        )
+        # A cursor is of use where it was handed out, and nowhere else.
+        secret = b"%s/%s/%s" % (
+            self.cursor_secret, route.path.encode(), principal.network_id.bytes,
+        )  # fmt: skip
+        call: Call[Any] = Call(principal, path, query, None, correlation_id, traceparent, secret)
         try:
             require_permission(route, principal)
             # Before anything is read: whether there is such a patient is nothing for another.
             require_patients(principal.actor, (path[n] for n in path if n == "patient_id"))
+            require_query(request, route.given if route.method == "GET" else None)
             key = await self._read(route, request, call)
             await hit("route.received")
             if route.before is not None:
