@@ -29,7 +29,7 @@ from shared.values.errors import (
     VersionMissing,
 )
 from shared.values.ids import new_id
-from shared.web.body import fingerprint, read_bytes, require_json, validated
+from shared.web.body import fingerprint, read_bytes, require_json, require_plain, validated
 from shared.web.calls import Call, Reply, read_if_match, rendered
 from shared.web.metrics import DENIED, REQUESTS, SECONDS, UNAUTHENTICATED
 from shared.web.problems import plain_problem, problem
@@ -150,6 +150,7 @@ class Adapter:
         if route.versioned and call.if_match is None:
             raise VersionMissing("version.missing", "This change needs an If-Match header.")
         canonical = b""
+        require_plain(request)
         if route.upload is not None:
             call.given, canonical = await read_upload(request, route.upload, route.limit_bytes)
         elif route.method != "GET":

@@ -9,10 +9,12 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import uvicorn
 
 from shared.web.logs import configure
+from shared.web.protocol import StrictHttp
 from shared.web.service import Service, UnsafeSettings, app_of
 from shared.web.settings import Chassis
 
@@ -34,6 +36,31 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
+def server_of(app: Any, host: str, port: int, trusted_proxies: str = "") -> Server:
+    """The server of an app, with our limits on what it is sent.
+
+    trusted_proxies: addresses, with commas, whose X-Forwarded headers tell who asks; of nobody
+    else they are believed.
+    """
+    return Server(
+        uvicorn.Config(
+            app,
+            host=host,
+            port=port,
+            loop="uvloop" if sys.platform != "win32" else "asyncio",
+            http=StrictHttp,
+            ws="none",
+            access_log=False,
+            log_level="warning",
+            server_header=False,
+            proxy_headers=bool(trusted_proxies),
+            forwarded_allow_ips=trusted_proxies,
+            timeout_keep_alive=30,
+            timeout_graceful_shutdown=15,
+        )
+    )
+
+
 def load(target: str) -> Service:
     """The service that `package.module:function` builds from the environment."""
     module, _, name = target.partition(":")
@@ -51,7 +78,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
     given = parser.parse_args(arguments)
-    configure(Chassis().log_level)
+    chassis = Chassis()
+    configure(chassis.log_level)
     service = load(given.target)
     try:
         app = app_of(service, given.role, lambda: signal.raise_signal(signal.SIGTERM))
@@ -63,20 +91,7 @@ def main(arguments: Sequence[str]) -> int:
     except ImportError:
         sys.stderr.write(f"{COLLECTOR} is set, but the packages of the extra `otel` are missing.\n")
         return 78
-    server = Server(
-        uvicorn.Config(
-            app,
-            host=given.host,
-            port=given.port,
-            loop="uvloop" if sys.platform != "win32" else "asyncio",
-            http="httptools",
-            access_log=False,
-            log_level="warning",
-            server_header=False,
-            timeout_keep_alive=30,
-            timeout_graceful_shutdown=15,
-        )
-    )
+    server = server_of(app, given.host, given.port, chassis.trusted_proxies)
     _settle_memory()
     try:
         server.run()

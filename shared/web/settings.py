@@ -33,6 +33,8 @@ class Chassis(BaseSettings):
     failpoints: str = ""
     service_secret: str = "local-development-only"  # noqa: S105 - refused in production
     urls: Annotated[dict[str, str], NoDecode] = Field(default_factory=dict)
+    trusted_proxies: str = ""
+    """Addresses whose X-Forwarded headers are believed, with commas; nobody's by default."""
     data: Path = Path(".clinicbus/data")
     log_level: Literal["DEBUG", "INFO", "WARNING"] = "INFO"
 
