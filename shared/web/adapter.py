@@ -31,6 +31,7 @@ from shared.values.errors import (
 from shared.values.ids import new_id
 from shared.web.body import fingerprint, read_bytes, require_json, require_plain, validated
 from shared.web.calls import Call, Reply, read_if_match, rendered
+from shared.web.limits import Limits, RateExceeded
 from shared.web.metrics import DENIED, REQUESTS, SECONDS, UNAUTHENTICATED
 from shared.web.problems import plain_problem, problem
 from shared.web.query import require_query
@@ -57,6 +58,7 @@ class Adapter:
     tokens: TokenVerifier
     constraints: Constraints
     cursor_secret: bytes
+    limits: Limits
     _meters: dict[tuple[str, str, int], tuple[Counter, Histogram]] = field(default_factory=dict)
 
     async def answer(
@@ -100,12 +102,39 @@ class Adapter:
         try:
             principal = await self.principal(request)
         except BadToken as error:
-            UNAUTHENTICATED.labels(self.service, str(error)).inc()
-            log.warning("token.refused", reason=str(error), route=route.path)
-            return plain_problem(
-                401, "token.refused", "A valid bearer token is needed.",
-                {"WWW-Authenticate": 'Bearer realm="clinicbus"'},
-            )  # fmt: skip
+            return self._unknown(route, request, error)
+        wait, told = self.limits.admit(principal, route.may)
+        if wait:
+            response = problem(RateExceeded(wait))
+        else:
+            response = await self._known(
+                principal, route, request, path, query, correlation_id, traceparent
+            )
+        response.raw_headers += told
+        return response
+
+    def _unknown(self, route: Route, request: Request, error: BadToken) -> Response:
+        """Refuse whom no token vouches for; and no more than that, who does it all the time."""
+        UNAUTHENTICATED.labels(self.service, str(error)).inc()
+        wait = self.limits.refused(request.client and request.client.host)
+        if wait:
+            return problem(RateExceeded(wait))
+        log.warning("token.refused", reason=str(error), route=route.path)
+        return plain_problem(
+            401, "token.refused", "A valid bearer token is needed.",
+            {"WWW-Authenticate": 'Bearer realm="clinicbus"'},
+        )  # fmt: skip
+
+    async def _known(
+        self,
+        principal: Principal,
+        route: Route,
+        request: Request,
+        path: Mapping[str, UUID],
+        query: Any,
+        correlation_id: UUID,
+        traceparent: str,
+    ) -> Response:
         context = Context(
             principal.network_id,
             principal.actor,

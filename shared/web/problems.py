@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from shared.values.errors import DomainError, InvalidFields
+from shared.values.errors import Busy, DomainError, InvalidFields
 
 log = structlog.get_logger(__name__)
 
@@ -56,6 +56,8 @@ def problem(error: DomainError, extra: dict[str, Any] | None = None) -> Response
     headers = {"Retry-After": RETRY_AFTER[status]} if status in RETRY_AFTER else {}
     if status == 409 and error.code == "idempotency.in_progress":
         headers["Retry-After"] = "1"
+    if isinstance(error, Busy) and error.retry_after is not None:
+        headers["Retry-After"] = str(error.retry_after)
     return Response(
         orjson.dumps(members, default=str), status, headers=headers, media_type=MEDIA_TYPE
     )

@@ -29,6 +29,7 @@ from shared.web.adapter import Adapter
 from shared.web.clocks import SharedClock, SystemClock
 from shared.web.direct import direct
 from shared.web.docs import add_docs
+from shared.web.limits import Limits
 from shared.web.openapi import describe, document
 from shared.web.probes import add_probes
 from shared.web.problems import install_handlers
@@ -181,6 +182,7 @@ def _add_routes(
         tokens=TokenVerifier(service.chassis.issuer, http),
         constraints=service.constraints,
         cursor_secret=f"cursor/{service.chassis.service_secret}".encode(),
+        limits=Limits(service.chassis.rates),
     )
     for route in service.every_route:
 
@@ -206,7 +208,10 @@ def _add_routes(
             allow_origin_regex=r"http://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?",
             allow_methods=["*"],
             allow_headers=["*"],
-            expose_headers=["ETag", "Location", "X-Request-Id", "Idempotency-Replayed"],
+            expose_headers=[
+                *("ETag", "Location", "X-Request-Id", "Idempotency-Replayed", "Retry-After"),
+                *("RateLimit", "RateLimit-Policy"),
+            ],
         )
 
 
