@@ -1,5 +1,5 @@
-"""One key, one effect: whoever dies between the receipt of a request and its reply, and however
-many ask at once (M36, M43, M44 of the list of bad inputs)."""
+"""One key, one effect: whoever dies or hangs up between the receipt of a request and its reply, and
+however many ask at once (M36, M43, M44, A51 of the list of bad inputs)."""
 
 import asyncio
 import itertools
@@ -36,6 +36,9 @@ DEEDS = ("booking", "cash", "card")
 KILLED = 137
 AT_ONCE = 4
 CLIENTS = 100
+HUNG_UP = 30
+PATIENCE_SECONDS = 0.02
+"""Within this a client hangs up: some before, some while and some after its request commits."""
 A_WEEK = 240
 """Bookings that a week has room for without a second one at its end."""
 
@@ -233,3 +236,54 @@ async def test_m36_a_hundred_clients_with_one_key_have_one_effect(
     await till.paid()
     assert await till.effects(deed) == [UUID(done[0].json()["id"])]
     await till.said_once(deed, UUID(done[0].json()["id"]))
+
+
+async def hangs_up(deed: Deed, url: str, headers: dict[str, str], after: float) -> None:
+    """Send a whole request, and be gone some time later without having read a reply."""
+    to, body = httpx.URL(url), json.dumps(deed.body).encode()
+    lines = [
+        f"POST {deed.path} HTTP/1.1",
+        f"Host: {to.netloc.decode()}",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body)}",
+        *(f"{name}: {value}" for name, value in headers.items()),
+    ]
+    _, writer = await asyncio.open_connection(to.host, to.port)
+    writer.write("\r\n".join([*lines, "", ""]).encode() + body)
+    await writer.drain()
+    await asyncio.sleep(after)
+    writer.transport.abort()
+
+
+@ON_POSTGRES
+async def test_a51_a_client_that_hangs_up_leaves_a_whole_effect_or_none(
+    town: Town,
+    till: Till,
+    dice: random.Random,
+    full: bool,
+    figure: Callable[[str], None],
+) -> None:
+    rounds = HUNG_UP * (10 if full else 1)
+    deeds = [await till.deed(kind) for kind in DEEDS for _ in range(rounds // len(DEEDS))]
+    gate, at_once = asyncio.Semaphore(AT_ONCE), Counter[bool]()
+
+    async def one(deed: Deed, after: float) -> None:
+        headers, flow = town.headers("front_desk")
+        headers["Idempotency-Key"] = deed.key
+        async with gate:
+            await hangs_up(deed, town.system.urls[deed.service], headers, after)
+            asked = ("front_desk", deed.service, deed.path, deed.body, deed.key)
+            answer = await town.insist(*asked, flow=flow)
+        assert answer.is_success, answer.text
+        at_once["idempotency-replayed" in answer.headers] += 1
+        assert await till.effects(deed) == [UUID(answer.json()["id"])]
+
+    async with asyncio.TaskGroup() as group:
+        for deed in deeds:
+            group.create_task(one(deed, dice.uniform(0, PATIENCE_SECONDS)))
+    await till.paid()
+    for deed in deeds:
+        (made,) = await till.effects(deed)
+        await till.said_once(deed, made)
+    await town.whole()
+    figure(f"{len(deeds)} clients hung up; {at_once[True]} found it done when they asked again")

@@ -12,6 +12,7 @@ import pytest_asyncio
 from shared.contracts.permissions import Role
 from shared.db.provision import SERVICES
 from shared.values.ids import new_id
+from shared.web import transactions
 from shared.web.adapter import Adapter
 from shared.web.limits import PROBES, Limits, Rate
 from shared.web.service import app_of
@@ -84,7 +85,7 @@ async def test_every_route_counts_and_what_finds_people_counts_for_more(clinic: 
     strict = set()
     for operation in every_operation(clinic.house):
         role = next(r for r in operation.roles if r not in (Role.PORTAL, Role.EHR_CLIENT))
-        with few():
+        with few(), mock.patch.object(transactions, "HEAR_PAUSES", ()):
             answer = await clinic.house.office.http.send(request(clinic, operation, role))
         policy = answer.headers["ratelimit-policy"]
         assert policy in ('"requests";q=6;w=12', '"finding";q=3;w=6'), operation
