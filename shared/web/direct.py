@@ -6,11 +6,12 @@ ids in a path it would find the same. It still describes the routes, and answers
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Set
 from typing import Any
 from uuid import UUID
 
 from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
@@ -24,8 +25,12 @@ REPLY_BEGUN = "reply.begun"
 _ID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
-def direct(route: Route, answer: Answer) -> type[APIRoute]:
-    """FastAPI's class of a route that hands requests to `answer`; its own where it has a query."""
+def direct(route: Route, answer: Answer, verbs: Set[str]) -> type[APIRoute]:
+    """FastAPI's class of a route that hands requests to `answer`; its own where it has a query.
+
+    verbs: paths of others that have a word where this one may have an id (`/v1/patients/search`):
+    with a method that they do not take they are no malformed id.
+    """
     if route.method == "GET" and route.given is not None:
         return APIRoute
 
@@ -36,6 +41,8 @@ def direct(route: Route, answer: Answer) -> type[APIRoute]:
             """Answer; what is malformed, and other methods, as FastAPI does."""
             texts: Mapping[str, str] = scope["path_params"]
             ids = {name: UUID(text) for name, text in texts.items() if _ID.fullmatch(text)}
+            if len(ids) != len(texts) and scope["path"] in verbs:
+                raise HTTPException(405)
             if len(ids) != len(texts) or scope["method"] != route.method:
                 await super().handle(scope, receive, send)
                 return

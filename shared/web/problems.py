@@ -10,6 +10,8 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
+from starlette.types import Scope
 
 from shared.values.errors import Busy, DomainError, InvalidFields
 
@@ -82,11 +84,14 @@ def install_handlers(app: FastAPI) -> None:
     FastAPI's own 422 repeats the input; this one gives pointers and codes.
     """
 
-    async def on_http(_request: Request, error: Exception) -> Response:
+    async def on_http(request: Request, error: Exception) -> Response:
         if not isinstance(error, HTTPException):
             raise error
         code, title = _TITLES.get(error.status_code, ("request.refused", "It was refused."))
-        return plain_problem(error.status_code, code, title, dict(error.headers or {}))
+        headers = dict(error.headers or {})
+        if error.status_code == 405:
+            headers["Allow"] = ", ".join(sorted(_methods(app, request.scope)))
+        return plain_problem(error.status_code, code, title, headers)
 
     async def on_validation(_request: Request, error: Exception) -> Response:
         if not isinstance(error, RequestValidationError):
@@ -107,6 +112,14 @@ def install_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, on_validation)
     app.add_exception_handler(DomainError, on_domain)
     app.add_exception_handler(Exception, on_anything)
+
+
+def _methods(app: FastAPI, scope: Scope) -> set[str]:
+    """The methods that an address takes: each is a route of its own, and knows no other."""
+    matching = [route for route in app.routes if route.matches(scope)[0] is not Match.NONE]
+    # A word goes before an id that could stand in its place.
+    named = [route for route in matching if getattr(route, "path", None) == scope["path"]]
+    return {m for route in named or matching for m in getattr(route, "methods", None) or ()}
 
 
 def _pointer(location: Sequence[Any]) -> str:

@@ -184,6 +184,7 @@ def _add_routes(
         cursor_secret=f"cursor/{service.chassis.service_secret}".encode(),
         limits=Limits(service.chassis.rates),
     )
+    verbs = {route.path for route in service.every_route if not route.path_ids}
     for route in service.every_route:
 
         def answer(
@@ -197,7 +198,7 @@ def _add_routes(
             methods=[route.method],
             response_model=None,
             response_class=Response,
-            route_class_override=direct(route, answer),
+            route_class_override=direct(route, answer, verbs),
             **describe(route, service.routes.tag),
         )
     document(app, service)

@@ -1,6 +1,7 @@
 """The house behind a real server: sockets, uvicorn, httptools, and our limits on what comes in."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -37,6 +38,8 @@ class Door:
     port: int
     seen: list[dict[str, Any]]
     """The scopes of the requests that came in."""
+    statuses: "Counter[int]"
+    """What they were answered with."""
 
     async def connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """A connection."""
@@ -82,19 +85,32 @@ async def heard(reader: asyncio.StreamReader) -> Said:
 
 
 @asynccontextmanager
-async def door_of(house: House, trusted_proxies: str = "") -> AsyncIterator[Door]:
-    """Serve the running services of a house on a port of this machine."""
+async def door_of(
+    house: House, trusted_proxies: str = "", of: str = "appointments"
+) -> AsyncIterator[Door]:
+    """Serve the running services of a house on a port of this machine.
+
+    of: the one that answers under any other name.
+    """
     seen: list[dict[str, Any]] = []
+    statuses: Counter[int] = Counter()
     apps: dict[bytes, Any] = {
         host.encode(): getattr(transport, "app", None)
         for host, transport in house.office.switchboard.apps.items()
+        if host.endswith(".test")
     }
 
     async def by_host(scope: Any, receive: Any, send: Any) -> None:
         assert scope["type"] == "http"
         seen.append(scope)
+
+        async def counted(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                statuses[message["status"]] += 1
+            await send(message)
+
         host = next((v for k, v in scope["headers"] if k == b"host"), b"").partition(b":")[0]
-        await (apps.get(host) or apps[b"appointments.test"])(scope, receive, send)
+        await (apps.get(host) or apps[f"{of}.test".encode()])(scope, receive, counted)
 
     server = server_of(by_host, "127.0.0.1", 0, trusted_proxies)
     server.config.lifespan = "off"
@@ -102,7 +118,7 @@ async def door_of(house: House, trusted_proxies: str = "") -> AsyncIterator[Door
     try:
         while not server.started:
             await asyncio.sleep(0.01)
-        yield Door(server.servers[0].sockets[0].getsockname()[1], seen)
+        yield Door(server.servers[0].sockets[0].getsockname()[1], seen, statuses)
     finally:
         server.should_exit = True
         await serving

@@ -51,7 +51,7 @@ def app(*, directly: bool) -> FastAPI:
         methods=[route.method],
         response_class=Response,
         response_model=None,
-        route_class_override=direct(route, answer) if directly else APIRoute,
+        route_class_override=direct(route, answer, frozenset()) if directly else APIRoute,
     )
     return made
 
