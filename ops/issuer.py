@@ -28,11 +28,13 @@ from starlette.routing import Route
 from ops.errors import CannotRun
 from ops.issuer_assertions import ALGORITHMS, Assertions, granted_scopes
 from ops.issuer_clients import Client, Clients, Refused, admin_secret, read_body, same
+from ops.issuer_patience import Patience, TooOften
 from ops.issuer_revocations import RevocationRoutes
 from ops.tokens import PERSON_LIFETIME, SERVICE_LIFETIME, Minter
 from shared.contracts.permissions import Role
 from shared.web.logs import configure_from
 
+ADMINISTRATOR = "the administrator"
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -163,6 +165,8 @@ async def _refused(_: Request, error: Exception) -> JSONResponse:
         raise error
     body = {"error": error.code, "error_description": error.description}
     headers = {"WWW-Authenticate": 'Basic realm="clinicbus"'} if error.status == 401 else {}
+    if isinstance(error, TooOften):
+        headers["Retry-After"] = str(error.retry_after)
     return JSONResponse(body, error.status, headers={"Cache-Control": "no-store", **headers})
 
 
@@ -185,15 +189,18 @@ def app_of(folder: Path, issuer: str) -> Starlette:
     minter = Minter.of(folder, issuer)
     assertions = Assertions(folder, f"{issuer}/token", minter.clock)
     routes = Issuer(minter, Clients(folder), assertions, admin_secret(folder))
+    patience = Patience()
     return Starlette(
         routes=[
             Route("/.well-known/jwks.json", routes.jwks),
             Route("/.well-known/openid-configuration", routes.configuration),
             Route("/livez", routes.ready),
             Route("/readyz", routes.ready),
-            Route("/token", routes.token, methods=["POST"]),
-            Route("/dev/token", routes.dev_token, methods=["POST"]),
-            Route("/dev/clients", routes.dev_clients, methods=["POST"]),
+            Route("/token", patience.over(routes.token), methods=["POST"]),
+            Route("/dev/token", patience.over(routes.dev_token, ADMINISTRATOR), methods=["POST"]),
+            Route(
+                "/dev/clients", patience.over(routes.dev_clients, ADMINISTRATOR), methods=["POST"]
+            ),
             *RevocationRoutes(minter).routes(),
         ],
         exception_handlers={Refused: _refused},

@@ -120,9 +120,13 @@ class Unsupported(DomainError):
 
 
 class Busy(DomainError):
-    """Somebody else holds it; try again in a moment."""
+    """Somebody else holds it; try again in a moment.
+
+    retry_after: in how many seconds, where that is known.
+    """
 
     kind = "busy"
+    retry_after: int | None = None
 
 
 class Unavailable(DomainError):

@@ -32,10 +32,12 @@ from shared.values.errors import (
     VersionMissing,
 )
 from shared.values.ids import new_id
-from shared.web.body import fingerprint, read_bytes, require_json, validated
+from shared.web.body import fingerprint, read_bytes, require_json, require_plain, validated
 from shared.web.calls import Call, Reply, read_if_match, rendered
+from shared.web.limits import Limits, RateExceeded
 from shared.web.metrics import DENIED, REQUESTS, SECONDS, UNAUTHENTICATED
 from shared.web.problems import plain_problem, problem
+from shared.web.query import require_query
 from shared.web.routes import Route
 from shared.web.step_up import challenge, require_proof
 from shared.web.tokens import BadToken, Principal, TokenVerifier
@@ -60,6 +62,7 @@ class Adapter:
     tokens: TokenVerifier
     constraints: Constraints
     cursor_secret: bytes
+    limits: Limits
     proof_levels: frozenset[str] = frozenset()
     _meters: dict[tuple[str, str, int], tuple[Counter, Histogram]] = field(default_factory=dict)
 
@@ -104,12 +107,39 @@ class Adapter:
         try:
             principal = await self.principal(request)
         except BadToken as error:
-            UNAUTHENTICATED.labels(self.service, str(error)).inc()
-            log.warning("token.refused", reason=str(error), route=route.path)
-            return plain_problem(
-                401, "token.refused", "A valid bearer token is needed.",
-                {"WWW-Authenticate": 'Bearer realm="clinicbus"'},
-            )  # fmt: skip
+            return self._unknown(route, request, error)
+        wait, told = self.limits.admit(principal, route.may)
+        if wait:
+            response = problem(RateExceeded(wait))
+        else:
+            response = await self._known(
+                principal, route, request, path, query, correlation_id, traceparent
+            )
+        response.raw_headers += told
+        return response
+
+    def _unknown(self, route: Route, request: Request, error: BadToken) -> Response:
+        """Refuse whom no token vouches for; and no more than that, who does it all the time."""
+        UNAUTHENTICATED.labels(self.service, str(error)).inc()
+        wait = self.limits.refused(request.client and request.client.host)
+        if wait:
+            return problem(RateExceeded(wait))
+        log.warning("token.refused", reason=str(error), route=route.path)
+        return plain_problem(
+            401, "token.refused", "A valid bearer token is needed.",
+            {"WWW-Authenticate": 'Bearer realm="clinicbus"'},
+        )  # fmt: skip
+
+    async def _known(
+        self,
+        principal: Principal,
+        route: Route,
+        request: Request,
+        path: Mapping[str, UUID],
+        query: Any,
+        correlation_id: UUID,
+        traceparent: str,
+    ) -> Response:
         context = Context(
             principal.network_id,
             principal.actor,
@@ -117,9 +147,11 @@ class Adapter:
             correlation_id,
             traceparent=traceparent,
         )
-        call: Call[Any] = Call(
-            principal, path, query, None, correlation_id, traceparent, self.cursor_secret
-        )
+        # A cursor is of use where it was handed out, and nowhere else.
+        secret = b"%s/%s/%s" % (
+            self.cursor_secret, route.path.encode(), principal.network_id.bytes,
+        )  # fmt: skip
+        call: Call[Any] = Call(principal, path, query, None, correlation_id, traceparent, secret)
         try:
             require_permission(route, principal)
             if route.may not in WITHOUT_PHI and not self.tokens.published.known:
@@ -129,7 +161,9 @@ class Adapter:
                 require_proof(principal, self.proof_levels, now)
             # Before anything is read: whether there is such a patient is nothing for another.
             require_patients(principal.actor, (path[n] for n in path if n == "patient_id"))
+            require_query(request, route.given if route.method == "GET" else None)
             key = await self._read(route, request, call)
+            await hit("route.received")
             if route.before is not None:
                 await route.before(call)
             return await self._run(route, request, call, context, key)
@@ -164,6 +198,7 @@ class Adapter:
         if route.versioned and call.if_match is None:
             raise VersionMissing("version.missing", "This change needs an If-Match header.")
         canonical = b""
+        require_plain(request)
         if route.upload is not None:
             call.given, canonical = await read_upload(request, route.upload, route.limit_bytes)
         elif route.method != "GET":

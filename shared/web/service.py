@@ -29,6 +29,7 @@ from shared.web.adapter import Adapter
 from shared.web.clocks import SharedClock, SystemClock
 from shared.web.direct import direct
 from shared.web.docs import add_docs
+from shared.web.limits import Limits
 from shared.web.metrics import REVOCATIONS_AGE
 from shared.web.openapi import describe, document
 from shared.web.pointers import names_of
@@ -202,7 +203,9 @@ def _add_routes(app: FastAPI, service: Service, database: Database, tokens: Toke
         proof_levels=frozenset(service.chassis.step_up_acr.split()),
         constraints=service.constraints,
         cursor_secret=f"cursor/{service.chassis.service_secret}".encode(),
+        limits=Limits(service.chassis.rates),
     )
+    verbs = {route.path for route in service.every_route if not route.path_ids}
     for route in service.every_route:
 
         def answer(
@@ -216,7 +219,7 @@ def _add_routes(app: FastAPI, service: Service, database: Database, tokens: Toke
             methods=[route.method],
             response_model=None,
             response_class=Response,
-            route_class_override=direct(route, answer, adapter.knows),
+            route_class_override=direct(route, answer, adapter.knows, verbs),
             **describe(route, service.routes.tag),
         )
     document(app, service)
@@ -230,7 +233,10 @@ def _add_routes(app: FastAPI, service: Service, database: Database, tokens: Toke
             allow_headers=[
                 *("Authorization", "Content-Type", "Idempotency-Key", "If-Match", "Traceparent"),
             ],
-            expose_headers=["ETag", "Location", "X-Request-Id", "Idempotency-Replayed"],
+            expose_headers=[
+                *("ETag", "Location", "X-Request-Id", "Idempotency-Replayed", "Retry-After"),
+                *("RateLimit", "RateLimit-Policy"),
+            ],
         )
 
 

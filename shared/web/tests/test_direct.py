@@ -57,7 +57,7 @@ def app(*, directly: bool) -> FastAPI:
         methods=[route.method],
         response_class=Response,
         response_model=None,
-        route_class_override=direct(route, answer, known) if directly else APIRoute,
+        route_class_override=direct(route, answer, known, frozenset()) if directly else APIRoute,
     )
     return made
 
