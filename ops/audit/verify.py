@@ -54,12 +54,10 @@ class Chain:
 
 @dataclass
 class Report:
-    """All that was found."""
+    """All that was found. problems: what is of no one network, such as a missing anchor."""
 
     chains: list[Chain] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
-    """What is of no one network, such as an anchor that is missing."""
-    anchors: int = 0
 
     @property
     def holds(self) -> bool:
@@ -74,17 +72,11 @@ class Report:
             if chain.problem is not None:
                 yield f"{name}: {chain.problem}"
                 continue
-            after = len(chain.heads) - chain.anchored
-            yield (
-                f"{name}: {chain.rows} rows in {len(chain.heads)} seals hold; "
-                f"{after} seals are newer than the last anchor"
-            )
+            count = len(chain.heads)
+            yield f"{name}: {chain.rows} rows in {count} seals hold, {chain.anchored} are anchored"
             if chain.tail:
                 first = min(map(written_at, chain.tail)).isoformat(timespec="seconds")
                 yield f"{name}: {len(chain.tail)} rows since {first} are not sealed yet"
-
-
-# ── one network ──────────────────────────────────────────────────────────────────────────────────
 
 
 def check_chain(
@@ -107,9 +99,7 @@ def check_chain(
     for line in unsealed:
         at = written_at(line)
         if sealed_at is not None and at < sealed_at - SLACK:
-            raise Tampered(
-                f"row {id_of(line)} of {at.isoformat()} was put in later: no seal has it"
-            )
+            raise Tampered(f"row {id_of(line)} of {at} was put in later: no seal has it")
         chain.tail.append(line)
 
 
@@ -122,7 +112,7 @@ def checked_seal(
         leaves = base64.b64decode(seal["leaves"], validate=True)
         head, before = bytes.fromhex(seal["head"]), bytes.fromhex(seal["previous"])
         seq, count, at = int(seal["seq"]), int(seal["rows"]), str(seal["sealed_at"])
-        moment = instant(at)
+        moment = datetime.fromisoformat(at)
     except (ValueError, KeyError, TypeError) as error:
         raise Tampered(f"seal {number} cannot be read") from error
     if seq != number:
@@ -165,17 +155,9 @@ def id_of(line: str) -> str:
 def written_at(line: str) -> datetime:
     """When a row was written. Raises Tampered where it cannot be read."""
     try:
-        return instant(json.loads(line)[1])
+        return datetime.fromisoformat(json.loads(line)[1])
     except (ValueError, LookupError, TypeError) as error:
         raise Tampered(f"row {id_of(line)} cannot be read") from error
-
-
-def instant(text: str) -> datetime:
-    """An instant of an export."""
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))
-
-
-# ── anchors ──────────────────────────────────────────────────────────────────────────────────────
 
 
 def check_anchors(
@@ -206,7 +188,6 @@ def check_anchors(
         if said["previous"] not in before:
             report.problems.append(f"{service}: before anchor {number} one is missing")
         same.add(hashlib.sha256(line.encode()).hexdigest())
-        report.anchors += 1
         for head in said["heads"]:
             hold(chains.get(head["network"]), head, service, report, whole=whole)
 
@@ -259,9 +240,6 @@ def unpadded(text: str) -> bytes:
     if base64.urlsafe_b64encode(value).rstrip(b"=").decode() != text:
         raise ValueError(text)
     return value
-
-
-# ── folders ──────────────────────────────────────────────────────────────────────────────────────
 
 
 def verify(export: Path, anchors: Path | None = None, keys: Path | None = None) -> Report:
