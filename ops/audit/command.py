@@ -11,13 +11,14 @@ from uuid import UUID
 import httpx
 import typer
 
-from ops import layout, state
+from ops import layout, private_files, state
 from ops.audit import verify as verifier
 from ops.audit.export import export
 from ops.environment import of_operator
 from ops.errors import CannotRun
 from ops.layout import Layout
 from ops.token_command import token_for
+from shared.db.anchors import fresh_key
 from shared.db.provision import SERVICES
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
@@ -49,6 +50,18 @@ def export_command(
     """Write rows and seals of all services into a folder, as this moment has them."""
     for service, count in exported(layout.choose(data), folder, network).items():
         print(f"{service}: {count} rows")
+
+
+@app.command()
+def key(folder: Annotated[Path, typer.Argument(help="A new folder.")]) -> None:
+    """Make a key that signs anchors: key.json for workers, keys.json for whoever verifies."""
+    if folder.exists() and any(folder.iterdir()):
+        raise CannotRun(f"{folder} is not empty: choose a new folder.")
+    private_files.make_folder(folder)
+    private, public = fresh_key()
+    private_files.write(folder / "key.json", private)
+    private_files.write(folder / "keys.json", public)
+    print(f"{folder}/key.json signs; {folder}/keys.json verifies.")
 
 
 @app.command()

@@ -3,18 +3,21 @@
 import re
 from collections.abc import Iterator
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 from ops.manifests.documents import Document, Facts, named, of_kind
-from shared.bus import metrics, watch
+from shared.bus import metrics as bus_metrics
+from shared.bus import watch
 from shared.contracts.envelope import PARTITIONS
+from shared.web import metrics
 
 _METRIC = re.compile(r"\bclinicbus_\w+")
 
 
 def exported() -> frozenset[str]:
-    """The names of the series that a worker offers about its bus."""
-    counted = [each for each in vars(metrics).values() if isinstance(each, Counter | Histogram)]
+    """The names of the series that a service offers about itself."""
+    offered = (*vars(bus_metrics).values(), *vars(metrics).values())
+    counted = [each for each in offered if isinstance(each, Counter | Gauge | Histogram)]
     families = [family for each in counted for family in each.collect()]
     made = {f"{f.name}_total" if f.type == "counter" else f.name for f in families}
     return frozenset(made | watch.GAUGES.keys())

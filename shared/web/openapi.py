@@ -15,6 +15,7 @@ from shared.web.routes import Route
 if TYPE_CHECKING:
     from shared.web.service import Service
 
+JSON = "application/json"
 _REF = "#/components/schemas/{model}"
 
 
@@ -50,7 +51,8 @@ def _statuses(route: Route) -> list[int]:
     found = {400, 401, 403, 422, 429, 503}
     if route.path_ids or _names_something(route.given) or _names_something(route.upload):
         found.add(404)
-    if route.method != "GET":
+    # A file that is given out may be in a state in which it is not.
+    if route.method != "GET" or route.media_type != JSON:
         found.add(409)
     if (route.given is not None and route.method != "GET") or route.upload is not None:
         found |= {413, 415}
@@ -78,7 +80,7 @@ def describe(route: Route, tag: str) -> dict[str, Any]:
     }
     responses[route.status] = _success(route.reply, route.media_type)
     for status, model in route.also.items():
-        responses[status] = _success(model, "application/json")
+        responses[status] = _success(model, JSON)
     return {
         "operation_id": route.name,
         "summary": summary.rstrip("."),
@@ -93,11 +95,11 @@ def describe(route: Route, tag: str) -> dict[str, Any]:
 
 
 def _success(model: type[BaseModel] | None, media_type: str) -> dict[str, Any]:
-    if model is None and media_type == "application/json":
+    if model is None and media_type == JSON:
         return {"description": "Done."}
     if model is None:
-        schema: dict[str, Any] = {"type": "string", "format": "binary"}
-        return {"description": "The file.", "content": {media_type: {"schema": schema}}}
+        content = {"schema": {"type": "string", "format": "binary"}}
+        return {"description": "The file.", "content": {m: content for m in media_type.split()}}
     return {"description": "Done.", "model": model}
 
 

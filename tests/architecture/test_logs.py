@@ -14,9 +14,11 @@ REVIEWED = {
     "str(error)": {
         "shared/web/adapter.py": "BadToken: codes, and the types of errors of the library below",
         "ops/issuer_clients.py": "BadAssertion: the same",
+        "ops/issuer_revocations.py": "BadToken: the same",
         "shared/bus/process.py": "GroupBroken: types of errors, and sentences of ours",
     },
     "f\"document/{call.id('document_id')}\"": {"services/documents/api/content.py": "an id"},
+    "str(principal.actor)": {"ops/issuer_revocations.py": "a kind and an id"},
     "type(late).__name__": {"shared/web/adapter.py": "a type"},
     "type(error).__name__": {"*": "a type"},
     "_route(request)": {"shared/web/problems.py": "the declared path"},

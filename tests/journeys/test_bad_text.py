@@ -340,8 +340,12 @@ async def test_a_social_security_number_is_a_member_that_nobody_knows(
     leaves = [replace(leaf, pointer="/ssn") for leaf in writes.values()]
     assert len(leaves) > 20
     requests = [counter.request(leaf, number) for leaf in leaves]
-    wrong = await counter.refused(leaves, requests)
+    # Not at the member: the name of one that nobody knows is not repeated.
+    wrong = await counter.refused(leaves, requests, at_the_member=False)
     assert not wrong, "\n".join(wrong)
+    answers = await send_all(counter.clinic.house, requests)
+    assert {(a.status_code, a.json()["code"]) for a in answers} == {(422, "request.invalid")}
+    assert all("ssn" not in answer.text for answer in answers)
 
 
 async def test_p39_nobody_is_their_own_guardian(counter: Counter) -> None:

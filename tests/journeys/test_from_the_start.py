@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import cycle
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -156,6 +157,21 @@ class Played:
         return found
 
 
+async def glass_broken(system: LocalSystem, http: httpx.AsyncClient, network: UUID) -> None:
+    """A nurse opens a record in an emergency: on an ordinary day nobody does."""
+    async with opened(system.superuser_url, "patients") as eye:
+        patient = await eye.fetchval("SELECT id FROM patients ORDER BY id LIMIT 1")
+    answer = await http.post(
+        f"{system.urls['patients']}/v1/patients/{patient}/emergency-access",
+        json={"reason": "other", "note": "Nobody else could tell us."},
+        headers={
+            "Authorization": f"Bearer {system.token('nurse', network, proven=True)}",
+            "Idempotency-Key": "a-glass",
+        },
+    )
+    assert answer.status_code == 201, answer.text
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def day() -> AsyncIterator[Played]:
     """Played once."""
@@ -172,6 +188,7 @@ async def day() -> AsyncIterator[Played]:
             httpx.AsyncClient(timeout=30) as http,
         ):
             story, _, _ = await command.play(system, http, clock, VISITS, SEED)
+            await glass_broken(system, http, story.network)
             await checks.settled(system.superuser_url)
             facts = {
                 "clinics": [place.clinic_id for place in story.places],

@@ -56,7 +56,7 @@ def with_store(routes: Routes, store: ObjectStore) -> None:
     routes.get(
         "/v1/documents/{document_id}/content",
         may=May.DOCUMENT_READ,
-        media_type="application/octet-stream",
+        media_type=" ".join(content.EXTENSIONS),
         refuses=(
             "document.class_forbidden", "document.entered_in_error", "document.bytes_damaged",
             "document.bytes_missing",
