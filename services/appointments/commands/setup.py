@@ -16,7 +16,7 @@ from services.appointments.tables import (
     Room,
     WeeklySchedule,
 )
-from shared.db.actor import require_clinic
+from shared.db.actor import at_clinic
 from shared.db.work import Work
 from shared.values.errors import Invalid, NotFound
 from shared.values.npi import checked_npi
@@ -53,9 +53,8 @@ async def open_clinic(work: Work, wish: ClinicWish) -> Clinic:
 
 async def clinic(work: Work, clinic_id: UUID) -> Clinic:
     """A clinic of the network and of the caller's token. Raises NotFound."""
-    require_clinic(work.actor, clinic_id)
     row = await work.load(Clinic, clinic_id)
-    if row is None:
+    if row is None or not at_clinic(work.actor, clinic_id):
         raise NotFound("clinic.not_found", "There is no such clinic.")
     return row
 
