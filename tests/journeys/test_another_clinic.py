@@ -38,8 +38,20 @@ OF_A_CLINIC = (
     "check_id",
     "subject_id",
 )
-"""What the ids are of that are of one clinic. Patients, their coverages and consents, payers,
-providers and kinds of visit are the network's."""
+"""The ids of what is of one clinic."""
+OF_THE_NETWORK = (
+    "patient_id",
+    "coverage_id",
+    "consent_id",
+    "contact_id",
+    "access_id",
+    "provider_id",
+    "appointment_type_id",
+    "payer_id",
+)
+"""The ids of what every clinic of a network shares."""
+LISTS = ("/v1/appointments", "/v1/documents")
+"""What is answered of a clinic's thing that is not there: a list with nothing in it."""
 REMOVED = {"date", "x-request-id", "traceparent", "x-correlation-id"}
 
 
@@ -78,7 +90,7 @@ class Place:
         requests = [operation.request(ids, self.token(role, *clinics)) for role in operation.roles]
         return await send_all(self.house, requests, at_once=1)
 
-    async def written(self) -> dict[str, int]:
+    async def written(self) -> dict[str, tuple[int, int]]:
         """How many rows each table has of the network, but for those about the asking itself."""
         found = {}
         for service in SERVICES:
@@ -106,6 +118,15 @@ def same(answer: httpx.Response) -> tuple[Any, ...]:
     return answer.status_code, sorted(headers), answer.content
 
 
+def empty(operation: Operation, answer: httpx.Response) -> bool:
+    """Whether a list or a trace is answered that has nothing in it."""
+    if answer.status_code != 200 or operation.method != "GET":
+        return False
+    if "traces" in operation.path:
+        return answer.json()["entries"] == answer.json()["heard"] == []
+    return operation.path in LISTS and answer.json()["items"] == []
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def place(house: House) -> AsyncIterator[Place]:
     """The network. The document is filed with the visit; one that is not is the patient's."""
@@ -122,13 +143,16 @@ async def place(house: House) -> AsyncIterator[Place]:
     ids["document_id"] = told(made, 201)["id"]
     ask = {"coverage_id": ids["coverage_id"], "appointment_id": ids["appointment_id"]}
     asked = await clinic.person("bo", "eligibility").post("/v1/checks", ask)
-    if asked.status_code < 300:
-        ids["check_id"] = asked.json()["id"]
+    ids["check_id"] = told(asked, 202)["id"]
     second = {"name": "Birch Street Family Clinic", "time_zone": "America/Denver"}
     other = (await clinic.does("ada", "appointments", "/v1/clinics", second))["id"]
     await house.settled(clinic.network_id)
     with mock.patch.object(transactions, "HEAR_PAUSES", (0.01,)):
         yield Place(house, clinic, ids, other, every_operation(house))
+
+
+async def test_each_id_is_of_a_clinic_or_of_the_network(place: Place) -> None:
+    assert sorted(place.ids) == sorted((*OF_A_CLINIC, *OF_THE_NETWORK))
 
 
 async def test_what_is_of_another_clinic_is_as_little_there_as_nothing(place: Place) -> None:
@@ -144,8 +168,98 @@ async def test_what_is_of_another_clinic_is_as_little_there_as_nothing(place: Pl
                     f"{operation} as {role}: {one.status_code} {one.text[:90]}"
                     f" and of nothing {other.status_code} {other.text[:90]}"
                 )
-            elif one.status_code != 404 and "traces" not in operation.path:
+            elif one.status_code != 404 and not empty(operation, one):
                 wrong.append(f"{operation} as {role}: {one.status_code} {one.text[:140]}")
     assert not wrong, "\n".join(wrong)
     after = await place.written()
     assert {k: (before[k], after[k]) for k in before if before[k] != after[k]} == {}
+
+
+async def test_lists_leave_out_what_is_of_another_clinic(place: Place) -> None:
+    patient, ids = place.ids["patient_id"], place.ids
+
+    async def seen(service: str, role: str, path: str, clinic: str, **query: str) -> Any:
+        desk = place.house.office.desk(
+            service, place.clinic.network_id, role, sub="walker", clinics=[clinic]
+        )
+        return told(await desk.get(path, **query))
+
+    async def both(service: str, role: str, path: str, **query: str) -> tuple[Any, Any]:
+        here = await seen(service, role, path, ids["clinic_id"], **query)
+        return here, await seen(service, role, path, place.elsewhere, **query)
+
+    here, there = await both("appointments", "front_desk", "/v1/appointments", patient_id=patient)
+    assert [item["id"] for item in here["items"]] == [ids["appointment_id"]]
+    assert there["items"] == []
+    here, there = await both("documents", "front_desk", "/v1/documents", patient_id=patient)
+    gone = {item["id"] for item in here["items"]} - {item["id"] for item in there["items"]}
+    # The packet of the visit is filed with it, too; what is filed with the patient alone stays.
+    assert ids["document_id"] in gone
+    assert there["items"]
+    assert all(item["appointment_id"] is None for item in there["items"])
+    here, there = await both("payments", "biller", f"/v1/accounts/{patient}")
+    assert here["items"]
+    assert there["items"] == []
+    here, there = await both("payments", "biller", "/v1/ledger/trial-balance")
+    assert here["accounts"]
+    assert there["accounts"] == []
+    here, there = await both("appointments", "front_desk", "/v1/clinics")
+    assert [item["id"] for item in here["items"]] == [ids["clinic_id"]]
+    assert [item["id"] for item in there["items"]] == [place.elsewhere]
+    here, there = await both("patients", "nurse", f"/v1/patients/{patient}")
+    assert here["last_visit"]
+    assert there["last_visit"] is None
+
+
+async def test_a_day_of_another_clinic_is_one_of_none(place: Place) -> None:
+    desk = place.house.office.desk(
+        "appointments", place.clinic.network_id, "nurse", clinics=[place.elsewhere]
+    )
+    there, nowhere = [
+        await desk.get("/v1/appointments", clinic_id=clinic, day="2026-11-05")
+        for clinic in (place.ids["clinic_id"], str(new_id()))
+    ]
+    assert there.status_code == 404
+    assert same(there) == same(nowhere)
+
+
+async def test_a_token_without_any_clinic_is_bound_to_none(place: Place) -> None:
+    """An empty list of clinics is no want of the claim: nothing of any clinic is there."""
+    token = place.house.office.issuer.token(
+        place.clinic.network_id, "front_desk", "biller", "auditor", clinics=[]
+    )
+    mine = [o for o in place.bound() if {"front_desk", "biller", "auditor"} & set(o.roles)]
+    reads = [o for o in mine if o.method == "GET"]
+    assert len(reads) > 15
+    answers = await send_all(place.house, [o.request(place.ids, token) for o in reads])
+    assert [
+        f"{o}: {a.status_code} {a.text[:90]}"
+        for o, a in zip(reads, answers, strict=True)
+        if a.status_code != 404 and not empty(o, a)
+    ] == []
+
+
+async def test_who_is_of_the_clinic_is_shown_its_things(place: Place) -> None:
+    reads = [o for o in place.bound() if o.method == "GET"]
+    wrong = []
+    for operation in reads:
+        for answer in await place.asked(operation, place.ids, place.ids["clinic_id"]):
+            if answer.status_code not in (200, 202):
+                wrong.append(f"{operation}: {answer.status_code} {answer.text[:90]}")
+    assert not wrong, "\n".join(wrong)
+
+
+async def test_without_the_binding_each_route_tells_of_another_clinic(place: Place) -> None:
+    """It changes what it finds, and stands last."""
+    true_principal = adapter.Adapter.principal
+
+    async def unbound(self: adapter.Adapter, request: Request) -> Principal:
+        found = await true_principal(self, request)
+        return replace(found, actor=replace(found.actor, clinic_ids=None))
+
+    for operation in place.bound():
+        with mock.patch.object(adapter.Adapter, "principal", unbound):
+            nowhere = await place.asked(operation, place.nothing())
+            there = await place.asked(operation, place.ids)
+        pairs = zip(there, nowhere, strict=True)
+        assert any(same(one) != same(other) for one, other in pairs), str(operation)

@@ -152,7 +152,8 @@ class Hours:
 async def add_schedule(work: Work, provider_id: UUID, hours: Hours) -> WeeklySchedule:
     """Enter weekly hours. Raises NotFound for a provider who does not work at the clinic."""
     where = "provider_id = $2 AND clinic_id = $3"
-    if not await work.load_where(ProviderClinic, where, provider_id, hours.clinic_id):
+    works_there = await work.load_where(ProviderClinic, where, provider_id, hours.clinic_id)
+    if not works_there or not at_clinic(work.actor, hours.clinic_id):
         raise NotFound("provider.not_found", "There is no such provider at this clinic.")
     place = await clinic(work, hours.clinic_id)
     ScheduleRule(
