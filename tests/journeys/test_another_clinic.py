@@ -123,8 +123,8 @@ def empty(operation: Operation, answer: httpx.Response) -> bool:
     if answer.status_code != 200 or operation.method != "GET":
         return False
     if "traces" in operation.path:
-        return answer.json()["entries"] == answer.json()["heard"] == []
-    return operation.path in LISTS and answer.json()["items"] == []
+        return not answer.json()["entries"] and not answer.json()["heard"]
+    return operation.path in LISTS and not answer.json()["items"]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

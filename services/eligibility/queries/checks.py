@@ -22,7 +22,7 @@ from shared.x12 import parse
 
 
 async def check(work: Work, check_id: UUID) -> Check:
-    """A check of the network; one for a visit has to be at the caller's clinics. Raises NotFound."""
+    """A check of the network; of a visit, at one of the caller's clinics only. Raises NotFound."""
     row = await work.load(Check, check_id)
     if row is None or not await _at_clinic_of(work, row.appointment_id):
         raise NotFound("check.not_found", "There is no such check.")
