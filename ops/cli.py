@@ -30,6 +30,7 @@ ELSEWHERE = {
     "day": "ops.day",
     "trace": "ops.trace",
     "rebuild": "ops.rebuild",
+    "audit": "ops.audit.command",
     "audit-bus": "ops.audit_bus",
     "tail": "ops.tail",
     "monitor": "ops.monitor",

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-from ops import secrets_kept, state
+from ops import private_files, secrets_kept, state
 from ops.errors import CannotRun
 from ops.layout import Layout
 from ops.ports import SERVICES
 from ops.secrets_kept import Secrets
-from shared.db import provision
+from shared.db import anchors, provision
 
 OWN = "CLINICBUS_"
 KEPT = ("CLINICBUS_LOG_LEVEL", "CLINICBUS_FAILPOINTS", "CLINICBUS_RATES")
@@ -52,6 +52,20 @@ def of_service(service: str, superuser_url: str, secrets: Secrets, objects: Path
     found["CLINICBUS_SERVICE_SECRET"] = secrets.services[service]
     found["CLINICBUS_DATA"] = str(objects / service)
     return found
+
+
+def of_audit(layout: Layout) -> dict[str, str]:
+    """How the audit is anchored: the key is made the first time, beside the anchors."""
+    key = layout.audit / "key.json"
+    if not key.exists():
+        private_files.make_folder(layout.audit)
+        private, public = anchors.fresh_key()
+        private_files.write(layout.audit / "keys.json", public)
+        private_files.write(key, private)
+    return {
+        "CLINICBUS_AUDIT_KEY": str(key),
+        "CLINICBUS_AUDIT_ANCHOR_FOLDER": str(layout.audit / "anchors"),
+    }
 
 
 def of_operator(layout: Layout, services: Sequence[str] = SERVICES) -> dict[str, str]:

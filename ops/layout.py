@@ -2,6 +2,7 @@
 
 .clinicbus/                 in the checkout; another user of the same checkout gets a folder of
   postgres/                 their own: .clinicbus-NAME, or below their home
+  audit/                    key and anchors of the audit
   issuer/                   keys, clients, the administrator's secret
   secrets.json              passwords of the database roles, secrets of the services
   demo.json                 what was seeded
@@ -44,6 +45,11 @@ class Layout:
     def issuer(self) -> Path:
         """Keys, clients, the administrator's secret."""
         return self.root / "issuer"
+
+    @property
+    def audit(self) -> Path:
+        """The key that signs anchors of the audit, the public ones, and the anchors."""
+        return self.root / "audit"
 
     @property
     def secrets(self) -> Path:

@@ -154,7 +154,7 @@ class LocalSystem:
         own = environment.of_service(
             service, self.superuser_url, self._secrets, self.layout.objects
         )
-        return shared | own
+        return shared | own | environment.of_audit(self.layout)
 
     def tell(self, facts: dict[str, Any]) -> None:
         """Keep facts, such as what was seeded, where `clinicbus status` finds them."""

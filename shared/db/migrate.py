@@ -17,6 +17,9 @@ ROOT = Path(__file__).resolve().parents[2]
 MECHANISM = frozenset(
     {
         "audit",
+        "audit_seal",
+        "audit_patient",
+        "audit_sealer",
         "idempotency",
         "timer",
         "intent",

@@ -19,3 +19,6 @@ TRANSACTION_RETRIES = Counter(
 REVOCATIONS_AGE = Gauge(
     "clinicbus_revocations_age_seconds", "Age of the list of revoked tokens", ["service"]
 )
+AUDIT_UNSEALED_SECONDS = Gauge(
+    "clinicbus_audit_unsealed_seconds", "Age of the oldest audit row without a seal", ["service"]
+)

@@ -13,7 +13,7 @@ from shared.db.migrate import newest_revision
 from shared.db.pool import AWAY
 
 if TYPE_CHECKING:
-    from shared.web.service import Running
+    from shared.web.background import Running
 
 CHECK_SECONDS = 2.0
 

@@ -1,10 +1,8 @@
 """A service process: its app, its probes and its background work, from what it declares."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, Literal
 
 import httpx
@@ -17,25 +15,23 @@ from starlette.responses import Response
 
 from shared.bus.bell import Bell
 from shared.bus.port import Bus
-from shared.bus.process import BusProcess, Subscriptions
+from shared.bus.subscriptions import Subscriptions
 from shared.db import failpoints
 from shared.db.database import Database
-from shared.db.errands import Errands, run_errands
-from shared.db.housekeeping import run_housekeeping
-from shared.db.timers import IDLE_SECONDS, Timers, run_timers
+from shared.db.errands import Errands
+from shared.db.timers import Timers
 from shared.values.clock import Clock
-from shared.web import trace
+from shared.web import audit_trail, trace
 from shared.web.adapter import Adapter
+from shared.web.background import Running, background, informed
 from shared.web.clocks import SharedClock, SystemClock
 from shared.web.direct import direct
 from shared.web.docs import add_docs
 from shared.web.limits import Limits
-from shared.web.metrics import REVOCATIONS_AGE
 from shared.web.openapi import describe, document
 from shared.web.pointers import names_of
 from shared.web.probes import add_probes
 from shared.web.problems import install_handlers
-from shared.web.published import Watch
 from shared.web.routes import Route, Routes, signed
 from shared.web.settings import Chassis, Urls, unsafe_settings
 from shared.web.tokens import TokenVerifier, watched
@@ -44,7 +40,6 @@ from shared.web.transactions import Constraints
 log = structlog.get_logger(__name__)
 
 RoleName = Literal["api", "worker", "all"]
-SET_CLOCK_IDLE_SECONDS = 0.1
 
 
 class UnsafeSettings(Exception):
@@ -90,7 +85,7 @@ class Service:
     @property
     def every_route(self) -> list[Route]:
         """Its own routes and those that every service has."""
-        return [*self.routes.declared, *trace.ROUTES.declared]
+        return [*self.routes.declared, *trace.ROUTES.declared, *audit_trail.ROUTES.declared]
 
     @property
     def names_in_addresses(self) -> frozenset[str]:
@@ -102,24 +97,18 @@ class Service:
                 found |= names_of(route.given)
         return frozenset(found)
 
+    def errands_with(self, http: httpx.AsyncClient) -> Errands | None:
+        """Its errands, with what they reach the outside by."""
+        if self.errands is None:
+            return None
+        return self.errands(Ports(http, self.chassis, self.running_clock(), self.name))
+
     def running_clock(self) -> Clock:
         """The clock of this process."""
         if self.clock is None:
             path = self.chassis.clock_file
             self.clock = SharedClock(path) if path else SystemClock()
         return self.clock
-
-
-@dataclass(slots=True)
-class Running:
-    """What a started process holds, for the probes."""
-
-    service: Service
-    role: RoleName
-    database: Database
-    died: Callable[[], None]
-    bus: BusProcess | None = None
-    tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
 
 def app_of(
@@ -155,9 +144,9 @@ def app_of(
                 if service.http is None:
                     stack.push_async_callback(http.aclose)
                 if worker:
-                    await stack.enter_async_context(_background(running, http))
+                    await stack.enter_async_context(background(running, http))
                 if role != "worker":
-                    await stack.enter_async_context(_informed(running, watch))
+                    await stack.enter_async_context(informed(running, watch))
                 yield
         except Exception as error:
             # The server below tells of it in words, which are not let through.
@@ -238,65 +227,3 @@ def _add_routes(app: FastAPI, service: Service, database: Database, tokens: Toke
                 *("RateLimit", "RateLimit-Policy"),
             ],
         )
-
-
-@asynccontextmanager
-async def _background(running: Running, http: httpx.AsyncClient) -> AsyncIterator[None]:
-    """Relay, consumer, timers and errands of a worker, ended and awaited in the end."""
-    service, database = running.service, running.database
-    clock = service.running_clock()
-    bus = running.bus = (
-        BusProcess(service.name, service.bus)
-        if service.bus
-        else BusProcess.connect(
-            service.name,
-            kind=service.chassis.bus,
-            postgres_url=service.urls.bus_url,
-            kafka=service.chassis.kafka,
-        )
-    )
-    tasks = running.tasks
-    tasks["bus"] = asyncio.create_task(bus.run(database, clock, service.subscriptions))
-    tasks["housekeeping"] = asyncio.create_task(
-        run_housekeeping(database, service.chassis.outbox_days)
-    )
-    if service.timers is not None:
-        # A clock that somebody sets jumps: look often, so that what is due is soon seen.
-        idle = SET_CLOCK_IDLE_SECONDS if service.chassis.clock_file else IDLE_SECONDS
-        timers = run_timers(database, service.timers, clock, idle_seconds=idle)
-        tasks["timers"] = asyncio.create_task(timers)
-    if service.errands is not None:
-        ports = Ports(http, service.chassis, clock, service.name)
-        errands = service.errands(ports)
-        tasks["errands"] = asyncio.create_task(run_errands(database, errands, clock))
-    for name, task in tasks.items():
-        task.add_done_callback(partial(_mourn, running, name))
-    try:
-        yield
-    finally:
-        await bus.stop()
-        for task in tasks.values():
-            task.cancel()
-        await asyncio.gather(*tasks.values(), return_exceptions=True)
-        await bus.close()
-
-
-@asynccontextmanager
-async def _informed(running: Running, watch: Watch) -> AsyncIterator[None]:
-    """Know of an API who may still come in."""
-    observe = REVOCATIONS_AGE.labels(running.service.name).set
-    task = running.tasks["issuer"] = asyncio.create_task(watch.run(observe))
-    task.add_done_callback(partial(_mourn, running, "issuer"))
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-def _mourn(running: Running, name: str, task: "asyncio.Task[None]") -> None:
-    """Say why a task has died. One that was told to stop is not mourned."""
-    error = None if task.cancelled() else task.exception()
-    if error is not None:
-        log.critical("task.died", service=running.service.name, kind=name, exc_info=error)
-        running.died()

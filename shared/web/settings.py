@@ -1,12 +1,14 @@
 """Settings of a service process, from the environment. Composed into each service's own."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from shared.db.anchors import Anchors
 from shared.web.limits import DEFAULTS, SETTING, Rate, rates_of
 
 
@@ -43,8 +45,20 @@ class Chassis(BaseSettings):
     """How often one caller may ask; empty for as often as they like. See `shared.web.limits`."""
     trusted_proxies: str = ""
     """Addresses whose X-Forwarded headers are believed, with commas; nobody's by default."""
+    audit_key: Path | None = None
+    """The private key (a JWK) that signs the anchors of the audit; None: nothing is anchored."""
+    audit_anchor_folder: Path = Path(".clinicbus/anchors")
+    """Where anchors go: a place that the database's administrators cannot write to."""
+    audit_anchor_seconds: float = Field(default=60, ge=1)
     data: Path = Path(".clinicbus/data")
     log_level: Literal["DEBUG", "INFO", "WARNING"] = "INFO"
+
+    def audit_anchors(self) -> Anchors | None:
+        """Where and how the audit is anchored. Raises OSError, ValueError for an unreadable key."""
+        if self.audit_key is None:
+            return None
+        every = timedelta(seconds=self.audit_anchor_seconds)
+        return Anchors.of(self.audit_anchor_folder, self.audit_key, every)
 
     @field_validator("urls", mode="before")
     @classmethod
@@ -72,6 +86,8 @@ def unsafe_settings(chassis: Chassis) -> list[str]:
         found.append("CLINICBUS_ISSUER: an issuer without TLS, such as the embedded one")
     if not chassis.rates:
         found.append(f"{SETTING}: no limit on how often somebody asks")
+    if chassis.audit_key is None:
+        found.append("CLINICBUS_AUDIT_KEY: no key, so that the audit is not anchored")
     if chassis.log_level == "DEBUG":
         found.append("CLINICBUS_LOG_LEVEL: debug")
     return found

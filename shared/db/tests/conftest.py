@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
+from shared.db.audit_seals import create_audit_seals
 from shared.db.database import Database
 from shared.db.mechanism import create_mechanism, protect_clinic_table
 from shared.db.provision import provision, roles_of, service_environment
@@ -44,6 +45,7 @@ async def _make(superuser_url: str) -> dict[str, str]:
     urls = service_environment(superuser_url, passwords, (NAME,), suffix="_db")
     statements = ["CREATE TABLE alembic_version (version_num text)"]
     create_mechanism(statements.append, NAME)
+    create_audit_seals(statements.append, NAME)
     statements.append(THING)
     protect_clinic_table(statements.append, "thing", f"{NAME}_app")
     connection = await asyncpg.connect(urls["CLINICBUS_GAMMA_OWNER_URL"])

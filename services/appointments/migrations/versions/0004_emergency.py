@@ -5,7 +5,7 @@ from shared.db.mechanism import protect_clinic_table
 from shared.db.migrate import executor
 
 revision = "0004"
-down_revision = "0002"
+down_revision = "0003"
 
 
 def upgrade() -> None:

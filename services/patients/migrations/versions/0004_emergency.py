@@ -4,7 +4,7 @@ from shared.db.mechanism import protect_clinic_table
 from shared.db.migrate import executor
 
 revision = "0004"
-down_revision = "0002"
+down_revision = "0003"
 
 TABLE = """
 CREATE TABLE emergency_access (

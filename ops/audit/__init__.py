@@ -1,0 +1,1 @@
+"""The audit, for those who look after it: export, verify, who saw a patient."""

@@ -1,0 +1,233 @@
+"""The sealer: every row once, in the order of commits, whatever ends in the middle."""
+
+import asyncio
+import time
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from ops.audit.tests.conftest import SERVICE, Book, ids, lines
+from ops.audit.verify import verify
+from shared.db import failpoints, sealing
+from shared.db.failpoints import FailpointHit
+from shared.db.sealing import run_sealer, seal, seal_age
+from shared.values.ids import new_id
+
+HIGHER = 10**12
+"""How much higher the transaction ids of the cluster were that a dump came from."""
+
+
+async def test_what_is_committed_is_sealed_once_and_holds(book: Book) -> None:
+    for n in range(7):
+        await book.note(f"read_{n}", new_id())
+    assert await book.sealed() == 7
+    assert await book.sealed() == 0
+    for n in range(3):
+        await book.note(f"write_{n}")
+    await book.sealed()
+    assert [row["rows"] for row in await book.seals()] == [7, 3]
+    await book.anchored()
+    report = await book.verified()
+    assert report.holds, list(report.sentences())
+    (chain,) = report.chains
+    assert (chain.rows, len(chain.heads), chain.anchored, chain.tail) == (10, 2, 2, [])
+
+
+async def test_networks_have_chains_of_their_own(book: Book) -> None:
+    other = new_id()
+    for n in range(4):
+        await book.note(f"read_{n}", network=other if n % 2 else None)
+    await book.sealed()
+    assert [row["rows"] for row in await book.seals()] == [2]
+    assert verify(await book.exported(other)).chains[0].rows == 2
+
+
+async def test_a_row_of_a_transaction_that_began_earlier_is_sealed_when_it_ends(book: Book) -> None:
+    began, end = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> None:
+        async with book.database.work(book.context()) as work:
+            work.audit("slow", "/v1/things")
+            await work.flush()
+            began.set()
+            await end.wait()
+
+    task = asyncio.create_task(slow())
+    await began.wait()
+    await book.note("quick")
+    assert await book.sealed() == 0
+    end.set()
+    await task
+    assert await book.sealed() == 2
+    assert (await book.verified()).holds
+
+
+async def test_a_row_without_a_seal_is_told_as_the_tail(book: Book) -> None:
+    await book.note("early")
+    await book.sealed()
+    await book.note("late")
+    report = await book.verified()
+    assert report.holds
+    assert [len(chain.tail) for chain in report.chains] == [1]
+    assert any("1 rows since" in sentence for sentence in report.sentences())
+    assert await seal_age(book.database) > 0
+    await book.sealed()
+    assert await seal_age(book.database) == 0
+
+
+async def test_of_many_sealers_one_works_at_a_time(book: Book) -> None:
+    async def write(n: int) -> None:
+        for m in range(10):
+            await book.note(f"write_{n}_{m}")
+
+    async def sealer() -> None:
+        while not done.is_set():
+            await seal(book.database, batch=7)
+
+    done = asyncio.Event()
+    sealers = [asyncio.create_task(sealer()) for _ in range(3)]
+    await asyncio.gather(*(write(n) for n in range(6)))
+    done.set()
+    await asyncio.gather(*sealers)
+    await book.sealed()
+    folder = await book.exported()
+    assert len(set(ids(folder))) == len(ids(folder)) == 60
+    assert verify(folder).holds
+    found = await book.eye.fetchval("SELECT count(*) FROM audit WHERE network_id=$1", book.network)
+    assert found == 60
+
+
+async def test_a_sealer_that_ends_in_the_middle_leaves_nothing(book: Book) -> None:
+    await book.note("read")
+    failpoints.arm("audit.sealed:raise:1")
+    with pytest.raises(FailpointHit):
+        await seal(book.database)
+    assert await book.seals() == []
+    assert await book.sealed() == 1
+    assert (await book.verified()).holds
+
+
+async def test_in_a_database_that_was_restored_nothing_is_sealed_twice_or_never(book: Book) -> None:
+    for n in range(3):
+        await book.note(f"sealed_{n}")
+    await book.sealed()
+    for n in range(2):
+        await book.note(f"waiting_{n}")
+    # As after a dump was restored into a cluster whose transaction ids are lower.
+    await book.eye.execute("UPDATE audit SET xid = (xid::text::bigint + $1)::text::xid8", HIGHER)
+    await book.eye.execute(
+        "UPDATE audit_sealer SET cursor_xid = (cursor_xid::text::bigint + $1)::text::xid8", HIGHER
+    )
+    await book.note("since")  # before any sealer has looked
+    assert await book.sealed() == 3
+    await book.note("after")
+    assert await book.sealed() == 1
+    folder = await book.exported()
+    assert verify(folder).holds
+    assert len(ids(folder)) == 7
+    assert lines(folder, "unsealed") == []
+
+
+@pytest.mark.parametrize(
+    ("role", "text"),
+    [
+        (role, text)
+        for role in ("app", "worker")
+        for text in (
+            "UPDATE audit SET actor = 'nobody'",
+            "DELETE FROM audit",
+            "TRUNCATE audit",
+            "UPDATE audit_seal SET rows = 1",
+            "DELETE FROM audit_seal",
+            "DELETE FROM audit_patient",
+            "DELETE FROM audit_sealer",
+        )
+    ]
+    + [
+        ("app", "SELECT audit_rebase()"),
+        ("app", "INSERT INTO audit_patient SELECT * FROM audit_patient"),
+        ("app", "INSERT INTO audit_seal SELECT * FROM audit_seal"),
+        ("app", "UPDATE audit_sealer SET anchors = 9"),
+    ],
+    ids=lambda value: value.replace(" ", "_"),
+)
+async def test_nobody_alters_or_deletes_a_row_or_a_seal(book: Book, role: str, text: str) -> None:
+    async with book.database.raw("app" if role == "app" else "worker") as raw:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await raw.execute(text)
+
+
+async def test_it_seals_by_itself_within_two_seconds(book: Book) -> None:
+    running = asyncio.create_task(run_sealer(book.database, book.anchors))
+    try:
+        started = time.monotonic()
+        await book.note("read")
+        while not await book.seals():
+            assert time.monotonic() - started < 2
+            await asyncio.sleep(0.01)
+        while not list(book.anchors.folder.glob("*.anchors")):
+            assert time.monotonic() - started < 5
+            await asyncio.sleep(0.01)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert (await book.verified()).holds
+
+
+async def test_it_goes_on_while_the_database_or_the_place_of_anchors_is_away(
+    book: Book, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk, say: rows are sealed, and what could not be anchored is, later."""
+    (tmp_path / "anchors").write_text("a file is in the way")
+    heard: list[float] = []
+    monkeypatch.setattr(sealing, "OBSERVE_SECONDS", 0.0)
+    running = asyncio.create_task(run_sealer(book.database, book.anchors, heard.append, 0.01))
+    try:
+        for n in range(3):
+            await book.note(f"read_{n}")
+            while len(await book.seals()) <= n:
+                assert not running.done()
+                await asyncio.sleep(0.01)
+        (tmp_path / "anchors").unlink()
+        while not (tmp_path / "anchors" / f"{SERVICE}.anchors").exists():
+            await asyncio.sleep(0.01)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    report = await book.verified()
+    assert report.holds
+    assert report.chains[0].anchored == 3
+    assert heard
+
+
+async def test_an_anchor_whose_transaction_failed_is_as_true_as_the_next(book: Book) -> None:
+    await book.note("read")
+    await book.sealed()
+    failpoints.arm("audit.anchor_written:raise:1")
+    with pytest.raises(FailpointHit):
+        await book.anchored()
+    await book.note("write")
+    await book.sealed()
+    assert await book.anchored()
+    assert not await book.anchored()  # nothing has moved
+    assert len((book.anchors.folder / f"{SERVICE}.anchors").read_text().splitlines()) == 2
+    report = await book.verified()
+    assert report.holds, list(report.sentences())
+
+
+async def test_an_anchor_that_does_not_fit_on_the_disk_leaves_no_half_line(
+    book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await book.note("read")
+    await book.sealed()
+    await book.anchored()
+    path = book.anchors.folder / f"{SERVICE}.anchors"
+    before = path.read_text()
+    true_write = sealing.Anchors.written.__globals__["os"].write
+    monkeypatch.setattr("shared.db.anchors.os.write", lambda file, data: true_write(file, data[:9]))
+    await book.note("write")
+    await book.sealed()
+    with pytest.raises(OSError, match="did not fit"):
+        await book.anchored()
+    assert path.read_text() == before
