@@ -252,6 +252,10 @@ FAULTS = {
         "GRANT SELECT (value) ON unreadable TO patients_app",
         ["patients_app has SELECT on unreadable, which has no network."],
     ),
+    "all-of-what-a-column-may-be-read-of": (
+        "GRANT SELECT ON audit_sealer TO patients_app",
+        ["patients_app has SELECT on audit_sealer, which has no network."],
+    ),
     "in-another-schema": (
         "CREATE SCHEMA aside; CREATE TABLE aside.bare (network_id uuid NOT NULL)",
         ["aside.bare has no row security.", "aside.bare has no policy."],

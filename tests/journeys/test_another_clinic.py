@@ -98,7 +98,7 @@ class Place:
                 service,
                 "SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid"
                 " WHERE a.attname = 'network_id' AND c.relkind IN ('r', 'p')"
-                " AND NOT c.relispartition AND c.relname <> 'audit'",
+                " AND NOT c.relispartition AND c.relname !~ '^audit'",
             )
             for row in rows:
                 # A row that is changed is another version, whatever else is the same.

@@ -4,7 +4,7 @@ from shared.db.migrate import executor
 from shared.db.tenancy import upgrade_tenancy_0005
 
 revision = "0005"
-down_revision = "0002"
+down_revision = "0003"
 
 
 def upgrade() -> None:
