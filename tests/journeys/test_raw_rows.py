@@ -22,7 +22,7 @@ from tests.architecture.catalogue import (
     UNIQUE_WITHOUT_NETWORK,
     WITHOUT_NETWORK,
 )
-from tests.journeys.clinic import Clinic
+from tests.journeys.clinic import Clinic, denver
 from tests.journeys.conftest import Ground
 from tests.journeys.house import House
 from tests.journeys.played import played
@@ -60,8 +60,18 @@ class Stage:
 
     house: House
     environment: dict[str, str]
-    ours: UUID
-    theirs: UUID
+    clinics: tuple[Clinic, Clinic]
+    patient: str
+
+    @property
+    def ours(self) -> UUID:
+        """The network in which a visit was played."""
+        return self.clinics[0].network_id
+
+    @property
+    def theirs(self) -> UUID:
+        """The other."""
+        return self.clinics[1].network_id
 
     def settings(self) -> list[str]:
         """What `app.network` may be of one who is not ours."""
@@ -124,11 +134,11 @@ class Stage:
 async def stage(house: House, ground: Ground) -> AsyncIterator[Stage]:
     """The networks. A visit is booked, moved, paid and ended in ours; theirs has a clinic."""
     ours, theirs = await Clinic(house).open(), await Clinic(house).open()
-    await played(ours)
+    ids = await played(ours)
     await theirs.register("Okonkwo", "Ife")
     for clinic in (ours, theirs):
         await house.settled(clinic.network_id)
-    yield Stage(house, ground.environment, ours.network_id, theirs.network_id)
+    yield Stage(house, ground.environment, (ours, theirs), ids["patient_id"])
 
 
 async def outcome(connection: asyncpg.Connection, statement: str, *arguments: Any) -> str:
@@ -409,6 +419,37 @@ async def test_a_partition_is_reached_through_its_parent_alone(stage: Stage, ser
         assert await eye.fetchval(f"SELECT count(*) FROM {partition}") == 0
         await mistake.rollback()
     assert filled
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_a_policy_that_opens_a_table_is_seen_by_the_looks(stage: Stage, service: str) -> None:
+    eye = stage.house.eyes[service]
+    table = {"appointments": "appointments", "patients": "patients"}.get(service, "known_visits")
+    names = {"table": table, "ours": stage.ours, "nobody": new_id()}
+    await eye.execute(f"CREATE POLICY open ON {table} TO {service}_app USING (true)")
+    try:
+        async with stage.session(service, str(stage.theirs)) as connection:
+            for look in LOOKS:
+                assert await connection.fetchval(look.format(**names)) > 0, look
+            with pytest.raises(asyncpg.DivisionByZeroError):
+                await connection.fetchval(LEAKY.format(**names))
+    finally:
+        await eye.execute(f"DROP POLICY open ON {table}")
+
+
+async def test_no_route_takes_a_resource_of_another_network(stage: Stage) -> None:
+    """What `occupancies_never_twice` is let through for."""
+    theirs, codes = stage.clinics[1], []
+    for patient in (stage.patient, str(new_id())):
+        body = theirs.booking(patient, denver(5, 10))
+        answer = await theirs.person("dana", "appointments").post("/v1/appointments", body)
+        codes.append((answer.status_code, answer.text))
+    assert codes[0] == codes[1]
+    assert codes[0][0] == 404
+    elsewhere = {"provider_id": stage.clinics[0].provider_id}
+    body = theirs.booking(stage.patient, denver(5, 10)) | elsewhere
+    answer = await theirs.person("dana", "appointments").post("/v1/appointments", body)
+    assert (answer.status_code, answer.json()["code"]) == (404, "provider.not_found")
 
 
 def _all_new(row: dict[str, Any]) -> dict[str, Any]:
