@@ -175,6 +175,23 @@ async def test_what_is_of_another_clinic_is_as_little_there_as_nothing(place: Pl
     assert {k: (before[k], after[k]) for k in before if before[k] != after[k]} == {}
 
 
+async def test_ones_own_clinic_opens_nothing_of_another(place: Place) -> None:
+    """A thing of the one clinic that is named together with the other."""
+    of_things = {place.ids[name] for name in OF_A_CLINIC if name != "clinic_id"}
+    mixed = [o for o in place.bound() if place.ids["clinic_id"] in o.named(place.ids)]
+    mixed = [o for o in mixed if o.named(place.ids) & of_things]
+    assert {o.path for o in mixed} >= {"/v1/payments"}
+    before = await place.written()
+    for operation in mixed:
+        mine = {"clinic_id": place.elsewhere}
+        there = await place.asked(operation, place.ids | mine)
+        nowhere = await place.asked(operation, place.nothing() | mine)
+        for one, other in zip(there, nowhere, strict=True):
+            assert one.status_code == 404 or empty(operation, one), (str(operation), one.text)
+            assert same(one) == same(other), (str(operation), one.text, other.text)
+    assert await place.written() == before
+
+
 async def test_lists_leave_out_what_is_of_another_clinic(place: Place) -> None:
     patient, ids = place.ids["patient_id"], place.ids
 
