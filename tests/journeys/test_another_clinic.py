@@ -240,6 +240,20 @@ async def test_a_day_of_another_clinic_is_one_of_none(place: Place) -> None:
     assert same(there) == same(nowhere)
 
 
+async def test_a_payment_at_another_clinic_is_no_twin(place: Place) -> None:
+    """The same sum at the same moment: its id would tell the one clinic of the other."""
+    ids, network = place.ids, place.clinic.network_id
+    body = {"patient_id": ids["patient_id"], "amount_cents": 1_234, "method": "check"}
+    first = body | {"clinic_id": ids["clinic_id"], "check_number": "1"}
+    await place.clinic.does("dana", "payments", "/v1/payments", first)
+    second = body | {"clinic_id": place.elsewhere}
+    desk = place.house.office.desk("payments", network, "front_desk", clinics=[place.elsewhere])
+    made = told(await desk.post("/v1/payments", second | {"check_number": "2"}), 201)
+    assert made["twin_of"] is None
+    again = told(await desk.post("/v1/payments", second | {"check_number": "3"}), 201)
+    assert again["twin_of"] == made["id"]
+
+
 async def test_a_token_without_any_clinic_is_bound_to_none(place: Place) -> None:
     """An empty list of clinics is no want of the claim: nothing of any clinic is there."""
     token = place.house.office.issuer.token(

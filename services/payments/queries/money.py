@@ -60,19 +60,20 @@ async def pdf_of(work: Work, receipt_id: UUID) -> bytes | None:
 
 
 async def twin_of(
-    work: Work, patient_id: UUID, method: str, amount_cents: int, now: datetime
+    work: Work, patient_id: UUID, clinic_id: UUID, method: str, amount_cents: int, now: datetime
 ) -> UUID | None:
-    """Another payment of the same sum and method by the same person moments ago."""
+    """Another payment of the same sum and method by the same person at a clinic moments ago."""
     found: UUID | None = await work.raw.fetchval(
         "SELECT id FROM payments WHERE network_id = $1 AND patient_id = $2 AND method = $3"
         " AND amount_cents = $4 AND taken_at > $5 AND status <> ALL ($6)"
-        " ORDER BY taken_at DESC, id DESC LIMIT 1",
+        " AND clinic_id = $7 ORDER BY taken_at DESC, id DESC LIMIT 1",
         work.network_id,
         patient_id,
         method,
         amount_cents,
         now - timedelta(seconds=TWIN_SECONDS),
         list(NOT_GIVEN),
+        clinic_id,
     )
     return found
 
