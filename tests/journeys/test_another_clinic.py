@@ -4,6 +4,7 @@ What is a clinic's is to them as little there as a thing that does not exist: th
 byte, lists without it, nothing written. With the binding taken away each route answers otherwise.
 """
 
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -278,6 +279,52 @@ async def test_who_is_of_the_clinic_is_shown_its_things(place: Place) -> None:
             if answer.status_code not in (200, 202):
                 wrong.append(f"{operation}: {answer.status_code} {answer.text[:90]}")
     assert not wrong, "\n".join(wrong)
+
+
+async def test_a_consent_is_signed_at_no_other_clinic(place: Place) -> None:
+    network, path = place.clinic.network_id, f"/v1/patients/{place.ids['patient_id']}/consents"
+    desk = place.house.office.desk("patients", network, "front_desk", clinics=[place.elsewhere])
+    signed = {"kind": "treatment", "text_version": "2026-01"}
+    there, nowhere = [
+        await desk.post(path, signed | {"clinic_id": clinic})
+        for clinic in (place.ids["clinic_id"], str(new_id()))
+    ]
+    assert there.status_code == 404
+    assert same(there) == same(nowhere)
+    mine = await desk.post(path, signed | {"clinic_id": place.elsewhere})
+    with mock.patch("services.patients.queries.clinics.at_clinic", return_value=True):
+        theirs = await desk.post(path, signed | {"clinic_id": place.ids["clinic_id"]})
+    assert (mine.status_code, theirs.status_code) == (201, 201)
+
+
+BEHIND_ANOTHER = {
+    "services.appointments.queries.availability": "The clinic's zone is asked for before it.",
+    "services.documents.api.filing": "It says whom the audit names; the list is judged by itself.",
+    "services.patients.queries.clinics": "Only a consent signed at a clinic asks it: see above.",
+}
+"""Where taking the check away changes no answer of the walk."""
+
+
+async def test_without_the_check_in_one_place_some_route_tells(place: Place) -> None:
+    checking = [
+        name
+        for name, module in sorted(sys.modules.items())
+        if name.startswith("services.") and hasattr(module, "at_clinic")
+    ]
+    assert len(checking) > 10
+    silent = set()
+    for name in checking:
+        with mock.patch(f"{name}.at_clinic", return_value=True):
+            for operation in place.bound():
+                if operation.service != name.split(".")[1]:
+                    continue
+                nowhere = await place.asked(operation, place.nothing())
+                there = await place.asked(operation, place.ids)
+                if [same(answer) for answer in there] != [same(answer) for answer in nowhere]:
+                    break
+            else:
+                silent.add(name)
+    assert silent == set(BEHIND_ANOTHER)
 
 
 async def test_without_the_binding_each_route_tells_of_another_clinic(place: Place) -> None:
