@@ -96,6 +96,8 @@ def create_audit_seals(execute: Execute, service: str) -> None:
     execute(f"GRANT SELECT, INSERT, UPDATE ON audit_sealer TO {worker}")
     # Where the sealed rows end: those behind it are looked through by whoever asks.
     execute(f"GRANT SELECT (cursor_xid) ON audit_sealer TO {app}")
+    # Whose data a stored reply holds: who is given it again has seen them again.
+    execute("ALTER TABLE idempotency ADD COLUMN patient_ids uuid[] NOT NULL DEFAULT '{}'")
     for text in INDEXES:
         execute(text)
     execute(REBASE)

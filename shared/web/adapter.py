@@ -1,7 +1,6 @@
 """From a request to a route's transaction and back: token, permission, headers, body, reply."""
 
 import asyncio
-import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -13,8 +12,8 @@ from prometheus_client import Counter, Histogram
 from starlette.requests import Request
 from starlette.responses import Response
 
-from shared.bus.tracing import TRACEPARENT, served
-from shared.contracts.permissions import ABOUT_NOBODY, WITHOUT_PHI
+from shared.bus.tracing import served
+from shared.contracts.permissions import WITHOUT_PHI
 from shared.db.actor import require_patients
 from shared.db.database import Database
 from shared.db.emergency import in_emergency, may_be_one
@@ -24,16 +23,19 @@ from shared.values.clock import Clock
 from shared.values.errors import (
     Conflict,
     DomainError,
-    Forbidden,
-    Malformed,
-    NotFound,
     ProofWanted,
     Unavailable,
     VersionMissing,
 )
-from shared.values.ids import new_id
 from shared.web.body import fingerprint, read_bytes, require_json, require_plain, validated
 from shared.web.calls import Call, Reply, read_if_match, rendered
+from shared.web.guards import (
+    is_denial,
+    read_key,
+    require_permission,
+    require_somebody,
+    trace_of,
+)
 from shared.web.limits import Limits, RateExceeded
 from shared.web.metrics import DENIED, REQUESTS, SECONDS, UNAUTHENTICATED
 from shared.web.problems import plain_problem, problem
@@ -46,10 +48,8 @@ from shared.web.uploads import read_upload
 
 log = structlog.get_logger(__name__)
 
-KEY_LENGTH_MAX = 255
 ENRICH_SECONDS = 0.02
 ON_EVERY_REPLY = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
-_VISIBLE = re.compile(r"[!-~]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +168,7 @@ class Adapter:
                 await route.before(call)
             return await self._run(route, request, call, context, key)
         except DomainError as error:
-            if isinstance(error, Forbidden):
+            if is_denial(error, principal):
                 await self._denied(route, request, context, call, error)
             more = challenge(self.proof_levels) if isinstance(error, ProofWanted) else None
             return problem(error, await self._enriched(route, call, context, error), more)
@@ -241,6 +241,10 @@ class Adapter:
             locks=route.locks(call) if route.locks else (),
             locks_read=None if locks_read is None else (lambda work: locks_read(work, call)),
             key=key,
+            patients=call.patients,
+            seen_again=lambda work, patients: work.audit(
+                route.name, request.url.path, patients=patients, detail={"replayed": True}
+            ),
         )
         response = await in_transaction(self.database, plan, run, self.constraints)
         if route.after is not None:
@@ -249,16 +253,17 @@ class Adapter:
         return response
 
     async def _denied(
-        self, route: Route, request: Request, context: Context, call: Call[Any], error: Forbidden
+        self, route: Route, request: Request, context: Context, call: Call[Any], error: DomainError
     ) -> None:
         """Audit a denial in a transaction of its own: the route's was rolled back, or never was."""
         DENIED.labels(self.service, route.path).inc()
         detail = {"needs": route.may.value, "code": error.code}
+        named = [call.path["patient_id"]] if "patient_id" in call.path else []
         async with self.database.work(context) as work:
             work.audit(
                 route.name,
                 request.url.path,
-                patients=call.patients,
+                patients=call.patients or named,
                 outcome="denied",
                 detail=detail,
             )
@@ -275,44 +280,3 @@ class Adapter:
         except (TimeoutError, OSError, DomainError) as late:
             log.info("enrich.skipped", route=route.path, reason=type(late).__name__)
             return {}
-
-
-def require_permission(route: Route, principal: Principal) -> None:
-    """Raise Forbidden where the caller has not the permission that the route declares."""
-    if route.may not in principal.permissions:
-        raise Forbidden("permission.missing", "Your role does not allow this.")
-
-
-def require_somebody(route: Route, call: Call[Any]) -> None:
-    """Raise NotFound for a patient whose call concerned nobody, unless it is of the clinic's own.
-
-    A route that forgets to say whom it is about is of no use to the portal, and does no harm.
-    """
-    bound = call.principal.actor.patient_ids is not None
-    if bound and not call.patients and route.may not in ABOUT_NOBODY:
-        raise NotFound
-
-
-def trace_of(traceparent: str | None) -> tuple[UUID, str]:
-    """The flow's id and the trace context to hand on (W3C Trace Context, section 3.2).
-
-    A header of another shape starts a new trace, as the standard asks.
-    """
-    found = TRACEPARENT.fullmatch((traceparent or "").strip())
-    if found is not None and found[1] != "0" * 32 and found[2] != "0" * 16:
-        return UUID(hex=found[1]), found[0]
-    flow = new_id()
-    return flow, f"00-{flow.hex}-{new_id().hex[16:]}-01"
-
-
-def read_key(request: Request) -> str:
-    """The Idempotency-Key of a request: 1 to 255 visible ASCII characters. Raises Malformed."""
-    given = request.headers.getlist("idempotency-key")
-    if not given:
-        raise Malformed("idempotency.missing", "This request needs an Idempotency-Key header.")
-    key = given[0]
-    if len(given) > 1 or not 1 <= len(key) <= KEY_LENGTH_MAX:
-        raise Malformed("idempotency.malformed", "The Idempotency-Key is not acceptable.")
-    if not _VISIBLE.fullmatch(key):
-        raise Malformed("idempotency.malformed", "The Idempotency-Key is not acceptable.")
-    return key

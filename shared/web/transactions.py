@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import orjson
@@ -37,14 +38,15 @@ HEAR_PAUSES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.6)
 REPLAYED = "Idempotency-Replayed"
 
 _STORED = """
-SELECT fingerprint, status, headers::text AS headers, body FROM idempotency
+SELECT fingerprint, status, headers::text AS headers, body, patient_ids FROM idempotency
 WHERE network_id = $1 AND caller = $2 AND method = $3 AND path = $4 AND key = $5
 """
 _STORE = (
     "INSERT INTO idempotency (network_id, caller, method, path, key, id, fingerprint, status,"
-    " headers, body) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING 1"
+    " headers, body, patient_ids) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING 1"
 )
 
+SeenAgain = Callable[[Work, Sequence[UUID]], None]
 LocksOf = Callable[[Work], Awaitable[Sequence[LockKey]]]
 Constraints = dict[str, Callable[[], DomainError]]
 
@@ -73,6 +75,10 @@ class Plan:
     locks: Sequence[LockKey] = ()
     locks_read: LocksOf | None = None
     key: Key | None = None
+    patients: Sequence[UUID] = ()
+    """Whose data the reply holds; known when it is made."""
+    seen_again: SeenAgain = lambda _work, _patients: None
+    """Records that a stored reply is given to somebody again."""
 
 
 class _LocksMoved(Exception):
@@ -143,14 +149,15 @@ async def _once(
                 raise _LocksMoved
         response = await run(work)
         if plan.key is not None and response.status_code < 400:
-            _store(work, plan.key, response)
-    if response.status_code >= 400:
-        # A refusal that a route answers itself, so that its audit row is kept (calls.refused).
-        return await _replay(database, plan) or response
+            _store(work, plan.key, response, plan.patients)
+        # A refusal that a route answers itself, so that its audit row is kept (calls.refused); but
+        # where the key has a reply already, it is that reply which is given.
+        elif plan.key is not None and await _stored(work, plan.key) is not None:
+            raise Conflict("idempotency.other_request", "This Idempotency-Key was used before.")
     return response
 
 
-def _store(work: Work, key: Key, response: Response) -> None:
+def _store(work: Work, key: Key, response: Response, patients: Sequence[UUID]) -> None:
     arguments = (
         work.network_id,
         key.caller,
@@ -162,8 +169,14 @@ def _store(work: Work, key: Key, response: Response) -> None:
         response.status_code,
         stored_headers(response),
         bytes(response.body),
+        list(patients),
     )
     work.stage(Write(_STORE, arguments, 1, "idempotency"))
+
+
+async def _stored(work: Work, key: Key) -> asyncpg.Record | None:
+    where = (work.network_id, key.caller, key.method, key.path, key.key)
+    return await work.raw.fetchrow(_STORED, *where)
 
 
 async def _replay(database: Database, plan: Plan) -> Response | None:
@@ -172,14 +185,14 @@ async def _replay(database: Database, plan: Plan) -> Response | None:
     if key is None:
         return None
     async with database.work(plan.context) as work:
-        where = (work.network_id, key.caller, key.method, key.path, key.key)
-        row = await work.raw.fetchrow(_STORED, *where)
-    if row is None:
-        return None
-    if row["fingerprint"] != sha256(key.fingerprint).digest():
-        raise Invalid(
-            "idempotency.other_request", "This Idempotency-Key was used for another request."
-        )
+        row = await _stored(work, key)
+        if row is None:
+            return None
+        if row["fingerprint"] != sha256(key.fingerprint).digest():
+            raise Invalid(
+                "idempotency.other_request", "This Idempotency-Key was used for another request."
+            )
+        plan.seen_again(work, row["patient_ids"])
     headers = {**orjson.loads(row["headers"]), REPLAYED: "true"}
     return Response(row["body"], row["status"], headers=headers)
 

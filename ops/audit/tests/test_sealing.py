@@ -1,6 +1,7 @@
 """The sealer: every row once, in the order of commits, whatever ends in the middle."""
 
 import asyncio
+import os
 import time
 from pathlib import Path
 
@@ -224,7 +225,7 @@ async def test_an_anchor_that_does_not_fit_on_the_disk_leaves_no_half_line(
     await book.anchored()
     path = book.anchors.folder / f"{SERVICE}.anchors"
     before = path.read_text()
-    true_write = sealing.Anchors.written.__globals__["os"].write
+    true_write = os.write
     monkeypatch.setattr("shared.db.anchors.os.write", lambda file, data: true_write(file, data[:9]))
     await book.note("write")
     await book.sealed()
