@@ -36,6 +36,30 @@ async def ask(url: str, text: str) -> object:
         await connection.close()
 
 
+async def test_roles_lose_what_power_they_were_given(server: Server) -> None:
+    own = server.tcp_url("postgres", server.cluster.password, "postgres")
+    passwords = dict.fromkeys(provision.roles_of(), "given")
+    held = (
+        "SELECT string_agg(rolname, ' ' ORDER BY 1) FROM pg_roles"
+        " WHERE rolname !~ '^pg_'"
+        " AND rolname ~ '_(app|worker|owner)$' AND ({})"
+    )
+    powers = " OR ".join(
+        "rolsuper" if power == "SUPERUSER" else f"rol{power.lower()}" for power in provision.POWERS
+    )
+    await provision.provision(own, passwords)
+    assert await ask(own, held.format(powers)) is None
+    large = "SELECT has_function_privilege('patients_app', 'lo_get(oid)', 'EXECUTE')"
+    inside = server.tcp_url("postgres", server.cluster.password, "clinicbus_patients")
+    await ask(own, f"ALTER ROLE patients_app {' '.join(provision.POWERS)}")
+    await ask(inside, "GRANT EXECUTE ON FUNCTION lo_get(oid) TO PUBLIC")
+    assert await ask(own, held.format(powers)) == "patients_app"
+    assert await ask(inside, large)
+    await provision.provision(own, passwords)
+    assert await ask(own, held.format(powers)) is None
+    assert not await ask(inside, large)
+
+
 async def test_a_postgres_of_ones_own_is_prepared_and_not_kept(
     server: Server, tmp_path: Path
 ) -> None:

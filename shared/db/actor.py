@@ -37,15 +37,16 @@ def parse_actor(text: str) -> Actor:
     return Actor(kind or "service", key or "unknown")
 
 
-def require_clinic(actor: Actor, clinic_id: UUID, patient_id: UUID | None = None) -> None:
-    """Raise NotFound where the actor's token is bound to other clinics of the network.
+def at_clinic(actor: Actor, clinic_id: UUID, patient_id: UUID | None = None) -> bool:
+    """Whether what is of a clinic is there for an actor, whose token may be bound to some.
 
+    Who asks raises for one that is not there what they raise for one that does not exist: the
+    answer must not tell them apart (nor how long it takes, where news is waited for).
     patient_id: whose it is that is read; one whom the actor reads in an emergency may be anywhere.
     """
     if actor.clinic_ids is None or clinic_id in actor.clinic_ids:
-        return
-    if patient_id is None or patient_id not in actor.emergencies:
-        raise NotFound
+        return True
+    return patient_id is not None and patient_id in actor.emergencies
 
 
 def require_patients(actor: Actor, patient_ids: Iterable[UUID]) -> None:

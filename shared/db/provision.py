@@ -12,6 +12,18 @@ log = structlog.get_logger(__name__)
 
 SERVICES: tuple[str, ...] = ("appointments", "patients", "eligibility", "payments", "documents")
 BUS_DATABASE = "clinicbus_bus"
+POWERS = ("SUPERUSER", "CREATEDB", "CREATEROLE", "REPLICATION", "BYPASSRLS", "INHERIT")
+"""What no role of ours has. Without INHERIT a role that is granted another has to say so each time
+(`SET ROLE`) before it sees what the other sees."""
+_COLUMNS = ", ".join("rolsuper" if p == "SUPERUSER" else f"rol{p.lower()}" for p in POWERS)
+# Large objects have no row security: one is read by whoever knows or guesses its number. What is
+# written to the log of writes by hand is read by whoever reads that.
+_SIDE_DOORS = """
+SELECT p.oid::regprocedure::text FROM pg_proc p, aclexplode(coalesce(p.proacl,
+  acldefault('f', p.proowner))) a
+WHERE p.pronamespace = 'pg_catalog'::regnamespace AND a.grantee = 0
+  AND p.proname ~ '^(lo_|lo(read|write)$|pg_logical_emit_message$)'
+"""
 
 
 def roles_of(services: Sequence[str] = SERVICES) -> tuple[str, ...]:
@@ -86,6 +98,7 @@ async def provision(
             await connection.execute(f"REVOKE ALL ON DATABASE {database} FROM PUBLIC")
             members = _may_connect(owner, services)
             await connection.execute(f"GRANT CONNECT ON DATABASE {database} TO {members}")
+            await _close_side_doors(superuser_url, database)
     finally:
         await connection.close()
 
@@ -103,15 +116,33 @@ async def _create_roles(
     services: Sequence[str],
 ) -> None:
     for role in roles_of(services):
-        exists = await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", role)
-        verb = "ALTER" if exists else "CREATE"
+        held = await connection.fetchrow(
+            f"SELECT {_COLUMNS} FROM pg_roles WHERE rolname = $1", role
+        )
+        # Only who has a power may speak of it in ALTER ROLE, which not every host gives.
+        taken = [p for n, p in enumerate(POWERS) if held is None or held[n]]
+        verb, without = "CREATE" if held is None else "ALTER", " ".join(f"NO{p}" for p in taken)
         await connection.execute(
-            f"{verb} ROLE {role} LOGIN NOSUPERUSER NOBYPASSRLS PASSWORD {_quoted(passwords[role])}"
+            f"{verb} ROLE {role} LOGIN {without} PASSWORD {_quoted(passwords[role])}"
         )
     for service in services:
         await connection.execute(
             f"GRANT {service}_app TO {service}_worker WITH INHERIT FALSE, SET TRUE, ADMIN FALSE"
         )
+
+
+async def _close_side_doors(superuser_url: str, database: str) -> None:
+    """Take from everybody what reaches past row security. Only a real superuser may."""
+    connection = await asyncpg.connect(
+        urlsplit(superuser_url)._replace(path=f"/{database}").geturl()
+    )
+    try:
+        for row in await connection.fetch(_SIDE_DOORS):
+            await connection.execute(f"REVOKE EXECUTE ON FUNCTION {row[0]} FROM PUBLIC")
+    except asyncpg.InsufficientPrivilegeError:
+        log.warning("provision.side_doors_open")
+    finally:
+        await connection.close()
 
 
 async def keep_quiet(connection: asyncpg.Connection, services: Sequence[str]) -> None:

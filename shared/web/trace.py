@@ -19,6 +19,7 @@ LIMIT = 1000
 _EVENTS = """
 SELECT occurred_at, type, subject, subject_seq, event_id, correlation_id, headers FROM outbox
 WHERE network_id = $1 AND (key = $2 OR position(convert_to($2, 'UTF8') IN value) > 0)
+  AND ($4::uuid[] IS NULL OR clinic_id = ANY ($4))
 ORDER BY occurred_at, id LIMIT $3
 """
 _AUDIT = """
@@ -72,14 +73,18 @@ ROUTES = Routes("trace")
 async def read_trace(work: Work, call: Call[None]) -> Reply:
     """What this service said, did and heard about an id.
 
-    Who looked at it and what was denied is for those who may read the audit.
+    Who looked at it and what was denied is for those who may read the audit. Who is bound to
+    clinics is told the events of these, and nothing else: it says of no clinic whose it is.
     """
     wanted = str(call.id("subject_id"))
-    events = await work.raw.fetch(_EVENTS, work.network_id, wanted, LIMIT)
-    audits = []
-    if Permission.AUDIT_READ in call.principal.permissions:
-        audits = await work.raw.fetch(_AUDIT, work.network_id, wanted, LIMIT)
-    heard = await work.raw.fetch(_HEARD, work.network_id, wanted)
+    clinics = work.actor.clinic_ids
+    mine = None if clinics is None else list(clinics)
+    events = await work.raw.fetch(_EVENTS, work.network_id, wanted, LIMIT, mine)
+    audits, heard = [], []
+    if clinics is None:
+        if Permission.AUDIT_READ in call.principal.permissions:
+            audits = await work.raw.fetch(_AUDIT, work.network_id, wanted, LIMIT)
+        heard = await work.raw.fetch(_HEARD, work.network_id, wanted)
     entries = [_event(row) for row in events]
     entries += [
         TraceEntry(

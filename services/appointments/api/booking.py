@@ -125,7 +125,8 @@ async def list_appointments(work: Work, call: Call[ListAppointments]) -> Reply:
     if given.day is not None:
         if given.clinic_id is None:
             raise Invalid("query.clinic_needed", "A day is of a clinic.", pointer="/clinic_id")
-        since, until = day_bounds(given.day, zone(await visits.clinic_zone(work, given.clinic_id)))
+        named = await visits.named_zone(work, given.clinic_id, given.patient_id)
+        since, until = day_bounds(given.day, zone(named))
     if given.clinic_id is None and given.patient_id is None:
         raise Invalid("query.too_wide", "Name a clinic or a patient.", pointer="/clinic_id")
     after = (
@@ -157,7 +158,7 @@ def _position(text: str) -> tuple[datetime, UUID]:
 async def find_slots(work: Work, call: Call[FindSlots]) -> Reply:
     """The times that can be booked, over several providers, or why there are none."""
     given = call.given
-    time_zone = await visits.clinic_zone(work, given.clinic_id)
+    time_zone = await visits.named_zone(work, given.clinic_id)
     patient = None
     if given.patient_id is not None:
         call.concerns(given.patient_id)

@@ -16,7 +16,7 @@ from services.appointments.tables import (
     Room,
     WeeklySchedule,
 )
-from shared.db.actor import require_clinic
+from shared.db.actor import at_clinic
 from shared.db.work import Work
 from shared.values.errors import Invalid, NotFound
 from shared.values.npi import checked_npi
@@ -53,9 +53,8 @@ async def open_clinic(work: Work, wish: ClinicWish) -> Clinic:
 
 async def clinic(work: Work, clinic_id: UUID) -> Clinic:
     """A clinic of the network and of the caller's token. Raises NotFound."""
-    require_clinic(work.actor, clinic_id)
     row = await work.load(Clinic, clinic_id)
-    if row is None:
+    if row is None or not at_clinic(work.actor, clinic_id):
         raise NotFound("clinic.not_found", "There is no such clinic.")
     return row
 
@@ -153,7 +152,8 @@ class Hours:
 async def add_schedule(work: Work, provider_id: UUID, hours: Hours) -> WeeklySchedule:
     """Enter weekly hours. Raises NotFound for a provider who does not work at the clinic."""
     where = "provider_id = $2 AND clinic_id = $3"
-    if not await work.load_where(ProviderClinic, where, provider_id, hours.clinic_id):
+    works_there = await work.load_where(ProviderClinic, where, provider_id, hours.clinic_id)
+    if not works_there or not at_clinic(work.actor, hours.clinic_id):
         raise NotFound("provider.not_found", "There is no such provider at this clinic.")
     place = await clinic(work, hours.clinic_id)
     ScheduleRule(

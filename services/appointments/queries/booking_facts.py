@@ -13,6 +13,7 @@ from services.appointments.domain.booking import BookingFacts
 from services.appointments.domain.occupancy import Busy, ResourceKind
 from services.appointments.domain.resources import AppointmentType, Provider, Room
 from services.appointments.domain.schedule import WeeklySchedule, local_days, openings
+from shared.db.actor import at_clinic
 from shared.db.work import Work
 from shared.values.errors import NotFound, NotYetHeard
 from shared.values.interval import Interval
@@ -87,7 +88,8 @@ async def facts_for(
 ) -> Known:
     """What must be known to book or move a visit, read under its locks.
 
-    Raises NotFound for an unknown clinic, provider or type; NotYetHeard for an unknown patient.
+    Raises NotFound for a clinic that is unknown or not the caller's, for an unknown provider or
+    type; NotYetHeard for an unknown patient.
     """
     at = starts_at if starts_at.tzinfo is not None else work.now
     until = ends_at if ends_at is not None and ends_at.tzinfo is not None else at
@@ -95,7 +97,7 @@ async def facts_for(
         FACTS, work.network_id, clinic_id, provider_id, type_id, patient_id, at, max(at, until)
     )
     clinic, kind, provider, places, weekly, rooms, busy, patient = orjson.loads(found)
-    if clinic is None:
+    if clinic is None or not at_clinic(work.actor, clinic_id):
         raise NotFound("clinic.not_found", "There is no such clinic.")
     if kind is None:
         raise NotFound("appointment_type.not_found", "There is no such appointment type.")

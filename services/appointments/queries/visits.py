@@ -22,7 +22,7 @@ from services.appointments.tables import (
     VisitCover,
     VisitPacket,
 )
-from shared.db.actor import Actor, require_clinic
+from shared.db.actor import Actor, at_clinic
 from shared.db.work import Work
 from shared.values.errors import NotFound
 from shared.values.zones import zone
@@ -33,15 +33,26 @@ POLICY = CheckInPolicy()
 async def visit(work: Work, appointment_id: UUID) -> Appointment:
     """A visit of the network and of the caller's clinics. Raises NotFound."""
     row = await work.load(Appointment, appointment_id)
-    if row is None:
+    if row is None or not at_clinic(work.actor, row.clinic_id, row.patient_id):
         raise NotFound("appointment.not_found", "There is no such appointment.")
-    require_clinic(work.actor, row.clinic_id, row.patient_id)
     return row
 
 
 async def clinic_zone(work: Work, clinic_id: UUID) -> str:
-    """The IANA zone of a clinic. Raises NotFound."""
+    """The IANA zone of a clinic, for whoever may know of something there. Raises NotFound."""
+    return _zone_of(await work.load(Clinic, clinic_id))
+
+
+async def named_zone(work: Work, clinic_id: UUID, patient_id: UUID | None = None) -> str:
+    """The IANA zone of a clinic that the caller named. Raises NotFound where it is not theirs.
+
+    patient_id: whose visits there are asked for.
+    """
     row = await work.load(Clinic, clinic_id)
+    return _zone_of(row if at_clinic(work.actor, clinic_id, patient_id) else None)
+
+
+def _zone_of(row: Clinic | None) -> str:
     if row is None:
         raise NotFound("clinic.not_found", "There is no such clinic.")
     return row.time_zone
@@ -67,8 +78,8 @@ async def list_visits(
     """Visits in the order (starts_at, id), at most `limit`, after a position."""
     clinic_ids = actor.clinic_ids
     if wanted.clinic_id is not None:
-        require_clinic(actor, wanted.clinic_id, wanted.patient_id)
-        clinic_ids = frozenset({wanted.clinic_id})
+        there = at_clinic(actor, wanted.clinic_id, wanted.patient_id)
+        clinic_ids = frozenset({wanted.clinic_id} if there else ())
     elif wanted.patient_id in actor.emergencies:
         clinic_ids = None
     conditions: list[tuple[str, tuple[Any, ...]]] = [

@@ -18,6 +18,7 @@ from services.documents.schemas.documents import (
 )
 from services.documents.tables import Document
 from shared.contracts.permissions import Permission as May
+from shared.db.actor import at_clinic
 from shared.db.locks import LockKey
 from shared.db.work import Work
 from shared.values.errors import Invalid
@@ -46,7 +47,8 @@ async def list_documents(work: Work, call: Call[ListDocuments]) -> Reply:
         call.concerns(given.patient_id)
     if given.appointment_id is not None:
         visit = await read.one_visit(work, given.appointment_id)
-        call.concerns(*([] if visit is None else [visit.patient_id]))
+        if visit and at_clinic(work.actor, visit.clinic_id, visit.patient_id):
+            call.concerns(visit.patient_id)
     wanted = read.FiledWith(given.patient_id, given.appointment_id)
     rows = await read.filed(work, wanted, _position(call), given.limit + 1)
     return _page(call, rows)

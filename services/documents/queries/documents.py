@@ -9,7 +9,7 @@ from services.documents.domain.classification import DocumentClass, may_open
 from services.documents.domain.content import Known
 from services.documents.domain.status import Status
 from services.documents.tables import Document, KnownPatient, KnownVisit
-from shared.db.actor import Actor, require_clinic
+from shared.db.actor import Actor, at_clinic
 from shared.db.work import Work
 from shared.values.errors import Conflict, Forbidden, NotFound, NotYetHeard
 
@@ -27,9 +27,9 @@ async def document(work: Work, document_id: UUID) -> Document:
         raise NotFound("document.not_found", "There is no such document.")
     if row.appointment_id is not None and work.actor.clinic_ids is not None:
         visit = await one_visit(work, row.appointment_id)
-        if visit is None:  # nobody can say yet of which clinic it is
+        # Of one that is not known nobody can say yet of which clinic it is.
+        if visit is None or not at_clinic(work.actor, visit.clinic_id, visit.patient_id):
             raise NotFound("document.not_found", "There is no such document.")
-        require_clinic(work.actor, visit.clinic_id, visit.patient_id)
     return row
 
 
@@ -131,11 +131,10 @@ async def one_visit(work: Work, appointment_id: UUID) -> KnownVisit | None:
 
 
 async def visit(work: Work, appointment_id: UUID) -> KnownVisit:
-    """A visit of the network and of the caller's clinics. Raises NotYetHeard, NotFound."""
+    """A visit of the network and of the caller's clinics. Raises NotYetHeard."""
     row = await one_visit(work, appointment_id)
-    if row is None:
+    if row is None or not at_clinic(work.actor, row.clinic_id, row.patient_id):
         raise NotYetHeard("appointment.not_found", "There is no such appointment.")
-    require_clinic(work.actor, row.clinic_id, row.patient_id)
     return row
 
 

@@ -8,7 +8,6 @@ from services.eligibility.commands import checks as commands
 from services.eligibility.commands.asking import patient_lock
 from services.eligibility.queries import checks as queries
 from services.eligibility.queries.coverages import coverage
-from services.eligibility.queries.visits import visit
 from services.eligibility.schemas.checks import CheckView, RequestCheck
 from shared.contracts.permissions import Permission as May
 from shared.db.locks import LockKey
@@ -43,7 +42,5 @@ async def request_check(work: Work, call: Call[RequestCheck]) -> Reply:
 async def read_check(work: Work, call: Call[None]) -> Reply:
     """A check and what came of it, in one sentence and in the payer's lines."""
     row = await queries.check(work, call.id("check_id"))
-    if row.appointment_id is not None:
-        await visit(work, row.appointment_id)
     call.concerns(row.patient_id)
     return Reply(CheckView.of(row), version=row.version)

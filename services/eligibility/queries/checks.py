@@ -14,18 +14,26 @@ from services.eligibility.domain.answers import (
 )
 from services.eligibility.domain.benefits import Benefits
 from services.eligibility.domain.response_271 import read_271
-from services.eligibility.tables import Check
+from services.eligibility.tables import Check, KnownVisit
+from shared.db.actor import at_clinic
 from shared.db.work import Work
 from shared.values.errors import NotFound
 from shared.x12 import parse
 
 
 async def check(work: Work, check_id: UUID) -> Check:
-    """A check of the network. Raises NotFound."""
+    """A check of the network; of a visit, at one of the caller's clinics only. Raises NotFound."""
     row = await work.load(Check, check_id)
-    if row is None:
+    if row is None or not await _at_clinic_of(work, row.appointment_id):
         raise NotFound("check.not_found", "There is no such check.")
     return row
+
+
+async def _at_clinic_of(work: Work, appointment_id: UUID | None) -> bool:
+    if appointment_id is None or work.actor.clinic_ids is None:
+        return True
+    visits = await work.load_where(KnownVisit, "appointment_id = $2", appointment_id)
+    return bool(visits) and at_clinic(work.actor, visits[0].clinic_id)
 
 
 def is_open(row: Check) -> bool:

@@ -3,17 +3,16 @@
 from uuid import UUID
 
 from services.eligibility.tables import Estimate, EstimateRevision, KnownVisit, VisitCover
-from shared.db.actor import require_clinic
+from shared.db.actor import at_clinic
 from shared.db.work import Work
 from shared.values.errors import NotYetHeard
 
 
 async def visit(work: Work, appointment_id: UUID) -> KnownVisit:
-    """A visit of the network and of the caller's clinics. Raises NotYetHeard, NotFound."""
+    """A visit of the network and of the caller's clinics. Raises NotYetHeard."""
     rows = await work.load_where(KnownVisit, "appointment_id = $2", appointment_id)
-    if not rows:
+    if not rows or not at_clinic(work.actor, rows[0].clinic_id):
         raise NotYetHeard("visit.not_found", "There is no such visit.")
-    require_clinic(work.actor, rows[0].clinic_id)
     return rows[0]
 
 

@@ -5,7 +5,7 @@ from datetime import date
 from uuid import UUID
 
 from services.patients.tables import KnownClinic
-from shared.db.actor import require_clinic
+from shared.db.actor import at_clinic
 from shared.db.work import Work
 from shared.values.errors import NotYetHeard
 from shared.values.zones import zone
@@ -30,12 +30,11 @@ async def latest_date(work: Work) -> date:
 async def zone_at(work: Work, clinic_id: UUID | None) -> str:
     """The IANA zone of a clinic. Without one: of the first that the caller works at, else UTC.
 
-    Raises NotYetHeard for a clinic that is not known; NotFound for one that is not the caller's.
+    Raises NotYetHeard for a clinic that is not known, or not the caller's.
     """
     if clinic_id is not None:
-        require_clinic(work.actor, clinic_id)
         found = await known_clinic(work, clinic_id)
-        if found is None:
+        if found is None or not at_clinic(work.actor, clinic_id):
             raise NotYetHeard("clinic.not_found", "There is no such clinic.")
         return found.time_zone
     mine = work.actor.clinic_ids

@@ -122,7 +122,9 @@ async def take(work: Work, wish: PaymentWish) -> Payment:
         check_number=wish.check_number,
         drawer_id=wish.drawer_id,
         note=wish.note,
-        twin_of=await twin_of(work, wish.patient_id, wish.method.value, money.cents, work.now),
+        twin_of=await twin_of(
+            work, wish.patient_id, books.clinic_id, wish.method.value, money.cents, work.now
+        ),
         business_date=books.today,
         taken_at=work.now,
         taken_by=str(work.actor),

@@ -6,7 +6,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from services.payments.tables import BusinessDay, KnownClinic, KnownPatient, KnownVisit
-from shared.db.actor import require_clinic
+from shared.db.actor import at_clinic
 from shared.db.work import Work
 from shared.values.errors import Conflict, NotYetHeard
 from shared.values.zones import zone
@@ -28,9 +28,8 @@ class Books:
 
 async def books_of(work: Work, clinic_id: UUID) -> Books:
     """The books of a clinic that the caller may know of. Raises NotFound."""
-    require_clinic(work.actor, clinic_id)
     rows = await work.load_where(KnownClinic, "clinic_id = $2", clinic_id)
-    if not rows:
+    if not rows or not at_clinic(work.actor, clinic_id):
         raise NotYetHeard("clinic.not_found", "There is no such clinic.")
     in_zone = zone(rows[0].time_zone)
     return Books(clinic_id, in_zone, rows[0].currency, work.now.astimezone(in_zone).date())
@@ -69,7 +68,6 @@ async def require_patient(work: Work, patient_id: UUID) -> None:
 async def visit_of(work: Work, appointment_id: UUID) -> KnownVisit:
     """A visit of one of the caller's clinics. Raises NotFound, after waiting for the news."""
     rows = await work.load_where(KnownVisit, "appointment_id = $2", appointment_id)
-    if not rows:
+    if not rows or not at_clinic(work.actor, rows[0].clinic_id):
         raise NotYetHeard("appointment.not_found", "There is no such appointment.")
-    require_clinic(work.actor, rows[0].clinic_id)
     return rows[0]

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from services.payments.tables import Charge, ChargeLine, NoCharge
-from shared.db.actor import require_clinic
+from shared.db.actor import at_clinic
 from shared.db.work import Work
 from shared.values.errors import NotFound
 
@@ -11,9 +11,8 @@ from shared.values.errors import NotFound
 async def charge_of(work: Work, charge_id: UUID) -> Charge:
     """A charge of one of the caller's clinics. Raises NotFound."""
     row = await work.load(Charge, charge_id)
-    if row is None:
+    if row is None or not at_clinic(work.actor, row.clinic_id):
         raise NotFound("charge.not_found", "There is no such charge.")
-    require_clinic(work.actor, row.clinic_id)
     return row
 
 

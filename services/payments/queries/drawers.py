@@ -4,7 +4,7 @@ from uuid import UUID
 
 from services.payments.domain.drawer import Tally, expected
 from services.payments.tables import Drawer
-from shared.db.actor import require_clinic
+from shared.db.actor import at_clinic
 from shared.db.work import Work
 from shared.values.errors import NotFound
 
@@ -24,9 +24,8 @@ SELECT
 async def drawer_of(work: Work, drawer_id: UUID) -> Drawer:
     """A drawer session of one of the caller's clinics. Raises NotFound."""
     row = await work.load(Drawer, drawer_id)
-    if row is None:
+    if row is None or not at_clinic(work.actor, row.clinic_id):
         raise NotFound("drawer.not_found", "There is no such drawer.")
-    require_clinic(work.actor, row.clinic_id)
     return row
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from services.payments.domain.payment import UNSETTLED, Status
 from services.payments.tables import Payment, ReceiptPdf, ReceiptRow, Refund
-from shared.db.actor import require_clinic
+from shared.db.actor import at_clinic
 from shared.db.work import Work
 from shared.values.errors import NotFound
 
@@ -17,18 +17,16 @@ NOT_GIVEN = (Status.DECLINED.value, Status.CANCELLED.value)
 async def payment_of(work: Work, payment_id: UUID) -> Payment:
     """A payment at one of the caller's clinics. Raises NotFound."""
     row = await work.load(Payment, payment_id)
-    if row is None:
+    if row is None or not at_clinic(work.actor, row.clinic_id):
         raise NotFound("payment.not_found", "There is no such payment.")
-    require_clinic(work.actor, row.clinic_id)
     return row
 
 
 async def refund_of(work: Work, refund_id: UUID) -> Refund:
     """A refund at one of the caller's clinics. Raises NotFound."""
     row = await work.load(Refund, refund_id)
-    if row is None:
+    if row is None or not at_clinic(work.actor, row.clinic_id):
         raise NotFound("refund.not_found", "There is no such refund.")
-    require_clinic(work.actor, row.clinic_id)
     return row
 
 
@@ -41,9 +39,8 @@ async def refunds_of(work: Work, payment_id: UUID) -> list[Refund]:
 async def receipt_of(work: Work, receipt_id: UUID) -> ReceiptRow:
     """A receipt of one of the caller's clinics. Raises NotFound."""
     row = await work.load(ReceiptRow, receipt_id)
-    if row is None:
+    if row is None or not at_clinic(work.actor, row.clinic_id):
         raise NotFound("receipt.not_found", "There is no such receipt.")
-    require_clinic(work.actor, row.clinic_id)
     return row
 
 
@@ -63,19 +60,20 @@ async def pdf_of(work: Work, receipt_id: UUID) -> bytes | None:
 
 
 async def twin_of(
-    work: Work, patient_id: UUID, method: str, amount_cents: int, now: datetime
+    work: Work, patient_id: UUID, clinic_id: UUID, method: str, amount_cents: int, now: datetime
 ) -> UUID | None:
-    """Another payment of the same sum and method by the same person moments ago."""
+    """Another payment of the same sum and method by the same person at a clinic moments ago."""
     found: UUID | None = await work.raw.fetchval(
         "SELECT id FROM payments WHERE network_id = $1 AND patient_id = $2 AND method = $3"
         " AND amount_cents = $4 AND taken_at > $5 AND status <> ALL ($6)"
-        " ORDER BY taken_at DESC, id DESC LIMIT 1",
+        " AND clinic_id = $7 ORDER BY taken_at DESC, id DESC LIMIT 1",
         work.network_id,
         patient_id,
         method,
         amount_cents,
         now - timedelta(seconds=TWIN_SECONDS),
         list(NOT_GIVEN),
+        clinic_id,
     )
     return found
 
