@@ -40,8 +40,12 @@ from tests.faults.town import Town, until
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
 VISITS, SEED = 12, 4
-OWN_CLOCK = {"bus_offset": None, "relay_lease": "expires_at"}
-"""Where a subscriber stands is what these tests move; a lease is renewed for ever."""
+OWN_CLOCK = {
+    **{"bus_offset": None, "relay_lease": "expires_at"},
+    **dict.fromkeys(("audit_seal", "audit_patient", "audit_sealer")),
+}
+"""Where a subscriber stands is what these tests move; a lease is renewed for ever, and the sealer
+goes on by itself."""
 
 
 def projections_of(service: str) -> Projections:
