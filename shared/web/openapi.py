@@ -99,7 +99,7 @@ def _success(model: type[BaseModel] | None, media_type: str) -> dict[str, Any]:
         return {"description": "Done."}
     if model is None:
         content = {"schema": {"type": "string", "format": "binary"}}
-        return {"description": "The file.", "content": {m: content for m in media_type.split()}}
+        return {"description": "The file.", "content": dict.fromkeys(media_type.split(), content)}
     return {"description": "Done.", "model": model}
 
 

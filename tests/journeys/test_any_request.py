@@ -41,7 +41,8 @@ pytestmark = [
 STAFF = [r for r in Role if r not in (Role.PORTAL, Role.EHR_CLIENT, Role.SERVICE)]
 REFUSED = ["400", "403", "404", "409", "412", "415", "422", "428", "429"]
 """What a request may be answered with that is as its document says: a rule of the domain, a state,
-a version that is not the current one, a cursor of its own making, a file that is none. Not 405 and 413, and nothing above."""
+a version that is not the current one, a cursor of its own making, a file that is none. Not 405 and
+413, and nothing above."""
 SETTINGS = f"""
 [checks.positive_data_acceptance]
 expected-statuses = {json.dumps(["2xx", *REFUSED])}
