@@ -15,6 +15,7 @@ from shared.db.secured import is_exposed
 from shared.web.limits import SETTING
 from shared.web.settings import Chassis, Urls
 
+DEFAULT_SECRET = Chassis.model_fields["service_secret"].default
 SECRET_LENGTH_MIN = 32
 NETWORK_BITS_MIN = 8
 """A trusted network that is wider is as good as everybody."""
@@ -88,6 +89,10 @@ def _is_open(origins: Iterable[str]) -> bool:
     return False
 
 
+def _is_short(secret: str) -> bool:
+    return len(secret) < SECRET_LENGTH_MIN and secret != DEFAULT_SECRET
+
+
 def _exposed(part: str) -> Callable[[Told], bool]:
     def broken(told: Told) -> bool:
         url = getattr(told.urls, part, None)
@@ -96,7 +101,6 @@ def _exposed(part: str) -> Callable[[Told], bool]:
     return broken
 
 
-DEFAULT_SECRET = Chassis.model_fields["service_secret"].default
 EXPOSED = "Postgres without TLS that knows the server (sslmode=verify-full)"
 
 TABLE: tuple[Rule, ...] = (
@@ -114,7 +118,7 @@ TABLE: tuple[Rule, ...] = (
     Rule("CLINICBUS_SERVICE_SECRET", "the default secret",
          lambda t: t.chassis.service_secret == DEFAULT_SECRET),
     Rule("CLINICBUS_SERVICE_SECRET", f"a secret of fewer than {SECRET_LENGTH_MIN} characters",
-         lambda t: len(t.chassis.service_secret) < SECRET_LENGTH_MIN),
+         lambda t: _is_short(t.chassis.service_secret)),
     Rule("CLINICBUS_STEP_UP_ACR", "no level of proof for money given back and the like",
          lambda t: not t.chassis.step_up_acr.split()),
     Rule(SETTING, "no limit on how often somebody asks", lambda t: not t.chassis.rates),
