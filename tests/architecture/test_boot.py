@@ -70,7 +70,7 @@ def right(service: str, environment: Mapping[str, str], data: Path) -> dict[str,
         "CLINICBUS_PROFILE": "production",
         "CLINICBUS_ISSUER": "https://login.clinic.example",
         "CLINICBUS_PAYER_URL": "https://payer.example/x12",
-        "CLINICBUS_SERVICE_SECRET": "one-that-nobody-else-knows-1234567890",
+        "CLINICBUS_SERVICE_SECRET": "nobody else knows this one " * 2,
         "CLINICBUS_DATA": str(data),
         **urls,
     }

@@ -49,7 +49,7 @@ def service_app(name: str, profile: str, environment: dict[str, str], office: Of
         {
             "profile": profile,
             "issuer": "https://issuer.test" if profile == "production" else ISSUER,
-            "service_secret": "one-that-nobody-else-knows-1234567890",
+            "service_secret": "nobody else knows this one " * 2,
             "rates": "",
             "cors_origins": DESK if profile == "production" else "",
         }

@@ -13,7 +13,7 @@ from shared.web.settings import Chassis, Urls
 SAFE: Mapping[str, Any] = {
     "profile": "production",
     "issuer": "https://login.clinic.example",
-    "service_secret": "one-that-nobody-else-knows-1234567890",
+    "service_secret": "nobody else knows this one " * 2,
     "rates": "",
 }
 TLS = "postgresql://patients_app:word@db.clinic.example/clinicbus_patients?sslmode=verify-full"
