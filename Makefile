@@ -13,7 +13,7 @@ CODE := $(wildcard shared services ops tests bench)
 TESTS ?= $(CODE)
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run demo status stop reset doctor kafka monitor check docs contracts test faults sim bench lock
+.PHONY: help install install-dev run demo status stop reset doctor kafka monitor check sbom docs contracts test faults sim bench lock
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -50,7 +50,7 @@ kafka: install  ## start a real Apache Kafka that stays, and print where it list
 monitor: install  ## a page of what the running system says and hears
 	@$(PY) -m ops.cli monitor
 
-check: install-dev  ## format, lint, types, import rules, generated files
+check: install-dev  ## format, lint, types, import rules, generated files, secrets, advisories
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 	$(PY) -m mypy $(CODE)
@@ -58,6 +58,11 @@ check: install-dev  ## format, lint, types, import rules, generated files
 	$(PY) -m ops.generate --check
 	$(PY) -m ops.release_contracts --check
 	$(PY) -m ops.check_manifests
+	$(PY) -m ops.secret_scan
+	$(PY) -m ops.advisories
+
+sbom: install-dev  ## what it is made of, as CycloneDX: build/sbom.cdx.json
+	$(PY) -m ops.sbom
 
 docs: install-dev  ## write what is generated from the code
 	$(PY) -m ops.generate

@@ -101,7 +101,9 @@ def run(
     from ops import bus_choice, layout, supervisor
     from ops.options import Options
     from ops.ports import Ports
+    from ops.profile import refuse_outside_local
 
+    refuse_outside_local("`clinicbus run`")
     _let_speak()
     chosen = layout.choose(data)
     options = Options(

@@ -30,8 +30,10 @@ from ops.issuer_assertions import ALGORITHMS, Assertions, granted_scopes
 from ops.issuer_clients import Client, Clients, Refused, admin_secret, read_body, same
 from ops.issuer_patience import Patience, TooOften
 from ops.issuer_revocations import RevocationRoutes
+from ops.profile import refuse_outside_local
 from ops.tokens import PERSON_LIFETIME, SERVICE_LIFETIME, Minter
 from shared.contracts.permissions import Role
+from shared.web.headers import head
 from shared.web.logs import configure_from
 
 ADMINISTRATOR = "the administrator"
@@ -147,7 +149,7 @@ class Issuer:
         """
         self._require_admin(request)
         given = await read_body(request)
-        return JSONResponse(self._clients.add(given), 201, headers={"Cache-Control": "no-store"})
+        return JSONResponse(self._clients.add(given), 201)
 
     def _require_admin(self, request: Request) -> None:
         from_here = request.client is not None and request.client.host in LOOPBACK
@@ -167,14 +169,14 @@ async def _refused(_: Request, error: Exception) -> JSONResponse:
     headers = {"WWW-Authenticate": 'Basic realm="clinicbus"'} if error.status == 401 else {}
     if isinstance(error, TooOften):
         headers["Retry-After"] = str(error.retry_after)
-    return JSONResponse(body, error.status, headers={"Cache-Control": "no-store", **headers})
+    return JSONResponse(body, error.status, headers=headers)
 
 
 def _granted(token: str, seconds: int, scope: str | None = None) -> JSONResponse:
     body = {"access_token": token, "token_type": "Bearer", "expires_in": seconds}
     if scope is not None:
         body["scope"] = scope
-    return JSONResponse(body, headers={"Cache-Control": "no-store"})
+    return JSONResponse(body)
 
 
 def _uuid(given: dict[str, Any], name: str) -> UUID:
@@ -190,7 +192,7 @@ def app_of(folder: Path, issuer: str) -> Starlette:
     assertions = Assertions(folder, f"{issuer}/token", minter.clock)
     routes = Issuer(minter, Clients(folder), assertions, admin_secret(folder))
     patience = Patience()
-    return Starlette(
+    made = Starlette(
         routes=[
             Route("/.well-known/jwks.json", routes.jwks),
             Route("/.well-known/openid-configuration", routes.configuration),
@@ -205,6 +207,8 @@ def app_of(folder: Path, issuer: str) -> Starlette:
         ],
         exception_handlers={Refused: _refused},
     )
+    head(made)
+    return made
 
 
 def main() -> None:
@@ -215,8 +219,10 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--issuer", required=True)
     chosen = parser.parse_args()
-    if os.environ.get("CLINICBUS_PROFILE") == "production":
-        sys.exit("The built-in issuer is for one machine: name your own in CLINICBUS_ISSUER.")
+    try:
+        refuse_outside_local("The built-in issuer")
+    except CannotRun as error:
+        sys.exit(f"{error} Name your own in CLINICBUS_ISSUER.")
     uvicorn.run(
         app_of(chosen.folder, chosen.issuer),
         host="127.0.0.1",
@@ -224,6 +230,7 @@ def main() -> None:
         log_level="warning",
         access_log=False,
         log_config=None,
+        server_header=False,
         timeout_graceful_shutdown=3,
     )
 

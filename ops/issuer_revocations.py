@@ -23,8 +23,6 @@ from shared.web.tokens import NAME_LENGTH_MAX, BadToken, Principal, TokenVerifie
 
 log = structlog.get_logger(__name__)
 
-_NO_STORE = {"Cache-Control": "no-store"}
-
 
 class RevocationRoutes:
     """The routes over one minter's list."""
@@ -44,7 +42,7 @@ class RevocationRoutes:
 
     async def listed(self, _: Request) -> JSONResponse:
         """The list: ids and times, of nobody's name."""
-        return JSONResponse(self._minter.revocations.published(), headers=_NO_STORE)
+        return JSONResponse(self._minter.revocations.published())
 
     async def revoke(self, request: Request) -> JSONResponse:
         """Take back what a person has, or have in a role, or one token."""
@@ -54,7 +52,7 @@ class RevocationRoutes:
         taken = self._minter.revocations
         made = taken.revoke(str(principal.actor), principal.network_id, target, role)
         log.warning("revocation.made", actor=str(principal.actor), role=role)
-        return JSONResponse({"since": made.since}, 201, headers=_NO_STORE)
+        return JSONResponse({"since": made.since}, 201)
 
     async def lift(self, request: Request) -> JSONResponse:
         """Let new tokens be made again; the old ones stay refused."""
@@ -64,7 +62,7 @@ class RevocationRoutes:
         taken = self._minter.revocations
         lifted = taken.lift(str(principal.actor), principal.network_id, target, role)
         log.warning("revocation.lifted", actor=str(principal.actor), role=role)
-        return JSONResponse({"lifted": lifted}, headers=_NO_STORE)
+        return JSONResponse({"lifted": lifted})
 
     async def _asked(self, request: Request) -> tuple[Principal, str, str | None]:
         principal = await self._administrator(request)

@@ -23,7 +23,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from ops import kafka_jars, processes
+from ops import kafka_jars, processes, profile
 from ops.errors import CannotRun
 from ops.processes import Mark
 
@@ -49,7 +49,6 @@ SETTINGS = {
     "log.retention.ms": "-1",
     "log.index.size.max.bytes": "1048576",
 }
-
 
 # Children of this process, by id: kept so that they can be waited for.
 _children: dict[int, "subprocess.Popen[bytes]"] = {}
@@ -82,6 +81,7 @@ def start(
     stays: it outlives this process; otherwise it ends when this process ends.
     Raises CannotRun with one sentence that says what to do.
     """
+    profile.refuse_outside_local("The local Kafka")
     given = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
     if given:
         if not _listens(given.split(",")[0]):

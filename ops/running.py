@@ -27,10 +27,13 @@ def bus_of(variables: Mapping[str, str]) -> Bus:
     """The bus, seen as its owner, who may read every topic. Nothing is opened yet."""
     if variables.get("CLINICBUS_BUS", "postgres") == "kafka":
         from shared.bus.kafka import KafkaBus  # takes half a second to import
+        from shared.bus.kafka_access import KafkaAccess
 
         if "CLINICBUS_KAFKA" not in variables:
             raise CannotRun("The bus is Kafka, and CLINICBUS_KAFKA does not say where it is.")
-        return KafkaBus(variables["CLINICBUS_KAFKA"], fetch_wait_ms=FETCH_WAIT_MS)
+        return KafkaBus(
+            variables["CLINICBUS_KAFKA"], KafkaAccess.of(variables), fetch_wait_ms=FETCH_WAIT_MS
+        )
     from shared.bus.postgres import PostgresBus
 
     return PostgresBus(variables["CLINICBUS_BUS_OWNER_URL"])

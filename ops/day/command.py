@@ -20,6 +20,7 @@ from ops.layout import Layout
 from ops.local_system import LocalSystem
 from ops.options import Options
 from ops.ports import Ports
+from ops.profile import refuse_outside_local
 from shared.values.ids import new_id
 from shared.web.clocks import SharedClock
 
@@ -35,6 +36,7 @@ def day(
     as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
 ) -> None:
     """Play a working day on data and ports of its own, and check it. Exit code 0 or 1."""
+    refuse_outside_local("`clinicbus day`")
     if bus not in ("postgres", "kafka"):
         raise CannotRun(f"There is no bus called {bus!r}: choose postgres or kafka.")
     kind: Any = bus

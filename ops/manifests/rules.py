@@ -24,6 +24,7 @@ from ops.manifests.documents import (
 from ops.manifests.kustomization import name_and_end
 from ops.manifests.links import references, secrets_apart, selected
 from ops.manifests.measured import measured
+from ops.manifests.started import starts
 
 ROLES = ("api", "worker")
 POSTGRES_CA = "/etc/clinicbus/postgres"
@@ -182,6 +183,7 @@ FOR_SERVICES: tuple[Rule, ...] = (
     default_deny,
     one_image,
     settings,
+    starts,
 )
 FOR_DATA: tuple[Rule, ...] = (unique, topics)
 FOR_MONITORING: tuple[Rule, ...] = (unique, measured)

@@ -11,6 +11,7 @@ import typer
 from ops import running
 from ops.errors import CannotRun
 from ops.ports import is_free
+from ops.profile import require_safe
 
 AFTER_THE_ISSUER = 2
 
@@ -28,6 +29,7 @@ def monitor(
 ) -> None:
     """Serve the event monitor of the running system on loopback; Ctrl-C ends it."""
     variables = running.variables_of(data)
+    require_safe(variables)
     running.bus_of(variables)  # says now what is missing
     if "CLINICBUS_ISSUER" not in variables or "CLINICBUS_URLS" not in variables:
         raise CannotRun("CLINICBUS_ISSUER and CLINICBUS_URLS do not say where the system is.")

@@ -24,9 +24,7 @@ class Refused(Exception):
         """The answer."""
         members = {"type": "about:blank", "title": self.title, "status": self.status,
                    "code": self.code}  # fmt: skip
-        headers = {"Cache-Control": "no-store"}
-        if self.status == 401:
-            headers["WWW-Authenticate"] = "Bearer"
+        headers = {"WWW-Authenticate": "Bearer"} if self.status == 401 else None
         return Response(
             orjson.dumps(members),
             self.status,

@@ -28,6 +28,7 @@ from shared.bus.port import Bus
 from shared.contracts.catalogue import EVENTS, PRODUCERS, all_topics
 from shared.contracts.envelope import Envelope
 from shared.contracts.permissions import Permission
+from shared.web.headers import head
 from shared.web.tokens import BadToken, Principal, watched
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -72,10 +73,10 @@ class Site:
         policy = policy_of(page.decode())
 
         async def front(_: Request) -> Response:
-            headers = {"Content-Security-Policy": policy, **PLAIN}
+            headers = {"Content-Security-Policy": policy}
             return Response(page, headers=headers, media_type="text/html")
 
-        return Starlette(
+        made = Starlette(
             routes=[
                 Route("/", front),
                 Route("/events", self.events),
@@ -86,6 +87,8 @@ class Site:
             exception_handlers={Refused: _refused},
             lifespan=living,
         )
+        head(made)
+        return made
 
     async def events(self, request: Request) -> Response:
         """The stream."""
@@ -151,14 +154,6 @@ class _Counted(Response):
             self._site._streams -= 1
 
 
-PLAIN = {
-    "Cache-Control": "no-store",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
-
-
 def policy_of(page: str) -> str:
     """The policy of the page: its own script and style by their hashes, and nothing else."""
     hashes = {}
@@ -202,7 +197,7 @@ def wish_of(request: Request, principal: Principal) -> Wish:
 
 
 def _json(members: Mapping[str, Any]) -> Response:
-    return Response(orjson.dumps(members), headers=PLAIN, media_type="application/json")
+    return Response(orjson.dumps(members), media_type="application/json")
 
 
 async def _refused(_: Request, error: Exception) -> Response:

@@ -2,17 +2,24 @@
 
 import argparse
 import os
+import sys
 
 import uvicorn
 
+from ops.errors import CannotRun
 from ops.payer_simulator.app import PayerSimulator
 from ops.payer_simulator.behaviour import LATENCY_MS_MAX
+from ops.profile import refuse_outside_local
 from shared.web.logs import configure_from
 
 
 def main() -> None:
     """Read the arguments and serve until a signal."""
     configure_from(os.environ)
+    try:
+        refuse_outside_local("The payer simulator")
+    except CannotRun as error:
+        sys.exit(str(error))
     parser = argparse.ArgumentParser(prog="python -m ops.payer_simulator")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument(
@@ -31,6 +38,7 @@ def main() -> None:
         log_level="warning",
         access_log=False,
         log_config=None,
+        server_header=False,
         timeout_graceful_shutdown=1,  # an asker who is met with silence must not hold it up
     )
 

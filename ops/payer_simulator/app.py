@@ -19,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from ops.payer_simulator.answer import NotA270, answer_to, read_request
 from ops.payer_simulator.behaviour import BadBehaviour, Behaviour, by_member_id
+from shared.web.headers import head
 from shared.x12 import BYTES_MAX, Unsendable, X12Error
 
 CONTENT_TYPE = "application/edi-x12"
@@ -47,7 +48,7 @@ class PayerSimulator:
 
     def app(self) -> Starlette:
         """The ASGI application."""
-        return Starlette(
+        made = Starlette(
             routes=[
                 Route("/x12", self.x12, methods=["POST"]),
                 Route("/behaviour/{member_id}", self.behaviour, methods=["GET", "PUT", "DELETE"]),
@@ -55,6 +56,8 @@ class PayerSimulator:
                 Route("/readyz", self.ready),
             ]
         )
+        head(made)
+        return made
 
     def of(self, member_id: str) -> Behaviour:
         """How a member is answered."""

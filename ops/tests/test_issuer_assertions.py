@@ -144,7 +144,7 @@ BAD: dict[str, dict[str, Any]] = {
     "for-an-hour": {"exp": now() + 3600},
     "until-a-text": {"exp": str(now() + 200)},
     "over": {"exp": now() - 60},
-    "not-yet": {"nbf": now() + 120},
+    "not-yet": {"nbf": now() + 86_400},
     "without-a-number": {"jti": None},
     "with-an-empty-number": {"jti": ""},
     "with-a-long-number": {"jti": "j" * 201},

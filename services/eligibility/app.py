@@ -29,6 +29,7 @@ def service(given: Settings | None = None, gateway: PayerGateway | None = None) 
         summary="Payers, coverages, checks with payers, verdicts on cover, estimates",
         chassis=found.chassis,
         urls=found.urls,
+        refused=found.refused,
         routes=ROUTES,
         metadata=tables.metadata,
         subscriptions=handlers.SUBSCRIPTIONS,

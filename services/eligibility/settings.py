@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shared.web.safety import is_local, is_plain
 from shared.web.settings import Chassis, Urls
 
 
@@ -30,6 +31,19 @@ class Settings:
     chassis: Chassis
     urls: Urls
     gateway: Gateway = field(default_factory=Gateway)
+
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """What a production profile refuses of this service's own settings."""
+        if self.chassis.profile != "production":
+            return ()
+        url = self.gateway.url
+        found = []
+        if is_local(url):
+            found.append("CLINICBUS_PAYER_URL: the payer simulator, on this machine")
+        if is_plain(url):
+            found.append("CLINICBUS_PAYER_URL: a payer without TLS")
+        return tuple(found)
 
 
 def settings() -> Settings:

@@ -9,19 +9,18 @@ from services.payments.commands.fees import overlap
 from services.payments.errands import errands
 from services.payments.queries.books import day_closed
 from services.payments.settings import Settings, settings
-from shared.web.service import Service, UnsafeSettings
+from shared.web.service import Service
 
 
 def service(given: Settings | None = None) -> Service:
-    """The service, by the settings given or those of the environment. Raises UnsafeSettings."""
+    """The service, by the settings given or those of the environment."""
     found = given or settings()
-    if found.unsafe:
-        raise UnsafeSettings(found.unsafe)
     return Service(
         name="payments",
         summary="Charges, the ledger, money taken and given back, drawers and the day's close",
         chassis=found.chassis,
         urls=found.urls,
+        refused=found.refused,
         routes=ROUTES,
         metadata=tables.metadata,
         subscriptions=handlers.SUBSCRIPTIONS,

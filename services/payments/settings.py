@@ -26,11 +26,11 @@ class Settings:
     cards: Cards
 
     @property
-    def unsafe(self) -> str | None:
+    def refused(self) -> tuple[str, ...]:
         """What a production profile refuses of this service's own settings."""
         if self.chassis.profile == "production" and self.cards.processor == "simulated":
-            return "CLINICBUS_PAYMENTS_PROCESSOR: the simulated card processor"
-        return None
+            return ("CLINICBUS_PAYMENTS_PROCESSOR: the simulated card processor",)
+        return ()
 
     def processor(self) -> CardProcessor | None:
         """Who charges cards; by default the simulated processor in the local profile alone."""

@@ -18,6 +18,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, for_code
 
+from shared.bus.kafka_access import KafkaAccess
 from shared.bus.kafka_group import KafkaSubscription, ended, translated
 from shared.bus.kafka_reader import KafkaReader
 from shared.bus.port import (
@@ -50,16 +51,18 @@ class KafkaBus:
     def __init__(
         self,
         bootstrap: str,
+        access: KafkaAccess | None = None,
         *,
         replicas: int = 1,
         session_ms: int = SESSION_MS,
         fetch_wait_ms: int = 500,
     ) -> None:
         self._bootstrap, self._replicas, self._session_ms = bootstrap, replicas, session_ms
+        self._access = access or KafkaAccess()
         self._producer: AIOKafkaProducer | None = None
         self._known: set[str] = set()
         self._appending = asyncio.Lock()
-        self._reader = KafkaReader(bootstrap, REQUEST_MS, fetch_wait_ms)
+        self._reader = KafkaReader(bootstrap, self._access, REQUEST_MS, fetch_wait_ms)
         self._stopping: set[asyncio.Task[None]] = set()
 
     async def bus_id(self) -> str:
@@ -104,7 +107,9 @@ class KafkaBus:
     @asynccontextmanager
     async def _admin(self) -> AsyncIterator[AIOKafkaAdminClient]:
         admin = AIOKafkaAdminClient(
-            bootstrap_servers=self._bootstrap, request_timeout_ms=REQUEST_MS
+            bootstrap_servers=self._bootstrap,
+            request_timeout_ms=REQUEST_MS,
+            **self._access.client(),
         )
         try:
             async with asyncio.timeout(DEADLINE_SECONDS):
@@ -146,6 +151,7 @@ class KafkaBus:
                 linger_ms=0,
                 request_timeout_ms=REQUEST_MS,
                 retry_backoff_ms=50,
+                **self._access.client(),
             )
             await self._producer.start()
         return self._producer
@@ -201,6 +207,7 @@ class KafkaBus:
             request_timeout_ms=REQUEST_MS,
             retry_backoff_ms=50,
             metadata_max_age_ms=60_000,
+            **self._access.client(),
         )
         subscription = KafkaSubscription(consumer, on_assigned, on_revoked)
         consumer.subscribe(list(topics), listener=subscription)

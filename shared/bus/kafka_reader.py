@@ -8,6 +8,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
+from shared.bus.kafka_access import KafkaAccess
 from shared.bus.kafka_group import CLOSE_SECONDS, ended, record_of, translated
 from shared.bus.port import OffsetOutOfRange, Record, TopicPartition
 
@@ -17,11 +18,13 @@ GRACE_SECONDS = 15.0
 class KafkaReader:
     """One client, started when needed, that reads wherever it is told to."""
 
-    def __init__(self, bootstrap: str, request_ms: int, fetch_wait_ms: int) -> None:
+    def __init__(
+        self, bootstrap: str, access: KafkaAccess, request_ms: int, fetch_wait_ms: int
+    ) -> None:
         """fetch_wait_ms: how long the broker holds a fetch that finds nothing. Whatever is asked
         next on the connection waits behind it, and one that finds nothing is followed by another.
         """
-        self._bootstrap, self._request_ms = bootstrap, request_ms
+        self._bootstrap, self._access, self._request_ms = bootstrap, access, request_ms
         self._fetch_wait_ms = fetch_wait_ms
         self._client: AIOKafkaConsumer | None = None
         self._starting = asyncio.Lock()
@@ -81,6 +84,7 @@ class KafkaReader:
                     request_timeout_ms=self._request_ms,
                     retry_backoff_ms=50,
                     fetch_max_wait_ms=self._fetch_wait_ms,
+                    **self._access.client(),
                 )
                 try:
                     await client.start()

@@ -7,6 +7,7 @@ import structlog
 
 from shared.bus.consumer import REJOIN_SECONDS, Consumer
 from shared.bus.kafka import KafkaBus
+from shared.bus.kafka_access import KafkaAccess
 from shared.bus.port import Bus, BusError, GroupBroken
 from shared.bus.postgres import PostgresBus
 from shared.bus.relay import Relay
@@ -34,16 +35,23 @@ class BusProcess:
 
     @classmethod
     def connect(
-        cls, name: str, *, kind: str, postgres_url: str | None, kafka: str | None
+        cls,
+        name: str,
+        *,
+        kind: str,
+        postgres_url: str | None,
+        kafka: str | None,
+        access: KafkaAccess | None = None,
     ) -> "BusProcess":
         """On the transport `kind` (`postgres` or `kafka`); nothing is opened before it is needed.
 
+        access: how that broker is reached; in the clear by default.
         Raises ValueError where the address of that transport is missing.
         """
         address = kafka if kind == "kafka" else postgres_url
         if address is None:
             raise ValueError(f"{name}: there is no address for the {kind} bus")
-        return cls(name, KafkaBus(address) if kind == "kafka" else PostgresBus(address))
+        return cls(name, KafkaBus(address, access) if kind == "kafka" else PostgresBus(address))
 
     async def run(self, database: Database, clock: Clock, subscriptions: Subscriptions) -> None:
         """Relay and consume. Raises what neither can live with, such as GroupBroken."""

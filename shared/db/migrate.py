@@ -2,16 +2,20 @@
 
 import asyncio
 import importlib
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+import asyncpg
 from alembic import command, context
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, pool, text
 from sqlalchemy.ext.asyncio import create_async_engine
+
+from shared.db.secured import is_exposed
 
 ROOT = Path(__file__).resolve().parents[2]
 MECHANISM = frozenset(
@@ -72,7 +76,14 @@ def run(metadata: MetaData) -> None:
 
 
 async def _online(metadata: MetaData, url: str) -> None:
-    engine = create_async_engine(driver_url(url), poolclass=pool.NullPool, hide_parameters=True)
+    # The driver reads the URL itself, as it does for the services: what SQLAlchemy makes of it
+    # knows no sslmode.
+    engine = create_async_engine(
+        "postgresql+asyncpg://",
+        async_creator=lambda: asyncpg.connect(url),
+        poolclass=pool.NullPool,
+        hide_parameters=True,
+    )
     async with engine.connect() as connection:
         await connection.run_sync(_migrate, metadata)
     await engine.dispose()
@@ -103,17 +114,39 @@ def executor() -> Callable[[str], object]:
     return op.execute
 
 
-def main(services: list[str]) -> None:
-    """`python -m shared.db.migrate SERVICE...`: upgrade each, by its OWNER_URL."""
-    import os
+def unsafe_urls(services: Sequence[str], environ: Mapping[str, str]) -> list[str]:
+    """What a production profile refuses of owners' URLs, each named; empty in the local profile."""
+    if environ.get("CLINICBUS_PROFILE", "local") == "local":
+        return []
+    return [
+        f"{name}: Postgres without TLS that knows the server (sslmode=verify-full)"
+        for service in services
+        if is_exposed(environ[name := owner_url_of(service)], environ)
+    ]
 
+
+def owner_url_of(service: str) -> str:
+    """The variable of the URL that a service's migrations run with."""
+    return f"CLINICBUS_{service.upper()}_OWNER_URL"
+
+
+def main(services: list[str]) -> int:
+    """`python -m shared.db.migrate SERVICE...`: upgrade each, by its OWNER_URL; the exit code."""
     from shared.db import uncaught
 
     uncaught.install()
+    missing = [name for name in map(owner_url_of, services) if name not in os.environ]
+    if missing:
+        sys.stderr.write(f"Settings are missing or cannot be read: {', '.join(missing)}.\n")
+        return 78
+    if found := unsafe_urls(services, os.environ):
+        sys.stderr.write(f"This production profile does not start: {'; '.join(found)}.\n")
+        return 78
     for service in services:
-        upgrade(service, os.environ[f"CLINICBUS_{service.upper()}_OWNER_URL"])
+        upgrade(service, os.environ[owner_url_of(service)])
         importlib.invalidate_caches()
+    return 0
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))

@@ -49,7 +49,6 @@ from shared.web.uploads import read_upload
 log = structlog.get_logger(__name__)
 
 ENRICH_SECONDS = 0.02
-ON_EVERY_REPLY = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +80,6 @@ class Adapter:
         response.raw_headers += (
             (b"x-request-id", str(flow).encode()),
             (b"traceparent", seen.traceparent.encode()),
-            *ON_EVERY_REPLY,
         )
         counted = route.method, route.path, response.status_code
         requests, seconds = self._meters.get(counted) or self._meter(*counted)

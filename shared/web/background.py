@@ -52,6 +52,7 @@ async def background(running: Running, http: httpx.AsyncClient) -> AsyncIterator
             kind=service.chassis.bus,
             postgres_url=service.urls.bus_url,
             kafka=service.chassis.kafka,
+            access=service.chassis.kafka_access,
         )
     )
     tasks = running.tasks

@@ -24,7 +24,10 @@ _PAGE = """<!doctype html>
 <script src="/docs/swagger-ui-bundle.js"></script><script src="/docs/start.js"></script>
 </body></html>"""
 
-_POLICY = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'"
+_POLICY = (
+    "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline';"
+    " frame-ancestors 'none'; base-uri 'none'"
+)
 
 
 def add_docs(app: FastAPI) -> None:
@@ -37,8 +40,7 @@ def add_docs(app: FastAPI) -> None:
 
     async def page(_request: Request) -> Response:
         text = _PAGE.format(title=app.title)
-        headers = {"Content-Security-Policy": _POLICY, "X-Content-Type-Options": "nosniff"}
-        return Response(text, media_type="text/html", headers=headers)
+        return Response(text, media_type="text/html", headers={"Content-Security-Policy": _POLICY})
 
     async def asset(request: Request) -> Response:
         name = request.path_params["name"]

@@ -11,6 +11,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from shared.web.headers import headed
 from shared.web.problems import plain_problem
 
 HEAD_BYTES_MAX = 64 * 1024
@@ -30,6 +31,8 @@ _HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::[0-
 
 class StrictHttp(HttpToolsProtocol):
     """See the module."""
+
+    production = False
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -152,8 +155,15 @@ class StrictHttp(HttpToolsProtocol):
             cycle.disconnected = True
             cycle.message_event.set()
         answer = plain_problem(status, code, title, {"Connection": "close"})
-        head = b"".join(b"%s: %s\r\n" % pair for pair in answer.raw_headers)
+        headers = headed(answer.raw_headers, production=self.production)
+        head = b"".join(b"%s: %s\r\n" % pair for pair in headers)
         self.transport.write(STATUS_LINE[status] + head + b"\r\n" + bytes(answer.body))
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self._timer = self.loop.call_later(LINGER_SECONDS, self.transport.close)
+
+
+class ProductionHttp(StrictHttp):
+    """The same, whose own answers say that a browser comes by TLS alone."""
+
+    production = True

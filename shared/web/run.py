@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from shared.db import uncaught
 from shared.web.logs import configure
-from shared.web.protocol import StrictHttp
+from shared.web.protocol import ProductionHttp, StrictHttp
 from shared.web.service import Service, UnsafeSettings, app_of
 from shared.web.settings import Chassis
 
@@ -38,7 +38,9 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def server_of(app: Any, host: str, port: int, trusted_proxies: str = "") -> Server:
+def server_of(
+    app: Any, host: str, port: int, trusted_proxies: str = "", *, production: bool = False
+) -> Server:
     """The server of an app, with our limits on what it is sent.
 
     trusted_proxies: addresses, with commas, whose X-Forwarded headers tell who asks; of nobody
@@ -50,7 +52,7 @@ def server_of(app: Any, host: str, port: int, trusted_proxies: str = "") -> Serv
             host=host,
             port=port,
             loop="uvloop" if sys.platform != "win32" else "asyncio",
-            http=StrictHttp,
+            http=ProductionHttp if production else StrictHttp,
             ws="none",
             access_log=False,
             log_config=None,  # its own handlers would print tracebacks
@@ -91,7 +93,9 @@ def main(arguments: Sequence[str]) -> int:
         return 78
     except ValidationError as error:
         # Its own message repeats what was set, passwords in URLs among it.
-        found = ", ".join(f"{'.'.join(map(str, e['loc']))} ({e['type']})" for e in error.errors())
+        found = ", ".join(
+            f"{'.'.join(map(str, e['loc'])) or 'together'} ({e['type']})" for e in error.errors()
+        )
         sys.stderr.write(f"Settings are missing or cannot be read: {found}.\n")
         return 78
     try:
@@ -99,7 +103,9 @@ def main(arguments: Sequence[str]) -> int:
     except ImportError:
         sys.stderr.write(f"{COLLECTOR} is set, but the packages of the extra `otel` are missing.\n")
         return 78
-    server = server_of(app, given.host, given.port, service.chassis.trusted_proxies)
+    chassis = service.chassis
+    production = chassis.profile == "production"
+    server = server_of(app, given.host, given.port, chassis.trusted_proxies, production=production)
     _settle_memory()
     try:
         server.run()

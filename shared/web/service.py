@@ -8,7 +8,6 @@ from typing import Any, Literal
 import httpx
 import structlog
 from fastapi import FastAPI
-from fastapi.middleware.cors import CORSMiddleware
 from sqlalchemy import MetaData
 from starlette.requests import Request
 from starlette.responses import Response
@@ -27,13 +26,15 @@ from shared.web.background import Running, background, informed
 from shared.web.clocks import SharedClock, SystemClock
 from shared.web.direct import direct
 from shared.web.docs import add_docs
+from shared.web.headers import head, let_in
 from shared.web.limits import Limits
 from shared.web.openapi import describe, document
 from shared.web.pointers import names_of
 from shared.web.probes import add_probes
 from shared.web.problems import install_handlers
 from shared.web.routes import Route, Routes, signed
-from shared.web.settings import Chassis, Urls, unsafe_settings
+from shared.web.safety import unsafe_settings
+from shared.web.settings import Chassis, Urls
 from shared.web.tokens import TokenVerifier, watched
 from shared.web.transactions import Constraints
 
@@ -81,6 +82,12 @@ class Service:
     clock: Clock | None = None
     bus: Bus | None = None
     http: httpx.AsyncClient | None = None
+    refused: tuple[str, ...] = ()
+    """What production refuses of the settings that are this service's alone."""
+
+    def unsafe(self) -> list[str]:
+        """What keeps it from starting; empty in the local profile."""
+        return unsafe_settings(self.chassis, self.urls, service=self.name, own=self.refused)
 
     @property
     def every_route(self) -> list[Route]:
@@ -119,8 +126,7 @@ def app_of(
     died: called when relay and consumer, timers, errands or housekeeping ended by a fault of ours.
     None of them comes back by itself, so a process had better end, too.
     """
-    unsafe = unsafe_settings(service.chassis)
-    if unsafe:
+    if unsafe := service.unsafe():
         raise UnsafeSettings("; ".join(unsafe))
     # An empty setting leaves what a test has armed in this process.
     if service.chassis.failpoints:
@@ -164,6 +170,7 @@ def app_of(
         redirect_slashes=False,  # a redirection repeats the query
         telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
     )
+    head(app, production=service.chassis.profile == "production")
     install_handlers(app, service.names_in_addresses)
     add_probes(app, running)
     if role != "worker":
@@ -212,18 +219,7 @@ def _add_routes(app: FastAPI, service: Service, database: Database, tokens: Toke
             **describe(route, service.routes.tag),
         )
     document(app, service)
-    add_docs(app)
-    if service.chassis.profile == "local":
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origin_regex=r"http://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?",
-            # Named one by one: "*" answers with whatever was asked for.
-            allow_methods=["GET", "POST", "PUT", "PATCH"],
-            allow_headers=[
-                *("Authorization", "Content-Type", "Idempotency-Key", "If-Match", "Traceparent"),
-            ],
-            expose_headers=[
-                *("ETag", "Location", "X-Request-Id", "Idempotency-Replayed", "Retry-After"),
-                *("RateLimit", "RateLimit-Policy"),
-            ],
-        )
+    if service.chassis.has_docs:
+        add_docs(app)
+    local = service.chassis.profile == "local"
+    let_in(app, () if local else service.chassis.cors_origins, loopback=local)

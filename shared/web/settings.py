@@ -1,6 +1,7 @@
 """Settings of a service process, from the environment. Composed into each service's own."""
 
 import json
+import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
@@ -8,8 +9,9 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from shared.bus.kafka_access import KafkaAccess
 from shared.db.anchors import Anchors
-from shared.web.limits import DEFAULTS, SETTING, Rate, rates_of
+from shared.web.limits import DEFAULTS, Rate, rates_of
 
 
 class Urls(BaseSettings):
@@ -35,6 +37,9 @@ class Chassis(BaseSettings):
     """The levels of proof, parted by blanks, that money given back and the like ask for."""
     bus: Literal["postgres", "kafka"] = "postgres"
     kafka: str | None = None
+    kafka_access: Annotated[KafkaAccess, NoDecode] = Field(
+        default_factory=lambda: KafkaAccess.of(os.environ)
+    )
     outbox_days: int | None = Field(default=None, ge=1)
     """How long what a service said is kept in its database; None for ever."""
     clock_file: Path | None = None
@@ -45,6 +50,11 @@ class Chassis(BaseSettings):
     """How often one caller may ask; empty for as often as they like. See `shared.web.limits`."""
     trusted_proxies: str = ""
     """Addresses whose X-Forwarded headers are believed, with commas; nobody's by default."""
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    """Origins whose pages may read answers, with blanks; in the local profile this machine's own
+    alone, and no others."""
+    docs: Literal["on", "off"] | None = None
+    """Whether `/docs` and `/openapi.json` are there; by default in the local profile alone."""
     audit_key: Path | None = None
     """The private key (a JWK) that signs the anchors of the audit; None: nothing is anchored."""
     audit_anchor_folder: Path = Path(".clinicbus/anchors")
@@ -53,12 +63,27 @@ class Chassis(BaseSettings):
     data: Path = Path(".clinicbus/data")
     log_level: Literal["DEBUG", "INFO", "WARNING"] = "INFO"
 
+    @property
+    def has_docs(self) -> bool:
+        """Whether this process describes itself to whoever asks."""
+        return (self.docs or ("on" if self.profile == "local" else "off")) == "on"
+
     def audit_anchors(self) -> Anchors | None:
         """Where and how the audit is anchored. Raises OSError, ValueError for an unreadable key."""
         if self.audit_key is None:
             return None
         every = timedelta(seconds=self.audit_anchor_seconds)
         return Anchors.of(self.audit_anchor_folder, self.audit_key, every)
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _read_origins(cls, value: object) -> object:
+        return tuple(value.split()) if isinstance(value, str) else value
+
+    @field_validator("audit_key", mode="before")
+    @classmethod
+    def _read_key(cls, value: object) -> object:
+        return value or None
 
     @field_validator("urls", mode="before")
     @classmethod
@@ -69,25 +94,3 @@ class Chassis(BaseSettings):
     @classmethod
     def _read_rates(cls, value: object) -> object:
         return rates_of(value) if isinstance(value, str) else value
-
-
-def unsafe_settings(chassis: Chassis) -> list[str]:
-    """What a production profile refuses, each named; empty in the local profile."""
-    if chassis.profile != "production":
-        return []
-    found = []
-    if chassis.clock_file is not None:
-        found.append("CLINICBUS_CLOCK_FILE: a settable clock")
-    if chassis.failpoints:
-        found.append("CLINICBUS_FAILPOINTS: failpoints")
-    if chassis.service_secret == Chassis.model_fields["service_secret"].default:
-        found.append("CLINICBUS_SERVICE_SECRET: the default secret")
-    if chassis.issuer.startswith("http://"):
-        found.append("CLINICBUS_ISSUER: an issuer without TLS, such as the embedded one")
-    if not chassis.rates:
-        found.append(f"{SETTING}: no limit on how often somebody asks")
-    if chassis.audit_key is None:
-        found.append("CLINICBUS_AUDIT_KEY: no key, so that the audit is not anchored")
-    if chassis.log_level == "DEBUG":
-        found.append("CLINICBUS_LOG_LEVEL: debug")
-    return found

@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+import importlib
 import json
 import re
 import shutil
@@ -81,6 +82,42 @@ def without(documents: list[Document], kind: str, name: str) -> None:
 
 
 FAULTS: dict[str, tuple[Change, str]] = {
+    "a broker in the clear": (
+        lambda d: told(d).pop("CLINICBUS_KAFKA_SECURITY_PROTOCOL"),
+        "Deployment appointments-worker does not start: CLINICBUS_KAFKA_SECURITY_PROTOCOL",
+    ),
+    "a database that nobody checks": (
+        lambda d: told(d).update(PGSSLMODE="require"),
+        "Deployment appointments-api does not start: CLINICBUS_APPOINTMENTS_APP_URL",
+    ),
+    "migrations over a database that nobody checks": (
+        lambda d: told(d).pop("PGSSLMODE"),
+        "Job migrate does not start: CLINICBUS_APPOINTMENTS_OWNER_URL",
+    ),
+    "everybody as proxy": (
+        lambda d: told(d).update(CLINICBUS_TRUSTED_PROXIES="*"),
+        "Deployment appointments-api does not start: CLINICBUS_TRUSTED_PROXIES: a wildcard.",
+    ),
+    "failpoints in one pod": (
+        lambda d: first(worker(d))["env"].append({"name": "CLINICBUS_FAILPOINTS", "value": "a"}),
+        "Deployment appointments-worker does not start: CLINICBUS_FAILPOINTS: failpoints.",
+    ),
+    "simulated cards": (
+        lambda d: told(d).update(CLINICBUS_PAYMENTS_PROCESSOR="simulated"),
+        "Deployment payments-api does not start: CLINICBUS_PAYMENTS_PROCESSOR",
+    ),
+    "a setting that cannot be read": (
+        lambda d: told(d).update(CLINICBUS_LOG_LEVEL="LOUD"),
+        "Deployment appointments-api does not start: log_level (literal_error).",
+    ),
+    "no service secret": (
+        lambda d: first(api(d))["env"].pop(),
+        "Deployment appointments-api does not start: CLINICBUS_SERVICE_SECRET: the default secret.",
+    ),
+    "no certificate of its own": (
+        lambda d: first(worker(d))["volumeMounts"].pop(),
+        "Deployment appointments-worker has not the file of CLINICBUS_KAFKA_CERT_FILE.",
+    ),
     "a number as text": (
         lambda d: api(d)["spec"].update(replicas="2"),
         "Deployment appointments-api: at spec.replicas: '2' is not of type",
@@ -502,6 +539,30 @@ def test_the_broker_of_the_settings_is_the_one_that_workers_reach(base: list[Doc
     data = kustomization.render(DATA)
     (listener,) = one(data, "Kafka", cluster)["spec"]["kafka"]["listeners"]
     assert listener["port"] == int(port)
+    assert (listener["tls"], listener["authentication"]) == (True, {"type": "tls"})
+    assert told(base)["CLINICBUS_KAFKA_SECURITY_PROTOCOL"] == "SSL"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_the_broker_lets_each_service_do_what_it_must_and_no_more(service: str) -> None:
+    heard = importlib.import_module(f"services.{service}.handlers").SUBSCRIPTIONS.topics
+    spec = one(kustomization.render(DATA), "KafkaUser", service)["spec"]
+    assert spec["authentication"] == {"type": "tls"}
+    found = {
+        (a["resource"]["type"], a["resource"]["name"], a["resource"].get("patternType", "literal"))
+        : set(a["operations"])
+        for a in spec["authorization"]["acls"]
+    }  # fmt: skip
+    own = f"clinicbus.{service}."
+    assert found == {
+        ("topic", own, "prefix"): {"Create", "Describe", "Read", "Write"},
+        ("group", service, "literal"): {"Read"},
+        **{
+            ("topic", topic, "literal"): {"Create", "Describe", "Read"}
+            for topic in heard
+            if not topic.startswith(own)
+        },
+    }
 
 
 # The image.
@@ -623,6 +684,18 @@ def test_the_readme_makes_just_the_secrets_that_it_lists(tmp_path: Path) -> None
     )
     made = json.loads((tmp_path / "secrets.json").read_text())["items"]
     keys = {("Secret", s["metadata"]["name"], key) for s in made for key in s["stringData"]}
+    (users,) = re.findall(r"for user in ([a-z ]+); do", text)
+    ending = (
+        'create secret generic "clinicbus-$user-kafka" --from-file=user.crt --from-file=user.key'
+    )
+    assert ending in text
+    keys |= {
+        ("Secret", f"clinicbus-{user}-kafka", f"user.{part}")
+        for user in users.split()
+        for part in ("crt", "key")
+    }
+    assert "create secret generic clinicbus-audit --from-file=audit-key/key.json" in text
+    keys.add(("Secret", "clinicbus-audit", "key.json"))
     assert keys == {given for given in FACTS.given if given[0] == "Secret"}
     for each in made:
         assert check_manifests.faults_of([each], FACTS, "data")[0].startswith("KafkaTopic")

@@ -51,6 +51,10 @@ SELECT count(*), md5(string_agg(t::text, '|' ORDER BY t::text)) FROM {} t WHERE 
 """
 
 
+SEALS = "audit_seal", "audit_patient"
+"""What the sealer makes of the audit, in its own time."""
+
+
 async def digest(house: House, network_id: UUID, *leaving_out: str) -> dict[str, tuple[int, str]]:
     """Rows and their digest, table by table, of a network in all databases."""
     found = {}
@@ -58,7 +62,7 @@ async def digest(house: House, network_id: UUID, *leaving_out: str) -> dict[str,
         tables = [row["relname"] for row in await house.rows(service, _TABLES)]
         assert {"audit", "outbox", "idempotency"} < set(tables)
         for table in tables:
-            if table not in leaving_out:
+            if table not in (*SEALS, *leaving_out):
                 (row,) = await house.rows(service, _DIGEST.format(table), network_id)
                 found[f"{service}.{table}"] = tuple(row.values())
     return found
@@ -125,7 +129,11 @@ async def test_what_a_body_or_a_query_names_is_not_there_either(
     for operation, answer in zip(found, answers, strict=True):
         if answer.status_code == 200:
             assert operation in lists, str(operation)
-            assert answer.json()["items"] == [], str(operation)
+            items = answer.json()["items"]
+            if operation.path == "/v1/audit-entries":  # that they themselves have looked
+                own = {str(row["id"]) for row in await theirs.rows(operation.service, "audit")}
+                items = [entry for entry in items if entry["id"] not in own]
+            assert items == [], str(operation)
     await house.settled(theirs.network_id)
     assert await digest(house, ours.network_id) == before
     assert await digest(house, theirs.network_id, "audit") == them

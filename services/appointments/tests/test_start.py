@@ -10,7 +10,7 @@ import structlog
 from services.appointments.tests.builders import build
 from shared.testing.apps import Office
 from shared.values.clock import FixedClock
-from shared.web import service as services
+from shared.web import background
 from shared.web.service import UndeclaredRoute, app_of
 
 
@@ -48,7 +48,7 @@ async def test_a_task_that_dies_is_told_of_and_ends_the_process(
     async def dies(*_: Any) -> None:
         raise LookupError("a fault of ours")
 
-    monkeypatch.setattr(services, "run_housekeeping", dies)
+    monkeypatch.setattr(background, "run_housekeeping", dies)
     with structlog.testing.capture_logs() as told:
         app = app_of(build(environment, clinic_office, clock), "worker", ended.set)
         url = await clinic_office.start("appointments", app)

@@ -7,7 +7,7 @@ import pytest
 from services.payments.app import service
 from services.payments.clients import SimulatedProcessor
 from services.payments.settings import Cards, Settings
-from shared.web.service import UnsafeSettings
+from shared.web.service import UnsafeSettings, app_of
 from shared.web.settings import Chassis, Urls
 
 NOWHERE = Urls(app_url="postgresql://nobody@localhost/x")
@@ -35,7 +35,7 @@ def test_without_a_processor_nobody_is_charged(profile: str, processor: str | No
 
 def test_a_production_profile_does_not_start_with_simulated_cards() -> None:
     with pytest.raises(UnsafeSettings) as caught:
-        service(given("production", "simulated"))
+        app_of(service(given("production", "simulated")))
     assert "CLINICBUS_PAYMENTS_PROCESSOR" in str(caught.value)
 
 

@@ -9,7 +9,6 @@ from shared.values.errors import Malformed
 from shared.web.calls import Call, Reply, read_if_match
 from shared.web.pages import read_cursor, sign_cursor
 from shared.web.routes import Routes
-from shared.web.settings import Chassis, unsafe_settings
 
 
 class View(BaseModel):
@@ -45,17 +44,3 @@ def test_a_cursor_that_was_altered_is_refused() -> None:
     for text in (cursor[1:], cursor[:-1] + "!", "", ".", "é", sign_cursor(b"other", "2026|x")):
         with pytest.raises(Malformed):
             read_cursor(b"secret", text)
-
-
-def test_production_refuses_each_unsafe_setting_by_name(tmp_path: object) -> None:
-    unsafe = Chassis(
-        profile="production",
-        clock_file=f"{tmp_path}/clock",
-        failpoints="a:raise",
-        issuer="http://127.0.0.1:1",
-        log_level="DEBUG",
-        rates="off",
-    )
-    assert len(unsafe_settings(unsafe)) == 6
-    safe = Chassis(profile="production", issuer="https://issuer", service_secret="s" * 40, rates="")
-    assert unsafe_settings(safe) == []
