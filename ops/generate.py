@@ -1,6 +1,6 @@
 """Write what is generated from the code: `python -m ops.generate [--check]`.
 
-docs/events.md, docs/asyncapi.json, docs/openapi/<service>.json, tests/contract/schemas, samples
+docs/events.md, docs/compliance.md, docs/asyncapi.json, docs/openapi/<service>.json, tests/contract/schemas, samples
 and readers, and the table of what a service says and hears in its README. `--check` writes nothing
 and exits 1 with the names of the files that are not as the code is.
 """
@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ops import compliance
 from ops.contracts.headers import header_schema
 from ops.contracts.reading import readers_of
 from ops.contracts.released import schema_of
@@ -167,6 +168,7 @@ def outputs() -> dict[Path, str]:
     heard = hearers(made)
     found: dict[Path, str] = {
         ROOT / "docs" / "events.md": events_page(heard),
+        ROOT / "docs" / "compliance.md": compliance.page(),
         ROOT / "docs" / "asyncapi.json": _json(asyncapi(heard)),
     }
     contract = ROOT / "tests" / "contract"

@@ -12,6 +12,8 @@ from ops.issuer import app_of
 from shared.values.ids import new_id
 from shared.web import limits
 
+pytestmark = pytest.mark.rule("45 CFR 164.308(a)(5)(ii)(C)")
+
 ISSUER = "http://127.0.0.1:8110"
 NETWORK = str(new_id())
 

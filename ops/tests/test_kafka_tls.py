@@ -35,6 +35,8 @@ from shared.bus.port import BusError, BusUnavailable, Producer
 from shared.bus.tests.harness import Reader, fresh, message
 from shared.contracts.envelope import PARTITIONS
 
+pytestmark = pytest.mark.rule("45 CFR 164.312(e)(1)")
+
 USER, DAY = "clinicbus", timedelta(days=1)
 
 

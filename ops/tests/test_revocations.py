@@ -21,6 +21,8 @@ from shared.web.clocks import SystemClock
 from shared.web.published import read_revocations
 from shared.web.tokens import BadToken, watched
 
+pytestmark = pytest.mark.rule("45 CFR 164.308(a)(3)(ii)(C)")
+
 ISSUER = "http://127.0.0.1:8110"
 NETWORK = UUID("0198a000-0000-7000-8000-000000000001")
 OTHER_NETWORK = UUID("0198a000-0000-7000-8000-000000000002")

@@ -25,7 +25,7 @@ from tests.journeys.house import House
 from tests.journeys.played import PICTURE, played
 from tests.journeys.walk import Operation, every_operation, send_all
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.rule("45 CFR 164.308(a)(4)")]
 
 OF_A_CLINIC = (
     "clinic_id",

@@ -24,7 +24,7 @@ from tests.journeys.played import played
 from tests.journeys.test_who_may_what import NOBODY, READS_BY_POST, Id, is_read, key
 from tests.journeys.walk import Operation, every_operation, send_all
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.rule("45 CFR 164.312(b)")]
 
 NOBODY_TO_SHOW = """
 appointments GET /v1/appointment-types
@@ -109,6 +109,7 @@ async def test_what_cannot_be_audited_is_not_shown(place: Place) -> None:
     assert denied.status_code >= 400
 
 
+@pytest.mark.rule("45 CFR 164.312(a)(2)(i)", "45 CFR 170.315(d)(2)")
 async def test_each_access_is_one_row_that_names_whom_it_showed(place: Place) -> None:
     known = {place.ids["patient_id"], place.other}
     silent: set[Id] = set()
@@ -210,6 +211,7 @@ async def sealed(place: Place, service: str) -> None:
 
 
 @pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.rule("45 CFR 164.308(a)(1)(ii)(D)", "45 CFR 164.308(a)(6)", "45 CFR 170.315(d)(3)")
 async def test_who_saw_a_patient_is_told_once_each_sealed_or_not(
     place: Place, service: str
 ) -> None:

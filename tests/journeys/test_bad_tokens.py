@@ -28,7 +28,7 @@ from tests.journeys.house import House, until
 from tests.journeys.test_who_may_what import is_read
 from tests.journeys.walk import Operation, every_operation, send_all
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.rule("45 CFR 164.312(d)")]
 
 HEADER = {"alg": "ES256", "typ": "at+jwt", "kid": "test"}
 EVERY_ROLE = [role.value for role in Role if role is not Role.SERVICE]

@@ -13,7 +13,10 @@ from tests.journeys.clinic import Body, Clinic, denver, told
 from tests.journeys.house import House
 from tests.journeys.played import played
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.rule("45 CFR 164.312(a)(2)(ii)"),
+]
 
 WHY = {"reason": "emergency_treatment", "note": "Unconscious on arrival, by ambulance."}
 FOUND = {"finding": "justified", "note": "The ambulance's sheet is on file."}
@@ -132,6 +135,7 @@ async def test_each_time_there_is_an_audit_row_an_event_and_an_open_review(ward:
     assert {item["review_overdue"] for item in listed} == {True}
 
 
+@pytest.mark.rule("45 CFR 164.308(a)(1)(ii)(D)")
 async def test_somebody_else_reviews_it_once(ward: Ward) -> None:
     opened: Body = told(await ward.breaks(ward.ids["patient_id"]), 201)
     path = f"/v1/emergency-accesses/{opened['id']}/review"

@@ -27,7 +27,7 @@ from tests.journeys.conftest import Ground
 from tests.journeys.house import House
 from tests.journeys.played import played
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.rule("45 CFR 164.312(a)(1)")]
 
 EMPTY = {
     "appointments": {"appointment_moves", "intent", "rooms"},

@@ -25,7 +25,10 @@ from tests.journeys.house import House
 from tests.journeys.played import played
 from tests.journeys.walk import Operation, every_operation, send_all
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.rule("45 CFR 164.312(a)(1)", "45 CFR 164.308(a)(4)"),
+]
 
 TABLE = Path(__file__).with_name("access.txt")
 LETTERS = dict(zip("FBNPAUEOX", (r for r in Role if r is not Role.SERVICE), strict=True))

@@ -24,7 +24,7 @@ from tests.journeys.walk import MULTIPART, Operation, every_operation, send_all
 from tests.leaks.fields import Leaf, every_leaf, with_value
 from tests.leaks.search import Search
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.rule("45 CFR 164.502(a)")]
 
 CANARY = "Zqbcdf Ö'Ferrán"
 PLAIN = "Zqghjk-0123456789"

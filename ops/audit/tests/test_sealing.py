@@ -15,6 +15,8 @@ from shared.db.failpoints import FailpointHit
 from shared.db.sealing import run_sealer, seal, seal_age
 from shared.values.ids import new_id
 
+pytestmark = pytest.mark.rule("45 CFR 164.312(b)")
+
 HIGHER = 10**12
 """How much higher the transaction ids of the cluster were that a dump came from."""
 
@@ -153,6 +155,7 @@ async def test_in_a_database_that_was_restored_nothing_is_sealed_twice_or_never(
     ],
     ids=lambda value: value.replace(" ", "_"),
 )
+@pytest.mark.rule("45 CFR 164.316(b)(2)(i)")
 async def test_nobody_alters_or_deletes_a_row_or_a_seal(book: Book, role: str, text: str) -> None:
     async with book.database.raw("app" if role == "app" else "worker") as raw:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):

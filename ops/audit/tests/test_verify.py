@@ -20,6 +20,8 @@ from ops.audit.tests.conftest import SERVICE, Book, lines
 from ops.audit.verify import LEAF, Chain, Report, Tampered, check_anchors, check_chain
 from shared.values.ids import new_id
 
+pytestmark = pytest.mark.rule("45 CFR 164.312(c)(2)", "45 CFR 170.315(d)(2)")
+
 TAMPERS = 10_000
 ORDINARY = "/usr/bin/python3.11"
 

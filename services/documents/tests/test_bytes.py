@@ -111,6 +111,7 @@ async def test_the_limit_is_taken_and_a_byte_more_is_not(at: Scene) -> None:
     assert len(objects(at.folder)) == 1
 
 
+@pytest.mark.rule("45 CFR 164.312(c)(1)")
 async def test_a_file_that_changed_on_the_disk_is_never_served(at: Scene) -> None:
     made = await at.upload()
     path = f"{made.headers['location']}/content"

@@ -10,6 +10,8 @@ from shared.db.secured import is_exposed
 from shared.web.safety import TABLE, unsafe_settings
 from shared.web.settings import Chassis, Urls
 
+pytestmark = pytest.mark.rule("45 CFR 164.312(e)(1)")
+
 SAFE: Mapping[str, Any] = {
     "profile": "production",
     "issuer": "https://login.clinic.example",
