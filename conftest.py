@@ -1,6 +1,7 @@
 """Fixtures: one Postgres a test process, migrated once; a network of its own for each test."""
 
 import asyncio
+import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -16,6 +17,9 @@ from shared.db.provision import SERVICES, provision, roles_of, service_environme
 from shared.testing.apps import Office, office
 from shared.values.clock import FixedClock
 from shared.values.ids import new_id
+
+# More is asked here in a second than at a desk in an hour. What is about rates sets its own.
+os.environ.setdefault("CLINICBUS_RATES", "off")
 
 pytest_plugins = ["ops.browser_fixture", "ops.kafka_fixture"]
 

@@ -4,6 +4,7 @@ Writes bench/results/latest.json and prints a table. Exit code 1 when a bound do
 """
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -112,6 +113,8 @@ def main(arguments: Sequence[str]) -> int:
     wanted = given.only.split(",")
     if unknown := sorted(set(wanted) - SECTIONS.keys()):
         parser.error(f"there is no {', '.join(unknown)}: choose of {', '.join(SECTIONS)}")
+    # Whole systems take it from here, single services from `serving`.
+    os.environ["CLINICBUS_RATES"] = "off"
     figures: list[Figure] = []
     size = Size(given.seconds, given.rounds, given.share)
     for name in wanted:

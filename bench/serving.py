@@ -47,6 +47,8 @@ def serving(
     environment: besides what this process has, of which CLINICBUS_... is left out.
     """
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("CLINICBUS_")}
+    # What is measured is what a service can, not how much it lets one caller ask.
+    inherited["CLINICBUS_RATES"] = "off"
     command = processes.tied([sys.executable, "-m", *arguments], signal.SIGKILL)
     with log.open("ab") as output:
         process = processes.start(

@@ -134,6 +134,9 @@ def token(
     clinic: Annotated[list[UUID] | None, typer.Option(help="Only these; repeat it.")] = None,
     patient: Annotated[UUID | None, typer.Option(help="For the portal: whose it is.")] = None,
     person: Annotated[UUID | None, typer.Option(help="Who it is.")] = None,
+    proven: Annotated[
+        bool, typer.Option(help="Who has just proven it by two factors, as refunds ask.")
+    ] = False,
     data: Data = None,
 ) -> None:
     """Print a bearer token for a person in a role, and nothing else."""
@@ -141,8 +144,30 @@ def token(
 
     typer.echo(
         token_command.token_for(
-            layout.choose(data), role, network, clinics=clinic, patient=patient, person=person
+            layout.choose(data),
+            role,
+            network,
+            clinics=clinic,
+            patient=patient,
+            person=person,
+            proven=proven,
         )
+    )
+
+
+@app.command()
+def revoke(
+    target: Annotated[str, typer.Argument(help="A person's id (sub), or a token's (jti).")],
+    role: Annotated[str | None, typer.Option(help="This role of the person alone.")] = None,
+    network: Annotated[UUID | None, typer.Option(help="Default: the demo network.")] = None,
+    lift: Annotated[bool, typer.Option("--lift", help="Let new tokens be made again.")] = False,
+    data: Data = None,
+) -> None:
+    """End a person's tokens, or one token, within a minute, and make no new ones."""
+    from ops import layout, token_command
+
+    typer.echo(
+        token_command.revoke(layout.choose(data), target, role=role, network=network, lift=lift)
     )
 
 

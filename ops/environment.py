@@ -14,7 +14,7 @@ from ops.secrets_kept import Secrets
 from shared.db import provision
 
 OWN = "CLINICBUS_"
-KEPT = ("CLINICBUS_LOG_LEVEL", "CLINICBUS_FAILPOINTS")
+KEPT = ("CLINICBUS_LOG_LEVEL", "CLINICBUS_FAILPOINTS", "CLINICBUS_RATES")
 
 
 def of_all(

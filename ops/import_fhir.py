@@ -199,7 +199,14 @@ async def enter(
         "Idempotency-Key": key_of(resource),
     }
     try:
-        answer = await http.post(urls[request.service] + request.path, json=body, headers=headers)
+        while True:
+            answer = await http.post(
+                urls[request.service] + request.path, json=body, headers=headers
+            )
+            if answer.status_code != 429:
+                break
+            # A long file is entered as fast as its service takes it.
+            await asyncio.sleep(float(answer.headers.get("Retry-After", 1)))
     except httpx.HTTPError as error:
         raise CannotRun(
             f"{request.service} could not be asked ({type(error).__name__}):"

@@ -5,6 +5,7 @@
     POST /token        client_credentials (RFC 6749, section 4.4): our services, and machines
     POST /dev/token    a token for a person in a role; needs the administrator's secret
     POST /dev/clients  a new machine client; needs the administrator's secret
+    GET  /revocations  what was taken back; changing it: see `ops.issuer_revocations`
     GET  /livez /readyz
 
 Run: python -m ops.issuer --port 8110 --folder DIR --issuer http://127.0.0.1:8110
@@ -27,10 +28,13 @@ from starlette.routing import Route
 from ops.errors import CannotRun
 from ops.issuer_assertions import ALGORITHMS, Assertions, granted_scopes
 from ops.issuer_clients import Client, Clients, Refused, admin_secret, read_body, same
+from ops.issuer_patience import Patience, TooOften
+from ops.issuer_revocations import RevocationRoutes
 from ops.tokens import PERSON_LIFETIME, SERVICE_LIFETIME, Minter
 from shared.contracts.permissions import Role
 from shared.web.logs import configure_from
 
+ADMINISTRATOR = "the administrator"
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -99,7 +103,10 @@ class Issuer:
                 raise Refused(400, "invalid_scope", "None of these scopes can be granted.")
         if client.clinics is not None:
             more["clinics"] = client.clinics
-        token = self._minter.client(client.client_id, client.roles, network, more)
+        try:
+            token = self._minter.client(client.client_id, client.roles, network, more)
+        except CannotRun as error:
+            raise Refused(400, "unauthorized_client", str(error)) from error
         return _granted(token, int(SERVICE_LIFETIME.total_seconds()), more.get("scope"))
 
     def _proven(self, given: dict[str, Any], authorization: str | None) -> Client:
@@ -110,7 +117,8 @@ class Issuer:
         return self._clients.asserted(given, self._assertions)
 
     async def dev_token(self, request: Request) -> JSONResponse:
-        """A token for a person: {role, network, clinics?, person?, patient?, acts_for?}."""
+        """A token for a person: {role, network, clinics?, person?, patient?, acts_for?,
+        proven?}."""
         self._require_admin(request)
         given = await read_body(request)
         clinics = given.get("clinics")
@@ -122,6 +130,7 @@ class Issuer:
                 person=_uuid(given, "person") if "person" in given else None,
                 patient=_uuid(given, "patient") if "patient" in given else None,
                 acts_for=[UUID(str(other)) for other in given.get("acts_for", ())],
+                proven=given.get("proven") is True,
             )
         except CannotRun as error:
             raise Refused(400, "invalid_request", str(error)) from error
@@ -156,6 +165,8 @@ async def _refused(_: Request, error: Exception) -> JSONResponse:
         raise error
     body = {"error": error.code, "error_description": error.description}
     headers = {"WWW-Authenticate": 'Basic realm="clinicbus"'} if error.status == 401 else {}
+    if isinstance(error, TooOften):
+        headers["Retry-After"] = str(error.retry_after)
     return JSONResponse(body, error.status, headers={"Cache-Control": "no-store", **headers})
 
 
@@ -178,15 +189,19 @@ def app_of(folder: Path, issuer: str) -> Starlette:
     minter = Minter.of(folder, issuer)
     assertions = Assertions(folder, f"{issuer}/token", minter.clock)
     routes = Issuer(minter, Clients(folder), assertions, admin_secret(folder))
+    patience = Patience()
     return Starlette(
         routes=[
             Route("/.well-known/jwks.json", routes.jwks),
             Route("/.well-known/openid-configuration", routes.configuration),
             Route("/livez", routes.ready),
             Route("/readyz", routes.ready),
-            Route("/token", routes.token, methods=["POST"]),
-            Route("/dev/token", routes.dev_token, methods=["POST"]),
-            Route("/dev/clients", routes.dev_clients, methods=["POST"]),
+            Route("/token", patience.over(routes.token), methods=["POST"]),
+            Route("/dev/token", patience.over(routes.dev_token, ADMINISTRATOR), methods=["POST"]),
+            Route(
+                "/dev/clients", patience.over(routes.dev_clients, ADMINISTRATOR), methods=["POST"]
+            ),
+            *RevocationRoutes(minter).routes(),
         ],
         exception_handlers={Refused: _refused},
     )

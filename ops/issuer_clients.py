@@ -174,7 +174,10 @@ def same(given: str, expected: str) -> bool:
 
 
 async def read_body(request: Request) -> dict[str, Any]:
-    """The members of a JSON object or of a form, 16 KB at most. Raises Refused."""
+    """The members of a JSON object or of a form, 16 KB at most; read once. Raises Refused."""
+    if hasattr(request.state, "given"):
+        kept: dict[str, Any] = request.state.given
+        return kept
     body = b""
     async for part in request.stream():
         body += part
@@ -189,6 +192,7 @@ async def read_body(request: Request) -> dict[str, Any]:
         raise Refused(400, "invalid_request", "Send a JSON object or a form.") from error
     if not isinstance(found, dict):
         raise Refused(400, "invalid_request", "Send a JSON object or a form.")
+    request.state.given = found
     return found
 
 

@@ -125,17 +125,9 @@ class LocalSystem:
         self._lock.release()
         self._lock = None
 
-    def token(
-        self,
-        role: str,
-        network: UUID,
-        *,
-        clinics: Sequence[UUID] | None = None,
-        person: UUID | None = None,
-        patient: UUID | None = None,
-    ) -> str:
-        """A bearer token for a person in a role; see `ops.tokens`."""
-        return self._minter.person(role, network, clinics=clinics, person=person, patient=patient)
+    def token(self, role: str, network: UUID, **of: Any) -> str:
+        """A bearer token for a person in a role; see `ops.tokens.Minter.person`."""
+        return self._minter.person(role, network, **of)
 
     @property
     def superuser_url(self) -> str:

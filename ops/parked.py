@@ -28,7 +28,7 @@ from shared.contracts.envelope import envelope_of
 from shared.contracts.permissions import Permission
 from shared.db.provision import SERVICES
 from shared.values.errors import DomainError
-from shared.web.tokens import BadToken, TokenVerifier
+from shared.web.tokens import BadToken, watched
 
 T = TypeVar("T")
 PATIENCE_S = 15.0
@@ -195,11 +195,13 @@ async def seen_by_auditor(
         raise CannotRun("Values are for auditors: put a token of yours into CLINICBUS_TOKEN.")
     variables = environment.of_operator(layout.choose(data))
     async with httpx.AsyncClient(timeout=5) as http:
-        verifier = TokenVerifier(variables["CLINICBUS_ISSUER"], http)
+        verifier, _ = watched(variables["CLINICBUS_ISSUER"], http)
         try:
             principal = await verifier.verify(token)
         except BadToken:
             raise Refused(401, "token.refused", "The token is not accepted.") from None
+    if not verifier.published.known:
+        raise Refused(503, "revocations.unknown", "Who may still come in is not known now.")
     if Permission.EVENT_VALUES_READ not in principal.permissions:
         raise Refused(403, "role.denied", "This role may not see what events say.")
     for event in events:

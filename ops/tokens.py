@@ -4,7 +4,8 @@
     minter.person("front_desk", network)         # what `clinicbus token front_desk` prints
 
 The claims are those that `shared.web.tokens` reads: iss, aud, sub, jti, iat, exp, network, clinics
-(absent: all of the network), roles, `scope` for an EHR, `patient` and `acts_for` for the portal.
+(absent: all of the network), roles, `scope` for an EHR, `patient` and `acts_for` for the portal,
+`acr` and `auth_time` of who has just proven who they are.
 """
 
 import json
@@ -20,6 +21,7 @@ from joserfc.jwk import ECKey, KeyParameters, KeySet
 
 from ops import private_files
 from ops.errors import CannotRun
+from ops.revocations import Revocations
 from shared.contracts.permissions import Role
 from shared.values.clock import Clock
 from shared.values.ids import derived_id, new_id
@@ -28,6 +30,8 @@ from shared.web.clocks import SystemClock
 AUDIENCE = "clinicbus"
 PERSON_LIFETIME = timedelta(hours=8)
 SERVICE_LIFETIME = timedelta(minutes=10)
+PROVEN = "aal2"
+"""A proof by two factors (NIST SP 800-63B)."""
 KEYS_FILE = "keys.json"
 PERSON_ROLES = tuple(role.value for role in Role if role is not Role.SERVICE)
 
@@ -39,12 +43,15 @@ class Minter:
     issuer: str
     keys: KeySet
     clock: Clock
+    revocations: Revocations
 
     @classmethod
     def of(cls, folder: Path, issuer: str, clock: Clock | None = None) -> "Minter":
         """The issuer whose private keys are kept in `folder`; made when there are none."""
         text = private_files.kept(folder / KEYS_FILE, _fresh_keys)
-        return cls(issuer, KeySet.import_key_set(json.loads(text)), clock or SystemClock())
+        clock = clock or SystemClock()
+        taken = Revocations(folder, clock, PERSON_LIFETIME)
+        return cls(issuer, KeySet.import_key_set(json.loads(text)), clock, taken)
 
     def person(
         self,
@@ -55,6 +62,7 @@ class Minter:
         person: UUID | None = None,
         patient: UUID | None = None,
         acts_for: Sequence[UUID] = (),
+        proven: bool = False,
         lifetime: timedelta = PERSON_LIFETIME,
     ) -> str:
         """A token for a person in one role.
@@ -62,7 +70,8 @@ class Minter:
         person: who it is; without it the same made-up person for each network and role.
         patient: whose portal it is; needed for the role `portal` and refused for any other.
         acts_for: other patients whom the one of the portal may act for, such as a child.
-        Raises CannotRun when the role is unknown or the patient is missing.
+        proven: whether they have just proven who they are with a second factor (`acr` aal2).
+        Raises CannotRun when the role is unknown, the patient is missing, or it was taken back.
         """
         if role not in PERSON_ROLES:
             raise CannotRun(f"There is no role {role!r}: choose one of {', '.join(PERSON_ROLES)}.")
@@ -78,6 +87,8 @@ class Minter:
         if patient is not None:
             claims["patient"] = str(patient)
             claims["acts_for"] = [str(other) for other in acts_for]
+        if proven:
+            claims |= {"acr": PROVEN, "auth_time": _seconds(self.clock.now())}
         return self.sign(claims, lifetime)
 
     def client(
@@ -97,7 +108,10 @@ class Minter:
         return self.sign(claims, SERVICE_LIFETIME)
 
     def sign(self, claims: dict[str, Any], lifetime: timedelta) -> str:
-        """A token with these claims and the issuer's own."""
+        """A token with these claims and the issuer's own. Raises CannotRun where it was taken back
+        that its subject may have one."""
+        if self.revocations.barred(claims["network"], claims["sub"], claims["roles"]):
+            raise CannotRun("That was taken back: `clinicbus revoke --lift` gives it again.")
         key = self.keys.keys[0]
         now = self.clock.now()
         full = {

@@ -86,7 +86,7 @@ async def refund(desk: Desk, story: Story, played: Played) -> None:
         body["drawer_id"] = place.drawer_id
         place.cash_cents -= REFUND_CENTS
     path = f"/v1/payments/{payment_id}/refund"
-    made = await desk.post("biller", "payments", path, body, step="refund")
+    made = await desk.post("biller", "payments", path, body, step="refund", proven=True)
     await desk.until(
         lambda: desk.get("biller", "payments", f"/v1/refunds/{made['id']}", step="look"),
         lambda found: bool(found["status"] == "posted"),

@@ -50,6 +50,8 @@ async def admitted(request: Request, verifier: TokenVerifier, may: Permission) -
         principal = await verifier.verify(token_of(request))
     except BadToken:
         raise Refused(401, "token.refused", "The token is not accepted.") from None
+    if not verifier.published.known:
+        raise Refused(503, "revocations.unknown", "Who may still come in is not known now.")
     if may not in principal.permissions:
         raise Refused(403, "role.denied", "This role may not do this.")
     return principal

@@ -1,5 +1,6 @@
 """The monitor's ASGI application: the routes, and what every answer says to a browser."""
 
+import asyncio
 import base64
 import hashlib
 import re
@@ -27,7 +28,7 @@ from shared.bus.port import Bus
 from shared.contracts.catalogue import EVENTS, PRODUCERS, all_topics
 from shared.contracts.envelope import Envelope
 from shared.contracts.permissions import Permission
-from shared.web.tokens import BadToken, Principal, TokenVerifier
+from shared.web.tokens import BadToken, Principal, watched
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 STREAMS_MAX = 50
@@ -51,7 +52,7 @@ class Site:
     ) -> None:
         self.feed = Feed(open_bus, all_topics())
         self._urls, self._apis, self._http, self._beat = urls, apis, http, beat_seconds
-        self._verifier = TokenVerifier(issuer, http)
+        self._verifier, self._watch = watched(issuer, http)
         self._standing = Standing(self.feed.past, urls, apis, http)
         self._streams = 0
 
@@ -60,7 +61,10 @@ class Site:
 
         @asynccontextmanager
         async def living(_: Starlette) -> AsyncIterator[None]:
+            watching = asyncio.create_task(self._watch.run())
             yield
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
             await self.feed.close()
             await self._http.aclose()
 
@@ -96,7 +100,8 @@ class Site:
                 found = await self._verifier.verify(token)
             except BadToken:
                 return False
-            return Permission.EVENTS_READ in found.permissions
+            known = self._verifier.published.known
+            return known and Permission.EVENTS_READ in found.permissions
 
         return _Counted(self, EventStream(self.feed, wish, still_admitted, self._beat))
 

@@ -18,7 +18,7 @@ from shared.contracts.permissions import Permission
 from shared.values.clock import FixedClock
 from shared.values.ids import new_id
 from shared.web.clocks import SystemClock
-from shared.web.tokens import BadToken, Principal, TokenVerifier
+from shared.web.tokens import BadToken, Principal, watched
 
 ISSUER = "http://127.0.0.1:8110"
 NETWORK, CLINIC, PATIENT, PERSON = (new_id() for _ in range(4))
@@ -42,7 +42,7 @@ def admin(folder: Path) -> dict[str, str]:
 
 
 async def verified(client: httpx.AsyncClient, token: str) -> Principal:
-    return await TokenVerifier(ISSUER, client).verify(token)
+    return await watched(ISSUER, client)[0].verify(token)
 
 
 async def test_services_accept_a_token_for_a_person(

@@ -18,7 +18,7 @@ from shared.contracts.permissions import Permission
 from shared.values.clock import FixedClock
 from shared.values.ids import new_id
 from shared.web.clocks import SystemClock
-from shared.web.tokens import TokenVerifier
+from shared.web.tokens import watched
 
 ISSUER = "http://127.0.0.1:8110"
 NETWORK = new_id()
@@ -91,7 +91,7 @@ async def test_a_machine_that_signs_with_its_key_gets_a_token_of_its_network(
     answer = await ask(client, assertion(key, alg, kid), network=str(new_id()))
     assert answer.status_code == 200, answer.text
     assert answer.json()["scope"] == "system/Patient.rs"
-    found = await TokenVerifier(ISSUER, client).verify(answer.json()["access_token"])
+    found = await watched(ISSUER, client)[0].verify(answer.json()["access_token"])
     assert (found.network_id, found.actor.id) == (NETWORK, "ehr")
     assert found.permissions == {
         Permission.PATIENT_READ,

@@ -12,6 +12,7 @@ from shared.contracts.patients import (
     ConsentGranted,
     ConsentRevoked,
     DemographicsVerified,
+    EmergencyAccessOpened,
     PatientEvent,
     PatientRegistered,
 )
@@ -48,6 +49,11 @@ async def on_consent_granted(work: Work, _: Envelope, event: ConsentGranted) -> 
 async def on_consent_revoked(work: Work, _: Envelope, event: ConsentRevoked) -> None:
     """A consent that no longer counts."""
     await hearsay.note_revocation(work, event.consent_id, event.revoked_at)
+
+
+async def on_emergency_opened(work: Work, _: Envelope, event: EmergencyAccessOpened) -> None:
+    """Somebody reads a patient at any clinic for an hour."""
+    hearsay.note_emergency(work, event)
 
 
 async def on_eligibility(
@@ -88,6 +94,7 @@ SUBSCRIPTIONS = Subscriptions(
         DemographicsVerified: on_demographics_verified,
         ConsentGranted: on_consent_granted,
         ConsentRevoked: on_consent_revoked,
+        EmergencyAccessOpened: on_emergency_opened,
         EligibilityVerified: on_eligibility,
         EligibilityFailed: on_eligibility,
         ChargeCaptured: on_account_moved,
@@ -100,7 +107,7 @@ SUBSCRIPTIONS = Subscriptions(
 
 PROJECTIONS = {
     "patients": Projection(
-        ("known_patients", "known_consents"),
+        ("known_patients", "known_consents", "emergency_access"),
         # Checking out counts the visits that make a patient a known one.
         counted={
             "visits": "(SELECT count(*) FROM appointments a WHERE a.network_id = t.network_id"

@@ -238,3 +238,15 @@ class VisitPacket(Base, table=True):
     document_id: UUID
     revision: int
     ready_at: datetime
+
+
+class EmergencyAccess(Base, table=True):
+    """Who reads a patient at any clinic, and until when."""
+
+    __tablename__ = "emergency_access"
+
+    id: UUID = Field(primary_key=True)
+    network_id: UUID = Field(primary_key=True)
+    patient_id: UUID
+    person: str
+    expires_at: datetime

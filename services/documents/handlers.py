@@ -24,6 +24,7 @@ from shared.contracts.patients import (
     ConsentGranted,
     ConsentRevoked,
     DemographicsVerified,
+    EmergencyAccessOpened,
     PatientEvent,
     PatientRegistered,
 )
@@ -101,6 +102,11 @@ async def on_consent_revoked(work: Work, _: Envelope, event: ConsentRevoked) -> 
     await hearsay.note_revocation(work, event.patient_id, event.consent_id, event.revoked_at)
 
 
+async def on_emergency_opened(work: Work, _: Envelope, event: EmergencyAccessOpened) -> None:
+    """Somebody reads a patient at any clinic for an hour."""
+    hearsay.note_emergency(work, event)
+
+
 async def on_eligibility(
     work: Work, _: Envelope, event: EligibilityVerified | EligibilityFailed
 ) -> None:
@@ -145,6 +151,7 @@ SUBSCRIPTIONS = Subscriptions(
         DemographicsVerified: on_demographics_verified,
         ConsentGranted: on_consent_granted,
         ConsentRevoked: on_consent_revoked,
+        EmergencyAccessOpened: on_emergency_opened,
         EligibilityVerified: on_eligibility,
         EligibilityFailed: on_eligibility,
         EstimateCreated: on_estimate,
@@ -157,7 +164,7 @@ SUBSCRIPTIONS = Subscriptions(
 
 PROJECTIONS = {
     "visits": Projection(("known_visits", "visit_covers", "visit_estimates")),
-    "patients": Projection(("known_patients", "known_consents")),
+    "patients": Projection(("known_patients", "known_consents", "emergency_access")),
     "packets": Projection(
         ("chart_packets",),
         refused="a packet counts the revisions that were printed and said, which no handler does.",

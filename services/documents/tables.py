@@ -173,3 +173,15 @@ class VisitEstimate(Base, table=True):
     currency: str
     certain: bool
     created_at: datetime
+
+
+class EmergencyAccess(Base, table=True):
+    """Who reads a patient at any clinic, and until when."""
+
+    __tablename__ = "emergency_access"
+
+    id: UUID = Field(primary_key=True)
+    network_id: UUID = Field(primary_key=True)
+    patient_id: UUID
+    person: str
+    expires_at: datetime

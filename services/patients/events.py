@@ -4,13 +4,17 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import cast
 
+from services.patients.domain.emergency import Finding
 from services.patients.domain.verification import Verification
-from services.patients.tables import ConsentGiven, Patient
+from services.patients.tables import ConsentGiven, EmergencyAccess, Patient
 from shared.contracts.patients import (
     ConsentGranted,
     ConsentKind,
     ConsentRevoked,
     DemographicsVerified,
+    EmergencyAccessOpened,
+    EmergencyAccessReviewed,
+    EmergencyReason,
     PatientRegistered,
     PatientUpdated,
 )
@@ -55,4 +59,24 @@ def consent_revoked(row: ConsentGiven, at: datetime) -> ConsentRevoked:
         consent_id=row.id,
         kind=cast("ConsentKind", row.kind),
         revoked_at=at,
+    )
+
+
+def emergency_opened(row: EmergencyAccess) -> EmergencyAccessOpened:
+    """Somebody broke the glass."""
+    return EmergencyAccessOpened(
+        patient_id=row.patient_id,
+        access_id=row.id,
+        reason=cast("EmergencyReason", row.reason),
+        opened_at=row.opened_at,
+        expires_at=row.expires_at,
+    )
+
+
+def emergency_reviewed(
+    row: EmergencyAccess, finding: Finding, at: datetime
+) -> EmergencyAccessReviewed:
+    """Somebody else looked at it."""
+    return EmergencyAccessReviewed(
+        patient_id=row.patient_id, access_id=row.id, finding=finding.value, reviewed_at=at
     )

@@ -213,3 +213,22 @@ class KnownClinic(Base, table=True):
     network_id: UUID = Field(primary_key=True)
     clinic_id: UUID = Field(primary_key=True)
     time_zone: str
+
+
+class EmergencyAccess(Base, table=True):
+    """Who broke the glass for whose record, why, and what was found afterwards."""
+
+    __tablename__ = "emergency_access"
+
+    id: UUID = Field(primary_key=True)
+    network_id: UUID = Field(primary_key=True)
+    patient_id: UUID
+    person: str
+    reason: str
+    note: str
+    opened_at: datetime
+    expires_at: datetime
+    reviewed_at: datetime | None = None
+    reviewed_by: str | None = None
+    finding: str | None = None
+    review_note: str | None = None

@@ -14,6 +14,9 @@ ConsentKind = Literal[
     "treatment", "privacy_notice", "billing_release", "assignment_of_benefits", "messages"
 ]
 
+EmergencyReason = Literal["emergency_treatment", "patient_unable", "public_health", "other"]
+EmergencyFinding = Literal["justified", "not_justified"]
+
 
 class PatientEvent(Event):
     """Where every event of a person stands: one topic, in the order of that person's changes."""
@@ -128,10 +131,58 @@ class ConsentRevoked(PatientEvent):
     revoked_at: AwareDatetime
 
 
+class EmergencyAccessOpened(PatientEvent):
+    """Somebody broke the glass: whoever caused this reads the patient at any clinic for an hour."""
+
+    name: ClassVar[str] = "emergency_access.opened"
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "patient_id": _PATIENT,
+                    "access_id": "0190a1b2-0000-7000-8000-000000000003",
+                    "reason": "emergency_treatment",
+                    "opened_at": "2026-11-23T15:00:00Z",
+                    "expires_at": "2026-11-23T16:00:00Z",
+                }
+            ]
+        }
+    )
+
+    access_id: UUID
+    reason: EmergencyReason
+    opened_at: AwareDatetime
+    expires_at: AwareDatetime
+
+
+class EmergencyAccessReviewed(PatientEvent):
+    """Somebody else looked at it afterwards, and found that it was justified or not."""
+
+    name: ClassVar[str] = "emergency_access.reviewed"
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "patient_id": _PATIENT,
+                    "access_id": "0190a1b2-0000-7000-8000-000000000003",
+                    "finding": "justified",
+                    "reviewed_at": "2026-11-24T09:00:00Z",
+                }
+            ]
+        }
+    )
+
+    access_id: UUID
+    finding: EmergencyFinding
+    reviewed_at: AwareDatetime
+
+
 EVENTS: tuple[type[Event], ...] = (
     PatientRegistered,
     PatientUpdated,
     DemographicsVerified,
     ConsentGranted,
     ConsentRevoked,
+    EmergencyAccessOpened,
+    EmergencyAccessReviewed,
 )

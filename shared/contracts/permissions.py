@@ -60,6 +60,9 @@ class Permission(StrEnum):
     DOCUMENT_WRITE = "document:write"
     TRACE_READ = "trace:read"
     AUDIT_READ = "audit:read"
+    ACCESS_REVOKE = "access:revoke"
+    EMERGENCY_OPEN = "emergency:open"
+    EMERGENCY_REVIEW = "emergency:review"
     EVENTS_READ = "events:read"
     EVENT_VALUES_READ = "event_values:read"
 
@@ -134,8 +137,8 @@ MATRIX: Mapping[Role, frozenset[Permission]] = {
             _P.DOCUMENT_READ,
         }
     ),
-    Role.NURSE: frozenset(_CLINICAL),
-    Role.PROVIDER: frozenset(_CLINICAL | {_P.DOCUMENT_WRITE}),
+    Role.NURSE: frozenset(_CLINICAL | {_P.EMERGENCY_OPEN}),
+    Role.PROVIDER: frozenset(_CLINICAL | {_P.DOCUMENT_WRITE, _P.EMERGENCY_OPEN}),
     Role.ADMIN: frozenset(
         {
             _P.CLINIC_READ,
@@ -147,6 +150,7 @@ MATRIX: Mapping[Role, frozenset[Permission]] = {
             _P.FEE_WRITE,
             _P.LEDGER_READ,
             _P.DAY_READ,
+            _P.ACCESS_REVOKE,
         }
     ),
     Role.AUDITOR: frozenset(
@@ -157,6 +161,7 @@ MATRIX: Mapping[Role, frozenset[Permission]] = {
             _P.DAY_READ,
             _P.TRACE_READ,
             _P.AUDIT_READ,
+            _P.EMERGENCY_REVIEW,
             _P.EVENTS_READ,
             _P.EVENT_VALUES_READ,
         }
@@ -184,6 +189,21 @@ MATRIX: Mapping[Role, frozenset[Permission]] = {
 
 ABOUT_NOBODY = frozenset({_P.CLINIC_READ})
 """What a patient may ask without naming themselves: it is the clinic's own, and of no patient."""
+
+IN_EMERGENCY = frozenset({_P.PATIENT_READ, _P.APPOINTMENT_READ, _P.DOCUMENT_READ})
+"""What break-glass opens beyond the clinics of a token: reads of one patient, and never money."""
+
+WITHOUT_PHI = frozenset(
+    {
+        _P.CLINIC_READ,
+        _P.CLINIC_WRITE,
+        _P.PAYER_READ,
+        _P.PAYER_WRITE,
+        _P.FEE_READ,
+        _P.FEE_WRITE,
+    }
+)
+"""What shows and changes nothing of a patient: it goes on where nobody knows who was revoked."""
 
 NEEDS: Mapping[Permission, tuple[tuple[str, str], ...]] = {
     _P.CLINIC_READ: (("Location", "rs"), ("Practitioner", "rs")),

@@ -8,11 +8,11 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import asyncpg
 
-from shared.db.failpoints import hit
+from shared.db.failpoints import armed, hit
 from shared.db.locks import LockKey, advisory_number, advisory_numbers
 from shared.db.pool import AWAY, Pool
 from shared.db.work import Context, Work
@@ -98,7 +98,8 @@ class Database:
                 await work.flush()
                 await hit("work.before_commit")
                 await hit(f"{role}.before_commit")
-                tag = await raw.execute("COMMIT")
+                place = f"{role}.commit_sent"
+                tag = await (_in_halves(raw, place) if armed(place) else raw.execute("COMMIT"))
             except asyncio.CancelledError:
                 raise
             except BaseException:
@@ -141,6 +142,19 @@ def _opening(context: Context, locks: Sequence[LockKey], key: str | None) -> str
 def _numbers(context: Context, locks: Sequence[LockKey]) -> str:
     numbers = advisory_numbers(context.network_id, locks)
     return f"ARRAY[{', '.join(map(str, numbers))}]::bigint[]"
+
+
+async def _in_halves(raw: asyncpg.Connection, place: str) -> Any:
+    """What the server answers to COMMIT, with a failpoint between that word and its answer."""
+    answer = asyncio.create_task(raw.execute("COMMIT"))
+    # It is written in the loop's next turn, and leaves with the end of that one.
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    try:
+        await hit(place)
+    finally:
+        tag = await answer
+    return tag
 
 
 async def _rolled_back(raw: asyncpg.Connection) -> None:

@@ -44,6 +44,11 @@ def arm(text: str) -> None:
     _armed.update(_parse(text))
 
 
+def armed(name: str) -> bool:
+    """Whether something waits at this place: for one that has to be prepared."""
+    return name in _armed
+
+
 async def hit(name: str) -> None:
     """Do what is armed at this place; nothing, as a rule."""
     if not _armed:

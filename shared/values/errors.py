@@ -4,6 +4,7 @@
     ├── Malformed      it could not be read                        (HTTP 400)
     ├── Invalid        it is unacceptable in itself                (HTTP 422)
     ├── Forbidden      the caller may not                          (HTTP 403)
+    │   └── ProofWanted    … until they prove again who they are       (HTTP 401)
     ├── NotFound       there is none that the caller may know of   (HTTP 404)
     │   └── NotYetHeard    … or the event that tells of it is on its way
     ├── Conflict       not now: the state forbids it               (HTTP 409)
@@ -73,6 +74,12 @@ class Forbidden(DomainError):
     kind = "forbidden"
 
 
+class ProofWanted(Forbidden):
+    """The caller may, once they have proven again who they are."""
+
+    kind = "proof_wanted"
+
+
 class NotFound(DomainError):
     """There is none, or none that the caller may know of."""
 
@@ -113,9 +120,13 @@ class Unsupported(DomainError):
 
 
 class Busy(DomainError):
-    """Somebody else holds it; try again in a moment."""
+    """Somebody else holds it; try again in a moment.
+
+    retry_after: in how many seconds, where that is known.
+    """
 
     kind = "busy"
+    retry_after: int | None = None
 
 
 class Unavailable(DomainError):

@@ -11,16 +11,16 @@ _PREFIX = "80840"
 _SHAPE = re.compile(r"[12][0-9]{9}", re.ASCII)
 
 
-def checked_npi(text: str) -> str:
+def checked_npi(text: str, *, pointer: str = "/npi") -> str:
     """The ten digits themselves. Spaces at the ends are dropped.
 
     Raises Invalid: ``npi.format`` (not ten digits that start with 1 or 2), ``npi.check_digit``.
     """
     npi = text.strip(" ")
     if not _SHAPE.fullmatch(npi):
-        raise Invalid("npi.format", "An NPI is ten digits and starts with 1 or 2.")
+        raise Invalid("npi.format", "An NPI is ten digits and starts with 1 or 2.", pointer=pointer)
     if _luhn_sum(_PREFIX + npi) % 10 != 0:
-        raise Invalid("npi.check_digit", "The check digit of the NPI is wrong.")
+        raise Invalid("npi.check_digit", "The check digit of the NPI is wrong.", pointer=pointer)
     return npi
 
 

@@ -14,7 +14,7 @@ from shared.values.errors import Invalid
 YEAR_MIN, YEAR_MAX = 1900, 2200
 
 
-def zone(name: str) -> ZoneInfo:
+def zone(name: str, *, pointer: str = "/time_zone") -> ZoneInfo:
     """The zone of an IANA name with a region, e.g. ``America/Denver``.
 
     Raises Invalid for an unknown name, for an abbreviation such as ``EST``, which has no summer
@@ -22,11 +22,16 @@ def zone(name: str) -> ZoneInfo:
     machines have and others have not (``right/`` counts leap seconds: 27 s off by now).
     """
     if name != "UTC" and ("/" not in name or name.startswith(("posix/", "right/"))):
-        raise Invalid("time.zone_unknown", "The time zone is not an IANA region name.")
+        raise _unknown(pointer)
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise Invalid("time.zone_unknown", "The time zone is not an IANA region name.") from error
+        raise _unknown(pointer) from error
+
+
+def _unknown(pointer: str) -> Invalid:
+    title = "The time zone is not an IANA region name."
+    return Invalid("time.zone_unknown", title, pointer=pointer)
 
 
 @lru_cache(maxsize=4096)

@@ -4,7 +4,7 @@ import asyncio
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -14,9 +14,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from shared.bus.tracing import TRACEPARENT, served
-from shared.contracts.permissions import ABOUT_NOBODY
+from shared.contracts.permissions import ABOUT_NOBODY, WITHOUT_PHI
 from shared.db.actor import require_patients
 from shared.db.database import Database
+from shared.db.emergency import in_emergency, may_be_one
 from shared.db.failpoints import hit
 from shared.db.work import Context, Work
 from shared.values.clock import Clock
@@ -26,14 +27,19 @@ from shared.values.errors import (
     Forbidden,
     Malformed,
     NotFound,
+    ProofWanted,
+    Unavailable,
     VersionMissing,
 )
 from shared.values.ids import new_id
-from shared.web.body import fingerprint, read_bytes, require_json, validated
+from shared.web.body import fingerprint, read_bytes, require_json, require_plain, validated
 from shared.web.calls import Call, Reply, read_if_match, rendered
+from shared.web.limits import Limits, RateExceeded
 from shared.web.metrics import DENIED, REQUESTS, SECONDS, UNAUTHENTICATED
 from shared.web.problems import plain_problem, problem
+from shared.web.query import require_query
 from shared.web.routes import Route
+from shared.web.step_up import challenge, require_proof
 from shared.web.tokens import BadToken, Principal, TokenVerifier
 from shared.web.transactions import Constraints, Key, Plan, in_transaction
 from shared.web.uploads import read_upload
@@ -56,6 +62,8 @@ class Adapter:
     tokens: TokenVerifier
     constraints: Constraints
     cursor_secret: bytes
+    limits: Limits
+    proof_levels: frozenset[str] = frozenset()
     _meters: dict[tuple[str, str, int], tuple[Counter, Histogram]] = field(default_factory=dict)
 
     async def answer(
@@ -99,12 +107,39 @@ class Adapter:
         try:
             principal = await self.principal(request)
         except BadToken as error:
-            UNAUTHENTICATED.labels(self.service, str(error)).inc()
-            log.warning("token.refused", reason=str(error), route=route.path)
-            return plain_problem(
-                401, "token.refused", "A valid bearer token is needed.",
-                {"WWW-Authenticate": 'Bearer realm="clinicbus"'},
-            )  # fmt: skip
+            return self._unknown(route, request, error)
+        wait, told = self.limits.admit(principal, route.may)
+        if wait:
+            response = problem(RateExceeded(wait))
+        else:
+            response = await self._known(
+                principal, route, request, path, query, correlation_id, traceparent
+            )
+        response.raw_headers += told
+        return response
+
+    def _unknown(self, route: Route, request: Request, error: BadToken) -> Response:
+        """Refuse whom no token vouches for; and no more than that, who does it all the time."""
+        UNAUTHENTICATED.labels(self.service, str(error)).inc()
+        wait = self.limits.refused(request.client and request.client.host)
+        if wait:
+            return problem(RateExceeded(wait))
+        log.warning("token.refused", reason=str(error), route=route.path)
+        return plain_problem(
+            401, "token.refused", "A valid bearer token is needed.",
+            {"WWW-Authenticate": 'Bearer realm="clinicbus"'},
+        )  # fmt: skip
+
+    async def _known(
+        self,
+        principal: Principal,
+        route: Route,
+        request: Request,
+        path: Mapping[str, UUID],
+        query: Any,
+        correlation_id: UUID,
+        traceparent: str,
+    ) -> Response:
         context = Context(
             principal.network_id,
             principal.actor,
@@ -112,21 +147,31 @@ class Adapter:
             correlation_id,
             traceparent=traceparent,
         )
-        call: Call[Any] = Call(
-            principal, path, query, None, correlation_id, traceparent, self.cursor_secret
-        )
+        # A cursor is of use where it was handed out, and nowhere else.
+        secret = b"%s/%s/%s" % (
+            self.cursor_secret, route.path.encode(), principal.network_id.bytes,
+        )  # fmt: skip
+        call: Call[Any] = Call(principal, path, query, None, correlation_id, traceparent, secret)
         try:
             require_permission(route, principal)
+            if route.may not in WITHOUT_PHI and not self.tokens.published.known:
+                raise Unavailable("revocations.unknown", "Who may still come in is not known now.")
+            if route.step_up:
+                now = time.time()  # noqa: TID251 - tokens run on real time
+                require_proof(principal, self.proof_levels, now)
             # Before anything is read: whether there is such a patient is nothing for another.
             require_patients(principal.actor, (path[n] for n in path if n == "patient_id"))
+            require_query(request, route.given if route.method == "GET" else None)
             key = await self._read(route, request, call)
+            await hit("route.received")
             if route.before is not None:
                 await route.before(call)
             return await self._run(route, request, call, context, key)
         except DomainError as error:
             if isinstance(error, Forbidden):
                 await self._denied(route, request, context, call, error)
-            return problem(error, await self._enriched(route, call, context, error))
+            more = challenge(self.proof_levels) if isinstance(error, ProofWanted) else None
+            return problem(error, await self._enriched(route, call, context, error), more)
 
     async def principal(self, request: Request) -> Principal:
         """Whom the request's one Authorization header speaks for. Raises BadToken."""
@@ -138,6 +183,14 @@ class Adapter:
             raise BadToken("scheme")
         return await self.tokens.verify(token.strip())
 
+    async def knows(self, request: Request) -> bool:
+        """Whether a request is of somebody; if not, `answer` refuses it."""
+        try:
+            await self.principal(request)
+        except BadToken:
+            return False
+        return True
+
     async def _read(self, route: Route, request: Request, call: Call[Any]) -> Key | None:
         """Read headers and body into the call; the idempotency key, where the route has one."""
         key_text = read_key(request) if route.keyed else None
@@ -145,6 +198,7 @@ class Adapter:
         if route.versioned and call.if_match is None:
             raise VersionMissing("version.missing", "This change needs an If-Match header.")
         canonical = b""
+        require_plain(request)
         if route.upload is not None:
             call.given, canonical = await read_upload(request, route.upload, route.limit_bytes)
         elif route.method != "GET":
@@ -167,8 +221,14 @@ class Adapter:
         async def run(work: Work) -> Response:
             nonlocal reply
             await hit("route.before_command")
+            if may_be_one(context.actor, route.may, route.method):
+                actor = await in_emergency(work, context.actor)
+                work.context = replace(context, actor=actor)
+                call.principal = replace(call.principal, actor=actor)
             reply = await route.function(work, call)
             require_somebody(route, call)
+            if not work.actor.emergencies.isdisjoint(call.patients):
+                call.detail["emergency"] = True
             await hit("route.after_command")
             work.audit(
                 route.name, request.url.path, patients=call.patients, detail=call.detail or None

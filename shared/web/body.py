@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import orjson
 from pydantic import BaseModel, ValidationError
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from shared.values.errors import Malformed, TooLarge, Unsupported
 from shared.web.pointers import invalid_fields
@@ -29,12 +29,26 @@ async def read_bytes(request: Request, limit: int = BODY_BYTES_MAX) -> bytes:
         raise TooLarge("body.too_large", "The body is too large.", facts={"limit_bytes": limit})
     chunks: list[bytes] = []
     size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > limit:
-            raise TooLarge("body.too_large", "The body is too large.", facts={"limit_bytes": limit})
-        chunks.append(chunk)
+    try:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > limit:
+                facts = {"limit_bytes": limit}
+                raise TooLarge("body.too_large", "The body is too large.", facts=facts)
+            chunks.append(chunk)
+    except ClientDisconnect:
+        raise Malformed("body.incomplete", "The body ended before its end.") from None
     return b"".join(chunks)
+
+
+def require_plain(request: Request) -> None:
+    """Raise Unsupported for a body that is packed: what it becomes has no limit that can be told.
+
+    Nothing here unpacks one (RFC 9110, section 8.4.1), so none can be a bomb either.
+    """
+    coding = request.headers.get("content-encoding", "identity")
+    if coding.strip().lower() != "identity":
+        raise Unsupported("body.content_encoding", "The body must not be compressed.")
 
 
 def require_json(request: Request) -> None:

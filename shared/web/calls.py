@@ -1,5 +1,6 @@
 """What a route gets and gives: a call, and a reply."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
@@ -15,6 +16,7 @@ from shared.web.problems import MEDIA_TYPE, problem
 from shared.web.tokens import Principal
 
 Given = TypeVar("Given")
+_ETAG = re.compile(r'"([0-9]{1,18})"')
 _REPLAYED = frozenset({b"content-type", b"etag", b"location", b"retry-after"})
 
 
@@ -101,7 +103,7 @@ def read_if_match(header: str | None) -> int | None:
     """The version in an If-Match header: one strong entity tag of ours. Raises Malformed."""
     if header is None:
         return None
-    text = header.strip()
-    if len(text) < 3 or text[0] != '"' or text[-1] != '"' or not text[1:-1].isdecimal():
+    found = _ETAG.fullmatch(header.strip())
+    if found is None:
         raise Malformed("version.malformed", "If-Match takes one entity tag from an ETag header.")
-    return int(text[1:-1][:18])
+    return int(found[1])

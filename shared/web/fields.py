@@ -1,8 +1,10 @@
 """Fields of requests that mean the same in every service."""
 
-from typing import Annotated
+import re
+from datetime import date, datetime
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from shared.values.errors import Invalid
@@ -34,3 +36,25 @@ Cents = Annotated[int, Field(strict=True, ge=0, le=CENTS_MAX)]
 
 PositiveCents = Annotated[int, Field(strict=True, gt=0, le=CENTS_MAX)]
 """An amount in cents above zero."""
+
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+def _written(text: Any) -> Any:
+    # Where all is text, a number is no date: 20261101 would be a day of 1970, in seconds.
+    if isinstance(text, str) and not _DAY.match(text):
+        raise PydanticCustomError("date_parsing", "It is not written as in ISO 8601")
+    return text
+
+
+def _day(text: Any) -> Any:
+    if isinstance(text, str) and not _DAY.fullmatch(text):
+        raise PydanticCustomError("date_parsing", "It is not a day as in ISO 8601")
+    return text
+
+
+QueryDay = Annotated[date, BeforeValidator(_day)]
+"""A day in a query: `2026-11-01` and nothing else that could be read as one."""
+
+QueryTime = Annotated[datetime, BeforeValidator(_written)]
+"""An instant in a query: `2026-11-01T08:00:00-06:00`, no count of seconds."""

@@ -1,6 +1,6 @@
 """What every service counts. Labels are route templates and codes, never ids."""
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 REQUESTS = Counter(
     "clinicbus_requests_total", "Requests answered", ["service", "route", "method", "status"]
@@ -15,4 +15,7 @@ UNAUTHENTICATED = Counter("clinicbus_unauthenticated_total", "Tokens refused", [
 DENIED = Counter("clinicbus_denied_total", "Permissions refused", ["service", "route"])
 TRANSACTION_RETRIES = Counter(
     "clinicbus_transaction_retries_total", "Transactions run again", ["service", "why"]
+)
+REVOCATIONS_AGE = Gauge(
+    "clinicbus_revocations_age_seconds", "Age of the list of revoked tokens", ["service"]
 )

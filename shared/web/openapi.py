@@ -1,5 +1,6 @@
 """The OpenAPI 3.1 document of a service, from its declared routes."""
 
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -46,16 +47,21 @@ _MEANINGS = {
 
 
 def _statuses(route: Route) -> list[int]:
-    found = {401, 403, 422, 429, 503}
-    if route.path_ids:
+    found = {400, 401, 403, 422, 429, 503}
+    if route.path_ids or _names_something(route.given) or _names_something(route.upload):
         found.add(404)
     if route.method != "GET":
-        found |= {400, 409}
+        found.add(409)
     if (route.given is not None and route.method != "GET") or route.upload is not None:
         found |= {413, 415}
     if route.versioned:
         found |= {412, 428}
     return sorted(found)
+
+
+def _names_something(model: type[BaseModel] | None) -> bool:
+    """Whether a body or query holds an id, of something that may not be there."""
+    return model is not None and '"format": "uuid"' in json.dumps(model.model_json_schema())
 
 
 def describe(route: Route, tag: str) -> dict[str, Any]:
@@ -77,7 +83,8 @@ def describe(route: Route, tag: str) -> dict[str, Any]:
         "operation_id": route.name,
         "summary": summary.rstrip("."),
         "description": (rest.strip() + refusals).strip()
-        + f"\n\nNeeds the permission `{route.may.value}`.",
+        + f"\n\nNeeds the permission `{route.may.value}`"
+        + (" and a fresh proof of who asks (RFC 9470)." if route.step_up else "."),
         "tags": [tag],
         "status_code": route.status,
         "responses": responses,
@@ -98,9 +105,10 @@ def _extra(route: Route) -> dict[str, Any]:
     extra: dict[str, Any] = {"security": [{"bearer": []}]}
     headers = []
     if route.keyed:
-        headers.append(_header("Idempotency-Key", "One key a deed; a retry with it has no effect."))
+        meaning = "One key a deed; a retry with it has no effect."
+        headers.append(_header("Idempotency-Key", meaning, "^[!-~]{1,255}$"))
     if route.versioned:
-        headers.append(_header("If-Match", "The ETag that was read."))
+        headers.append(_header("If-Match", "The ETag that was read.", '^"[0-9]{1,18}"$'))
     if headers:
         extra["parameters"] = headers
     if route.upload is not None:
@@ -116,8 +124,8 @@ def _extra(route: Route) -> dict[str, Any]:
     return extra
 
 
-def _header(name: str, meaning: str) -> dict[str, Any]:
-    schema = {"type": "string", "minLength": 1, "maxLength": 255}
+def _header(name: str, meaning: str, pattern: str) -> dict[str, Any]:
+    schema = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": pattern}
     return {
         "name": name,
         "in": "header",

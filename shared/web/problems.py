@@ -9,14 +9,17 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
+from starlette.types import Scope
 
-from shared.values.errors import DomainError, InvalidFields
+from shared.values.errors import Busy, DomainError, InvalidFields
 from shared.web.pointers import as_fields
 
 log = structlog.get_logger(__name__)
 
 STATUS_OF_KIND = {
     "malformed": 400,
+    "proof_wanted": 401,
     "forbidden": 403,
     "not_found": 404,
     "conflict": 409,
@@ -49,13 +52,21 @@ def problem_members(error: DomainError, status: int) -> dict[str, Any]:
     return members
 
 
-def problem(error: DomainError, extra: dict[str, Any] | None = None) -> Response:
+def problem(
+    error: DomainError,
+    extra: dict[str, Any] | None = None,
+    more_headers: dict[str, str] | None = None,
+) -> Response:
     """The response for a refusal."""
     status = STATUS_OF_KIND[error.kind]
     members = {**problem_members(error, status), **(extra or {})}
-    headers = {"Retry-After": RETRY_AFTER[status]} if status in RETRY_AFTER else {}
+    headers = dict(more_headers or {})
+    if status in RETRY_AFTER:
+        headers["Retry-After"] = RETRY_AFTER[status]
     if status == 409 and error.code == "idempotency.in_progress":
         headers["Retry-After"] = "1"
+    if isinstance(error, Busy) and error.retry_after is not None:
+        headers["Retry-After"] = str(error.retry_after)
     return Response(
         orjson.dumps(members, default=str), status, headers=headers, media_type=MEDIA_TYPE
     )
@@ -81,11 +92,14 @@ def install_handlers(app: FastAPI, known: frozenset[str] = frozenset()) -> None:
     the paths and queries of the app have.
     """
 
-    async def on_http(_request: Request, error: Exception) -> Response:
+    async def on_http(request: Request, error: Exception) -> Response:
         if not isinstance(error, HTTPException):
             raise error
         code, title = _TITLES.get(error.status_code, ("request.refused", "It was refused."))
-        return plain_problem(error.status_code, code, title, dict(error.headers or {}))
+        headers = dict(error.headers or {})
+        if error.status_code == 405:
+            headers["Allow"] = ", ".join(sorted(_methods(app, request.scope)))
+        return plain_problem(error.status_code, code, title, headers)
 
     async def on_validation(_request: Request, error: Exception) -> Response:
         if not isinstance(error, RequestValidationError):
@@ -110,3 +124,11 @@ def install_handlers(app: FastAPI, known: frozenset[str] = frozenset()) -> None:
 def _route(request: Request) -> str:
     """The declared path of a request; a path as it was sent may hold anything."""
     return str(getattr(request.scope.get("route"), "path", "none"))
+
+
+def _methods(app: FastAPI, scope: Scope) -> set[str]:
+    """The methods that an address takes: each is a route of its own, and knows no other."""
+    matching = [route for route in app.routes if route.matches(scope)[0] is not Match.NONE]
+    # A word goes before an id that could stand in its place.
+    named = [route for route in matching if getattr(route, "path", None) == scope["path"]]
+    return {m for route in named or matching for m in getattr(route, "methods", None) or ()}

@@ -70,6 +70,7 @@ class Route:
     limit_bytes: int
     before: Before | None = None
     after: After | None = None
+    step_up: bool = False
 
     @property
     def name(self) -> str:
@@ -129,6 +130,7 @@ class Routes:
         enrich: Enrich | None = None,
         limit_bytes: int = UPLOAD_BYTES_MAX,
         before: Before | None = None,
+        step_up: bool = False,
     ) -> Callable[[F], F]:
         """A command. keyed: it needs an Idempotency-Key (False only for searches).
 
@@ -138,10 +140,12 @@ class Routes:
         before: what must be done before the transaction begins (bytes put in their place); it
         leaves what it got in `call.carried`, for `locks` and the route. It must bear being done
         again: by a retry under the same key, and where the transaction is then refused.
+        step_up: whoever does it must have proven a few minutes ago who they are.
         """
         return self._declare(
             "POST", path, may, body, upload, reply, "application/json", status, also, refuses,
             keyed, versioned, locks, locks_read, enrich, limit_bytes, before=before,
+            step_up=step_up,
         )  # fmt: skip
 
     def patch(
@@ -198,6 +202,7 @@ class Routes:
         limit_bytes: int,
         before: Before | None = None,
         after: After | None = None,
+        step_up: bool = False,
     ) -> Callable[[F], F]:
         if not _PATH.match(path):
             raise ValueError(f"{path}: kebab-case below /v1, ids named ..._id")
@@ -224,6 +229,7 @@ class Routes:
                     limit_bytes,
                     before,
                     after,
+                    step_up,
                 )  # fmt: skip
             )
             return function

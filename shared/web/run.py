@@ -9,12 +9,14 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import uvicorn
 from pydantic import ValidationError
 
 from shared.db import uncaught
 from shared.web.logs import configure
+from shared.web.protocol import StrictHttp
 from shared.web.service import Service, UnsafeSettings, app_of
 from shared.web.settings import Chassis
 
@@ -34,6 +36,32 @@ class Server(uvicorn.Server):
             server.close()
         await asyncio.sleep(DRAIN_SECONDS)
         await super().shutdown(sockets)
+
+
+def server_of(app: Any, host: str, port: int, trusted_proxies: str = "") -> Server:
+    """The server of an app, with our limits on what it is sent.
+
+    trusted_proxies: addresses, with commas, whose X-Forwarded headers tell who asks; of nobody
+    else they are believed.
+    """
+    return Server(
+        uvicorn.Config(
+            app,
+            host=host,
+            port=port,
+            loop="uvloop" if sys.platform != "win32" else "asyncio",
+            http=StrictHttp,
+            ws="none",
+            access_log=False,
+            log_config=None,  # its own handlers would print tracebacks
+            log_level="warning",
+            server_header=False,
+            proxy_headers=bool(trusted_proxies),
+            forwarded_allow_ips=trusted_proxies,
+            timeout_keep_alive=30,
+            timeout_graceful_shutdown=15,
+        )
+    )
 
 
 def load(target: str) -> Service:
@@ -71,21 +99,7 @@ def main(arguments: Sequence[str]) -> int:
     except ImportError:
         sys.stderr.write(f"{COLLECTOR} is set, but the packages of the extra `otel` are missing.\n")
         return 78
-    server = Server(
-        uvicorn.Config(
-            app,
-            host=given.host,
-            port=given.port,
-            loop="uvloop" if sys.platform != "win32" else "asyncio",
-            http="httptools",
-            access_log=False,
-            log_config=None,  # its own handlers would print tracebacks
-            log_level="warning",
-            server_header=False,
-            timeout_keep_alive=30,
-            timeout_graceful_shutdown=15,
-        )
-    )
+    server = server_of(app, given.host, given.port, service.chassis.trusted_proxies)
     _settle_memory()
     try:
         server.run()

@@ -29,13 +29,16 @@ from shared.web.adapter import Adapter
 from shared.web.clocks import SharedClock, SystemClock
 from shared.web.direct import direct
 from shared.web.docs import add_docs
+from shared.web.limits import Limits
+from shared.web.metrics import REVOCATIONS_AGE
 from shared.web.openapi import describe, document
 from shared.web.pointers import names_of
 from shared.web.probes import add_probes
 from shared.web.problems import install_handlers
+from shared.web.published import Watch
 from shared.web.routes import Route, Routes, signed
 from shared.web.settings import Chassis, Urls, unsafe_settings
-from shared.web.tokens import TokenVerifier
+from shared.web.tokens import TokenVerifier, watched
 from shared.web.transactions import Constraints
 
 log = structlog.get_logger(__name__)
@@ -140,6 +143,7 @@ def app_of(
     if not worker:
         database.after_commit.append(Bell(database).ring)
     http = service.http or httpx.AsyncClient(timeout=10, follow_redirects=False)
+    tokens, watch = watched(service.chassis.issuer, http, service.chassis.revocations)
     running = Running(service, role, database, died)
 
     @asynccontextmanager
@@ -152,6 +156,8 @@ def app_of(
                     stack.push_async_callback(http.aclose)
                 if worker:
                     await stack.enter_async_context(_background(running, http))
+                if role != "worker":
+                    await stack.enter_async_context(_informed(running, watch))
                 yield
         except Exception as error:
             # The server below tells of it in words, which are not let through.
@@ -172,7 +178,7 @@ def app_of(
     install_handlers(app, service.names_in_addresses)
     add_probes(app, running)
     if role != "worker":
-        _add_routes(app, service, database, http)
+        _add_routes(app, service, database, tokens)
     return app
 
 
@@ -188,17 +194,18 @@ def refuse_undeclared(app: FastAPI, service: Service) -> None:
             raise UndeclaredRoute(f"{service.name}: {path} declares no permission")
 
 
-def _add_routes(
-    app: FastAPI, service: Service, database: Database, http: httpx.AsyncClient
-) -> None:
+def _add_routes(app: FastAPI, service: Service, database: Database, tokens: TokenVerifier) -> None:
     adapter = Adapter(
         service=service.name,
         database=database,
         clock=service.running_clock(),
-        tokens=TokenVerifier(service.chassis.issuer, http),
+        tokens=tokens,
+        proof_levels=frozenset(service.chassis.step_up_acr.split()),
         constraints=service.constraints,
         cursor_secret=f"cursor/{service.chassis.service_secret}".encode(),
+        limits=Limits(service.chassis.rates),
     )
+    verbs = {route.path for route in service.every_route if not route.path_ids}
     for route in service.every_route:
 
         def answer(
@@ -212,7 +219,7 @@ def _add_routes(
             methods=[route.method],
             response_model=None,
             response_class=Response,
-            route_class_override=direct(route, answer),
+            route_class_override=direct(route, answer, adapter.knows, verbs),
             **describe(route, service.routes.tag),
         )
     document(app, service)
@@ -226,7 +233,10 @@ def _add_routes(
             allow_headers=[
                 *("Authorization", "Content-Type", "Idempotency-Key", "If-Match", "Traceparent"),
             ],
-            expose_headers=["ETag", "Location", "X-Request-Id", "Idempotency-Replayed"],
+            expose_headers=[
+                *("ETag", "Location", "X-Request-Id", "Idempotency-Replayed", "Retry-After"),
+                *("RateLimit", "RateLimit-Policy"),
+            ],
         )
 
 
@@ -271,8 +281,21 @@ async def _background(running: Running, http: httpx.AsyncClient) -> AsyncIterato
         await bus.close()
 
 
+@asynccontextmanager
+async def _informed(running: Running, watch: Watch) -> AsyncIterator[None]:
+    """Know of an API who may still come in."""
+    observe = REVOCATIONS_AGE.labels(running.service.name).set
+    task = running.tasks["issuer"] = asyncio.create_task(watch.run(observe))
+    task.add_done_callback(partial(_mourn, running, "issuer"))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
 def _mourn(running: Running, name: str, task: "asyncio.Task[None]") -> None:
-    """Say why a task of a worker has died. One that was told to stop is not mourned."""
+    """Say why a task has died. One that was told to stop is not mourned."""
     error = None if task.cancelled() else task.exception()
     if error is not None:
         log.critical("task.died", service=running.service.name, kind=name, exc_info=error)

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from shared.web.limits import DEFAULTS, SETTING, Rate, rates_of
+
 
 class Urls(BaseSettings):
     """Where a service's data and bus are: `CLINICBUS_<SERVICE>_APP_URL` and so on."""
@@ -25,6 +27,10 @@ class Chassis(BaseSettings):
 
     profile: Literal["local", "production"] = "local"
     issuer: str = "http://127.0.0.1:8110"
+    revocations: str | None = None
+    """Where the list of revocations is; None: at the issuer, `/revocations`."""
+    step_up_acr: str = "aal2"
+    """The levels of proof, parted by blanks, that money given back and the like ask for."""
     bus: Literal["postgres", "kafka"] = "postgres"
     kafka: str | None = None
     outbox_days: int | None = Field(default=None, ge=1)
@@ -33,6 +39,10 @@ class Chassis(BaseSettings):
     failpoints: str = ""
     service_secret: str = "local-development-only"  # noqa: S105 - refused in production
     urls: Annotated[dict[str, str], NoDecode] = Field(default_factory=dict)
+    rates: Annotated[dict[str, Rate], NoDecode] = Field(default_factory=lambda: dict(DEFAULTS))
+    """How often one caller may ask; empty for as often as they like. See `shared.web.limits`."""
+    trusted_proxies: str = ""
+    """Addresses whose X-Forwarded headers are believed, with commas; nobody's by default."""
     data: Path = Path(".clinicbus/data")
     log_level: Literal["DEBUG", "INFO", "WARNING"] = "INFO"
 
@@ -40,6 +50,11 @@ class Chassis(BaseSettings):
     @classmethod
     def _read_urls(cls, value: object) -> object:
         return json.loads(value) if isinstance(value, str) else value
+
+    @field_validator("rates", mode="before")
+    @classmethod
+    def _read_rates(cls, value: object) -> object:
+        return rates_of(value) if isinstance(value, str) else value
 
 
 def unsafe_settings(chassis: Chassis) -> list[str]:
@@ -55,6 +70,8 @@ def unsafe_settings(chassis: Chassis) -> list[str]:
         found.append("CLINICBUS_SERVICE_SECRET: the default secret")
     if chassis.issuer.startswith("http://"):
         found.append("CLINICBUS_ISSUER: an issuer without TLS, such as the embedded one")
+    if not chassis.rates:
+        found.append(f"{SETTING}: no limit on how often somebody asks")
     if chassis.log_level == "DEBUG":
         found.append("CLINICBUS_LOG_LEVEL: debug")
     return found

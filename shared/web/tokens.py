@@ -4,9 +4,9 @@ One algorithm (ES256), keys only from the issuer's own JWKS by `kid`, `typ` at+j
 issuer and audience compared whole, expiry required, a minute of clock skew at most.
 """
 
-import asyncio
 import time
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -15,16 +15,16 @@ from uuid import UUID
 import httpx
 from joserfc import jwt
 from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
 
 from shared.contracts.permissions import Permission, permissions_of
 from shared.db.actor import Actor
+from shared.web.published import Published, Watch
 
 AUDIENCE = "clinicbus"
 ALGORITHMS = ["ES256"]
 LEEWAY_SECONDS = 60
 TOKEN_BYTES_MAX = 8 * 1024
-FETCH_PAUSE_SECONDS = 5.0
+NAME_LENGTH_MAX = 200
 CACHE_SIZE = 2048
 CACHE_SECONDS = 30.0
 
@@ -35,30 +35,57 @@ class BadToken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Whom a token speaks for."""
+    """Whom a token speaks for, and how they proved it.
+
+    issued, authenticated: seconds of the epoch; the latter is when the person last proved who they
+    are, at the level `acr` (OpenID Connect Core 1.0, section 2); None where the token tells not.
+    """
 
     actor: Actor
     network_id: UUID
     permissions: frozenset[Permission]
     patient_id: UUID | None
+    jti: str
+    issued: float
+    acr: str | None = None
+    authenticated: float | None = None
 
 
 class TokenVerifier:
-    """Checks tokens of one issuer. Keys are fetched when an unknown `kid` comes, at most once in
-    five seconds; verified tokens are remembered for half a minute, never past their expiry."""
+    """Checks tokens of one issuer, by the keys and revocations that it publishes.
 
-    def __init__(self, issuer: str, client: httpx.AsyncClient) -> None:
+    refresh: asks for both; it is called where nothing was heard yet, and for an unknown key.
+    Verified tokens are remembered for half a minute, never past their expiry nor past a change of
+    the keys. Whether one was taken back is looked at each time.
+    """
+
+    def __init__(
+        self, published: Published, issuer: str, refresh: Callable[[], Awaitable[None]]
+    ) -> None:
+        self.published = published
         self._issuer = issuer
-        self._client = client
-        self._keys: KeySet | None = None
-        self._fetched_at = float("-inf")
-        self._lock = asyncio.Lock()
+        self._refresh = refresh
         self._seen: OrderedDict[bytes, tuple[float, Principal]] = OrderedDict()
+        self._generation = published.generation
 
     async def verify(self, token: str) -> Principal:
         """The principal of a token. Raises BadToken."""
         if len(token) > TOKEN_BYTES_MAX:
             raise BadToken("too_long")
+        if not self.published.heard:
+            await self._refresh()
+        if self._generation != self.published.generation:
+            self._seen.clear()
+            self._generation = self.published.generation
+        principal = await self._verified(token)
+        actor = principal.actor
+        if self.published.revoked(
+            principal.network_id, actor.id, principal.jti, actor.roles, principal.issued
+        ):
+            raise BadToken("revoked")
+        return principal
+
+    async def _verified(self, token: str) -> Principal:
         digest = sha256(token.encode("utf-8", "surrogatepass")).digest()
         found = self._seen.get(digest)
         now = time.time()  # noqa: TID251 - tokens run on real time
@@ -73,18 +100,25 @@ class TokenVerifier:
         return principal
 
     async def _claims(self, token: str) -> dict[str, Any]:
-        for attempt in (0, 1):
-            keys = await self._key_set(refresh=attempt == 1)
-            try:
-                decoded = jwt.decode(token, keys, algorithms=ALGORITHMS)
-            except (JoseError, ValueError, TypeError, KeyError) as error:
-                if attempt == 0:
-                    continue
-                raise BadToken(type(error).__name__) from None
-            if str(decoded.header.get("typ", "")).lower() != "at+jwt":
-                raise BadToken("typ")
-            return self._checked(decoded.claims)
-        raise BadToken("unverified")
+        try:
+            decoded = self._decoded(token)
+        except BadToken:
+            before = self.published.generation
+            await self._refresh()
+            if self.published.generation == before:
+                raise
+            decoded = self._decoded(token)
+        if str(decoded.header.get("typ", "")).lower() != "at+jwt":
+            raise BadToken("typ")
+        return self._checked(decoded.claims)
+
+    def _decoded(self, token: str) -> jwt.Token:
+        if self.published.keys is None:
+            raise BadToken("no_keys")
+        try:
+            return jwt.decode(token, self.published.keys, algorithms=ALGORITHMS)
+        except (JoseError, ValueError, TypeError, KeyError) as error:
+            raise BadToken(type(error).__name__) from None
 
     def _checked(self, claims: dict[str, Any]) -> dict[str, Any]:
         registry = jwt.JWTClaimsRegistry(
@@ -104,21 +138,17 @@ class TokenVerifier:
             raise BadToken("aud_or_iss")
         return claims
 
-    async def _key_set(self, *, refresh: bool) -> KeySet:
-        async with self._lock:
-            due = time.monotonic() - self._fetched_at > FETCH_PAUSE_SECONDS
-            if (self._keys is None or refresh) and due:
-                self._fetched_at = time.monotonic()
-                try:
-                    answer = await self._client.get(f"{self._issuer}/.well-known/jwks.json")
-                    answer.raise_for_status()
-                    self._keys = KeySet.import_key_set(answer.json())
-                except (httpx.HTTPError, ValueError, JoseError) as error:
-                    if self._keys is None:
-                        raise BadToken(f"no_keys:{type(error).__name__}") from None
-            if self._keys is None:
-                raise BadToken("no_keys")
-            return self._keys
+
+def watched(
+    issuer: str, client: httpx.AsyncClient, revocations: str | None = None
+) -> tuple[TokenVerifier, Watch]:
+    """A verifier for the tokens of an issuer that answers over HTTP, and what keeps it informed.
+
+    revocations: where its list is, unless at the issuer.
+    """
+    published = Published()
+    watch = Watch(published, issuer, client, revocations=revocations)
+    return TokenVerifier(published, issuer, watch.refresh), watch
 
 
 def _principal(claims: dict[str, Any]) -> Principal:
@@ -135,22 +165,33 @@ def _principal(claims: dict[str, Any]) -> Principal:
         permissions = permissions_of(
             roles, _text(claims.get("scope", "")), patient=patient_id is not None
         )
+        sub, jti, issued = _name(claims["sub"]), _name(claims["jti"]), float(claims["iat"])
+        acr, authenticated = claims.get("acr"), claims.get("auth_time")
+        acr = None if acr is None else _text(acr)
+        authenticated = None if authenticated is None else float(authenticated)
     except (KeyError, ValueError, TypeError, AttributeError):
         raise BadToken("claims") from None
     acting = claims.get("act")
     kind = "service" if "service" in roles else "patient" if patient_id else "person"
     actor = Actor(
         kind=kind,
-        id=str(claims["sub"])[:200],
+        id=sub,
         roles=roles,
         clinic_ids=clinic_ids,
         patient_ids=bound,
-        on_behalf_of=str(acting["sub"])[:200] if isinstance(acting, dict) else None,
+        on_behalf_of=str(acting["sub"])[:NAME_LENGTH_MAX] if isinstance(acting, dict) else None,
     )
-    return Principal(actor, network_id, permissions, patient_id)
+    return Principal(actor, network_id, permissions, patient_id, jti, issued, acr, authenticated)
+
+
+def _name(claim: Any) -> str:
+    found = _text(claim)
+    if not 1 <= len(found) <= NAME_LENGTH_MAX:
+        raise ValueError("an id has a length")
+    return found
 
 
 def _text(claim: Any) -> str:
     if not isinstance(claim, str):
-        raise TypeError("a scope claim is a text (RFC 9068, section 2.2.3)")
+        raise TypeError("such a claim is a text (RFC 9068, section 2.2)")
     return claim

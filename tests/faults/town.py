@@ -80,10 +80,14 @@ class Town:
         body: Mapping[str, Any],
         key: str | None = None,
         version: int | None = None,
+        flow: UUID | None = None,
     ) -> httpx.Response:
-        """POST until there is an answer, always under the same key, as clients are told to."""
+        """POST until there is an answer, always under the same key, as clients are told to.
+
+        flow: the one that a first try began elsewhere.
+        """
         key = key or str(new_id())
-        headers, flow = self.headers(role)
+        headers, flow = self.headers(role, flow)
         headers["Idempotency-Key"] = key
         if version is not None:
             headers["If-Match"] = f'"{version}"'
@@ -113,9 +117,9 @@ class Town:
             self.witness.hear(told)
         return found
 
-    def headers(self, role: str) -> tuple[dict[str, str], UUID]:
-        """The headers of a request, and the flow that it begins."""
-        flow = new_id()
+    def headers(self, role: str, flow: UUID | None = None) -> tuple[dict[str, str], UUID]:
+        """The headers of a request, and the flow that it begins or is part of."""
+        flow = flow or new_id()
         return {
             "Authorization": f"Bearer {self.system.token(role, self.network)}",
             "traceparent": f"00-{flow.hex}-{new_id().hex[16:]}-01",

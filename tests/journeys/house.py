@@ -116,6 +116,7 @@ def _environment(environment: Mapping[str, str], folder: Path) -> dict[str, str]
         "CLINICBUS_URLS": f"{{{urls}}}",
         "CLINICBUS_DATA": str(folder),
         "CLINICBUS_PAYER_ATTEMPTS": "1",
+        "CLINICBUS_RATES": "off",
     }
 
 

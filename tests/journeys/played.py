@@ -29,6 +29,12 @@ async def played(clinic: Clinic, family: str = "Fontaine") -> dict[str, str]:
     spouse = {"kind": "emergency", "relationship": "spouse", "name": {"given": "Rafael"}}
     made = await clinic.does("dana", "patients", f"{path}/contacts", spouse)
     ids["contact_id"] = made["id"]
+    why = {"reason": "patient_unable", "note": "Cannot tell which medicines they take."}
+    glass = await clinic.does("noor", "patients", f"{path}/emergency-access", why)
+    ids["access_id"] = glass["id"]
+    found = {"finding": "justified", "note": "The chart was opened for the right person."}
+    path = f"/v1/emergency-accesses/{glass['id']}/review"
+    await clinic.does("ute", "patients", path, found)
     cover = await clinic.sees("dana", "eligibility", f"/v1/visits/{visit['id']}/cover")
     ids["check_id"] = cover["check_id"]
     ids |= {

@@ -52,6 +52,7 @@ ANOTHER: dict[str, dict[str, Any]] = {
 A_VISIT = "/v1/appointments/{appointment_id}"
 NOT_NOW = """
 appointments POST /v1/appointments/{appointment_id}/no-show
+patients POST /v1/emergency-accesses/{access_id}/review
 payments POST /v1/charges
 payments POST /v1/receipts/{receipt_id}/print
 payments POST /v1/visits/{appointment_id}/no-charge
@@ -297,6 +298,8 @@ async def test_a_machine_may_what_its_scopes_name_and_no_more(place: Place) -> N
         *(("patients", "POST", f"/v1/patients/{verb}") for verb in ("search", "match", "lookup")),
         *(k for k in place.table if k[:2] == ("patients", "GET") and "traces" not in k[2]),
     }
+    reads = {k for k in reads if Role.EHR_CLIENT in place.table[k]}
+    assert len(reads) > 8
     assert await allowed(place, token) == reads
 
 

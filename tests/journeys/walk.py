@@ -81,10 +81,10 @@ class Operation:
     def _body(self, ids: Mapping[str, str]) -> Any:
         if self.media == MULTIPART:
             return {"source": "scan", "patient_id": ids["patient_id"]}
-        return _with(self.example, ids)
+        return with_ids(self.example, ids)
 
 
-def _with(example: Any, ids: Mapping[str, str]) -> Any:
+def with_ids(example: Any, ids: Mapping[str, str]) -> Any:
     """An example that names the ids of its members, and of lists of them (`clinic_ids`, `ids`)."""
     if not isinstance(example, dict):
         return example
@@ -96,7 +96,7 @@ def _with(example: Any, ids: Mapping[str, str]) -> Any:
         elif isinstance(value, list) and one in ids and all(map(_is_id, value)):
             made[name] = [ids[one]]
         else:
-            made[name] = _with(value, ids)
+            made[name] = with_ids(value, ids)
     return made
 
 

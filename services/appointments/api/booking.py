@@ -128,7 +128,11 @@ async def list_appointments(work: Work, call: Call[ListAppointments]) -> Reply:
         since, until = day_bounds(given.day, zone(await visits.clinic_zone(work, given.clinic_id)))
     if given.clinic_id is None and given.patient_id is None:
         raise Invalid("query.too_wide", "Name a clinic or a patient.", pointer="/clinic_id")
-    after = _position(read_cursor(call.cursor_secret, given.cursor)) if given.cursor else None
+    after = (
+        _position(read_cursor(call.cursor_secret, given.cursor))
+        if given.cursor is not None
+        else None
+    )
     wanted = visits.VisitFilter(given.clinic_id, given.patient_id, since, until)
     rows = await visits.list_visits(work, wanted, after, given.limit + 1, work.actor)
     page = rows[: given.limit]

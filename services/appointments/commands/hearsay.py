@@ -4,7 +4,14 @@ from datetime import date, datetime
 from uuid import UUID
 
 from services.appointments.queries.visits import one_known_patient
-from services.appointments.tables import KnownConsent, KnownPatient, VisitCover, VisitPacket
+from services.appointments.tables import (
+    EmergencyAccess,
+    KnownConsent,
+    KnownPatient,
+    VisitCover,
+    VisitPacket,
+)
+from shared.contracts.patients import EmergencyAccessOpened
 from shared.db.work import Work
 from shared.values.errors import Conflict
 
@@ -90,3 +97,15 @@ async def note_packet(
                 ready_at=at,
             )
         )
+
+
+def note_emergency(work: Work, event: EmergencyAccessOpened) -> None:
+    """Whoever caused the event may read the patient until then."""
+    work.create(
+        EmergencyAccess,
+        id=event.access_id,
+        network_id=work.network_id,
+        patient_id=event.patient_id,
+        person=str(work.actor),
+        expires_at=event.expires_at,
+    )

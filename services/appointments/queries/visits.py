@@ -35,7 +35,7 @@ async def visit(work: Work, appointment_id: UUID) -> Appointment:
     row = await work.load(Appointment, appointment_id)
     if row is None:
         raise NotFound("appointment.not_found", "There is no such appointment.")
-    require_clinic(work.actor, row.clinic_id)
+    require_clinic(work.actor, row.clinic_id, row.patient_id)
     return row
 
 
@@ -67,8 +67,10 @@ async def list_visits(
     """Visits in the order (starts_at, id), at most `limit`, after a position."""
     clinic_ids = actor.clinic_ids
     if wanted.clinic_id is not None:
-        require_clinic(actor, wanted.clinic_id)
+        require_clinic(actor, wanted.clinic_id, wanted.patient_id)
         clinic_ids = frozenset({wanted.clinic_id})
+    elif wanted.patient_id in actor.emergencies:
+        clinic_ids = None
     conditions: list[tuple[str, tuple[Any, ...]]] = [
         ("clinic_id = ANY({})", (None if clinic_ids is None else list(clinic_ids),)),
         ("patient_id = {}", (wanted.patient_id,)),

@@ -1,6 +1,6 @@
 """Models of bookings, availability and the flow of a visit."""
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Literal, Self
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -11,7 +11,7 @@ from services.appointments import tables as t
 from services.appointments.domain.reasons import Reason
 from services.appointments.domain.requirements import Item
 from services.appointments.domain.slots import Slot
-from shared.web.fields import STRICT, Line
+from shared.web.fields import STRICT, Line, QueryDay, QueryTime
 from shared.web.pages import PageQuery
 
 _CLINIC = "0190a1b2-0000-7000-8000-000000000010"
@@ -177,7 +177,7 @@ class ListAppointments(PageQuery):
     """Of a clinic on a local day, or of a patient."""
 
     clinic_id: UUID | None = None
-    day: date | None = None
+    day: QueryDay | None = None
     patient_id: UUID | None = None
 
 
@@ -192,8 +192,8 @@ class FindSlots(BaseModel):
     appointment_type_id: UUID
     clinic_id: UUID
     provider_id: Annotated[list[UUID], Field(max_length=50)] = []
-    since: datetime | None = None
-    until: datetime | None = None
+    since: QueryTime | None = None
+    until: QueryTime | None = None
     patient_id: UUID | None = None
     known_patient: bool | None = None
     grid_minutes: Literal["5", "10", "15", "20", "30", "60"] = "15"

@@ -7,6 +7,7 @@ from services.documents.commands.packets import plan, plan_for_patient
 from services.documents.queries.documents import one_known_patient, one_visit
 from services.documents.queries.packet_facts import cover_of, estimate_of
 from services.documents.tables import (
+    EmergencyAccess,
     KnownConsent,
     KnownPatient,
     KnownVisit,
@@ -14,6 +15,7 @@ from services.documents.tables import (
     VisitEstimate,
 )
 from shared.contracts.envelope import Envelope
+from shared.contracts.patients import EmergencyAccessOpened
 from shared.db.work import Work
 from shared.values.errors import Conflict
 
@@ -118,3 +120,15 @@ async def _visit_changed(work: Work, appointment_id: UUID) -> None:
     visit = await one_visit(work, appointment_id)
     if visit is not None:
         await plan(work, visit)
+
+
+def note_emergency(work: Work, event: EmergencyAccessOpened) -> None:
+    """Whoever caused the event may read the patient until then."""
+    work.create(
+        EmergencyAccess,
+        id=event.access_id,
+        network_id=work.network_id,
+        patient_id=event.patient_id,
+        person=str(work.actor),
+        expires_at=event.expires_at,
+    )

@@ -29,7 +29,7 @@ async def document(work: Work, document_id: UUID) -> Document:
         visit = await one_visit(work, row.appointment_id)
         if visit is None:  # nobody can say yet of which clinic it is
             raise NotFound("document.not_found", "There is no such document.")
-        require_clinic(work.actor, visit.clinic_id)
+        require_clinic(work.actor, visit.clinic_id, visit.patient_id)
     return row
 
 
@@ -112,8 +112,10 @@ async def _page(
         arguments.append(list(work.actor.clinic_ids))
         where.append(
             "(appointment_id IS NULL OR appointment_id IN (SELECT appointment_id FROM known_visits"
-            f" WHERE network_id = $1 AND clinic_id = ANY(${len(arguments) + 1})))"
+            f" WHERE network_id = $1 AND clinic_id = ANY(${len(arguments) + 1}))"
+            f" OR patient_id = ANY(${len(arguments) + 2}))"
         )
+        arguments.append(list(work.actor.emergencies))
     condition = f"{' AND '.join(where)} ORDER BY {order} LIMIT {int(limit)}"
     return await work.load_where(Document, condition, *arguments)
 
@@ -133,7 +135,7 @@ async def visit(work: Work, appointment_id: UUID) -> KnownVisit:
     row = await one_visit(work, appointment_id)
     if row is None:
         raise NotYetHeard("appointment.not_found", "There is no such appointment.")
-    require_clinic(work.actor, row.clinic_id)
+    require_clinic(work.actor, row.clinic_id, row.patient_id)
     return row
 
 

@@ -40,7 +40,12 @@ async def add_payer(work: Work, facts: Mapping[str, Any]) -> Payer:
         subscriber_birth_date=BORN_FIRST,
         effective_from=BORN_FIRST,
     )
-    build_270(inquiry(row, sample, work.now.date(), row.id, work.now))
+    try:
+        build_270(inquiry(row, sample, work.now.date(), row.id, work.now))
+    except Invalid as error:
+        if error.code == "request.npi":
+            error.pointer = "/provider_npi"
+        raise
     work.add(row)
     return row
 
@@ -76,7 +81,10 @@ async def change_coverage(
         return row
     for name, value in facts.items():
         setattr(row, name, value)
-    if row.relationship == "self":
+    # Who turns out to be the subscriber is nobody's dependent; one who is named all the same is
+    # refused below.
+    named = any(facts.get(name) for name in facts if name.startswith("dependent_"))
+    if row.relationship == "self" and not named:
         row.dependent_family_name = row.dependent_given_name = None
         row.dependent_birth_date = row.dependent_gender = None
     await _check(work, row)

@@ -3,6 +3,7 @@
 from services.patients.api import (  # noqa: F401 - they declare on ROUTES
     consent,
     contact,
+    emergency,
     finding,
     people,
     verification,

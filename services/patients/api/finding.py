@@ -4,9 +4,10 @@ from uuid import UUID
 
 from services.patients.api.routes import ROUTES
 from services.patients.domain.contact import checked_email, checked_phone, email_search
-from services.patients.domain.demographics import checked
+from services.patients.domain.demographics import checked, checked_dates
 from services.patients.domain.mrn import checked_mrn
 from services.patients.queries import finding
+from services.patients.queries.clinics import latest_date
 from services.patients.queries.matching import alike
 from services.patients.schemas.finding import (
     CandidateList,
@@ -48,7 +49,9 @@ def _wanted(given: SearchPatients) -> finding.Wanted:
 async def search_patients(work: Work, call: Call[SearchPatients]) -> Reply:
     """Find people by what is known of them. The audit keeps whom the answer named."""
     given, wanted = call.given, _wanted(call.given)
-    after = UUID(read_cursor(call.cursor_secret, given.cursor)) if given.cursor else None
+    after = (
+        UUID(read_cursor(call.cursor_secret, given.cursor)) if given.cursor is not None else None
+    )
     rows = await finding.search(work, wanted, after, given.limit + 1)
     page = rows[: given.limit]
     call.concerns(*(row.id for row in page))
@@ -68,11 +71,18 @@ async def search_patients(work: Work, call: Call[SearchPatients]) -> Reply:
     body=MatchPatient,
     reply=CandidateList,
     keyed=False,
-    refuses=("name.missing", "phone.invalid", "email.invalid"),
+    refuses=(
+        "name.missing",
+        "phone.invalid",
+        "email.invalid",
+        "birth_date.future",
+        "birth_date.too_early",
+    ),  # fmt: skip
 )
 async def match_patient(work: Work, call: Call[MatchPatient]) -> Reply:
     """Who on record could be this person, how surely, and what speaks for and against it."""
-    found = await alike(work, checked(call.given.model_dump()).identity)
+    who = checked_dates(checked(call.given.model_dump()), await latest_date(work))
+    found = await alike(work, who.identity)
     call.concerns(*(who.patient_id for who in found))
     return Reply(CandidateList(items=[CandidateView.of(who) for who in found]))
 

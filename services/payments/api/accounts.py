@@ -28,7 +28,11 @@ async def read_account(work: Work, call: Call[ReadAccount]) -> Reply:
     call.concerns(patient_id)
     await require_patient(work, patient_id)
     row = await account_of(work, patient_id)
-    after = _position(read_cursor(call.cursor_secret, given.cursor)) if given.cursor else None
+    after = (
+        _position(read_cursor(call.cursor_secret, given.cursor))
+        if given.cursor is not None
+        else None
+    )
     items = await statement(work, patient_id, after, given.limit + 1)
     page = items[: given.limit]
     last = page[-1] if len(items) > given.limit else None

@@ -41,7 +41,11 @@ async def list_prices(work: Work, call: Call[ListPrices]) -> Reply:
     """The prices of a clinic, by code and first day."""
     given = call.given
     books = await books_of(work, given.clinic_id)
-    after = _position(read_cursor(call.cursor_secret, given.cursor)) if given.cursor else None
+    after = (
+        _position(read_cursor(call.cursor_secret, given.cursor))
+        if given.cursor is not None
+        else None
+    )
     rows = await read_prices(work, books.clinic_id, given.day, after, given.limit + 1)
     page = rows[: given.limit]
     last = page[-1] if len(rows) > given.limit else None

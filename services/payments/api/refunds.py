@@ -38,6 +38,7 @@ async def _view(work: Work, row: Refund) -> RefundView:
              "payment.means_foreign", "drawer.not_open", "drawer.not_enough", "card.data",
              "ledger.day_closed"),
     locks_read=_locks,
+    step_up=True,
 )  # fmt: skip
 async def refund_payment(work: Work, call: Call[RefundPayment]) -> Reply:
     """Give back a payment, in part or in whole, the way it came.

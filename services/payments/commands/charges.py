@@ -105,6 +105,7 @@ async def capture(work: Work, wish: ChargeWish) -> Charge:
     """
     visit = await visit_of(work, wish.appointment_id)
     books = await books_of(work, visit.clinic_id)
+    _require_well_formed(wish, books.currency)
     _require_held(visit)
     if await standing_charge(work, wish.appointment_id) is not None:
         raise already_charged()
@@ -133,6 +134,16 @@ async def capture(work: Work, wish: ChargeWish) -> Charge:
         await _post(work, row, books, account)
     work.say(events.charge_captured(row, account), of=account)
     return row
+
+
+def _require_well_formed(wish: ChargeWish, currency: str) -> None:
+    """Refuse what is unacceptable in itself before the state of the visit is judged."""
+    free = Money(0, currency)
+    checked(
+        [LineRule(each.code, each.units, free, each.modifiers, each.diagnoses)
+         for each in wish.lines],
+        wish.diagnoses,
+    )  # fmt: skip
 
 
 def _require_held(visit: KnownVisit) -> None:

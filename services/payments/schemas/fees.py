@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.payments.tables import FeePrice
-from shared.web.fields import STRICT, Cents, CurrencyCode
+from shared.web.fields import STRICT, Cents, CurrencyCode, QueryDay
 from shared.web.pages import PageQuery
 
 _CLINIC = "0190a1b2-0000-7000-8000-000000000010"
@@ -89,4 +89,4 @@ class ListPrices(PageQuery):
     """The prices of a clinic; `day`: only those that hold on it."""
 
     clinic_id: UUID
-    day: date | None = None
+    day: QueryDay | None = None

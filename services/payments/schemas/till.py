@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.payments.domain.day import Blocker
 from services.payments.queries.days import closing_of
 from services.payments.tables import Drawer
-from shared.web.fields import STRICT, Cents, Line
+from shared.web.fields import STRICT, Cents, Line, QueryDay
 
 _CLINIC = "0190a1b2-0000-7000-8000-000000000010"
 _DRAWER = "0190a1b2-0000-7000-8000-000000000034"
@@ -118,7 +118,7 @@ class ReadDay(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    business_date: date
+    business_date: QueryDay
 
 
 class MethodView(BaseModel):

@@ -31,6 +31,10 @@ TEXTS = [
 ]
 
 
+async def known(request: Request) -> bool:
+    return "stranger" not in request.headers
+
+
 def app(*, directly: bool) -> FastAPI:
     routes = Routes("things")
 
@@ -39,8 +43,10 @@ def app(*, directly: bool) -> FastAPI:
         """Paint it."""
         return Reply()
 
-    async def answer(_: Request, path: Mapping[str, UUID], query: Any) -> Response:
+    async def answer(request: Request, path: Mapping[str, UUID], query: Any) -> Response:
         assert query is None
+        if not await known(request):
+            return Response(status_code=401)
         return Response(str(path["thing_id"]))
 
     made = FastAPI(telemetry={"tracing": False, "metrics": False})
@@ -51,15 +57,15 @@ def app(*, directly: bool) -> FastAPI:
         methods=[route.method],
         response_class=Response,
         response_model=None,
-        route_class_override=direct(route, answer) if directly else APIRoute,
+        route_class_override=direct(route, answer, known, frozenset()) if directly else APIRoute,
     )
     return made
 
 
-async def asked(method: str, text: str, *, directly: bool) -> tuple[int, bytes]:
+async def asked(method: str, text: str, *, directly: bool, **headers: str) -> tuple[int, bytes]:
     transport = httpx.ASGITransport(app=app(directly=directly))
     async with httpx.AsyncClient(transport=transport, base_url="http://things.test") as client:
-        answer = await client.request(method, f"/v1/things/{text}/paint")
+        answer = await client.request(method, f"/v1/things/{text}/paint", headers=headers)
     return answer.status_code, answer.content
 
 
@@ -73,3 +79,7 @@ async def test_ids_are_read_and_malformed_ones_refused() -> None:
     assert await asked("POST", TEXTS[0], directly=True) == (200, str(KEY).encode())
     assert (await asked("POST", "nonsense", directly=True))[0] == 422
     assert (await asked("GET", TEXTS[0], directly=True))[0] == 405
+
+
+async def test_a_stranger_is_not_told_what_is_wrong_with_a_path() -> None:
+    assert (await asked("POST", "nonsense", directly=True, stranger="1"))[0] == 401

@@ -382,3 +382,13 @@ def test_a_command_that_fails_by_a_fault_of_ours_says_where() -> None:
     assert done.stderr.startswith("A fault of ours: ValueError at ")
     assert done.stderr.count("\n") == 1
     assert "gmundsd" not in done.stderr
+
+
+def test_p27_line_ends_in_a_value_end_no_line() -> None:
+    """P27 of the list of bad inputs."""
+    found = run(
+        "import structlog\n"
+        "text = 'a\\r\\n\\x0b\\x0c\\x85\\u2028\\u2029b'\n"
+        "structlog.get_logger().warning('a.thing', reason=text, route=SECRET)\n"
+    )
+    assert [(line["reason"], line["route"]) for line in found] == [("not shown", "not shown")]

@@ -54,7 +54,8 @@ def test_production_refuses_each_unsafe_setting_by_name(tmp_path: object) -> Non
         failpoints="a:raise",
         issuer="http://127.0.0.1:1",
         log_level="DEBUG",
+        rates="off",
     )
-    assert len(unsafe_settings(unsafe)) == 5
-    safe = Chassis(profile="production", issuer="https://issuer", service_secret="s" * 40)
+    assert len(unsafe_settings(unsafe)) == 6
+    safe = Chassis(profile="production", issuer="https://issuer", service_secret="s" * 40, rates="")
     assert unsafe_settings(safe) == []

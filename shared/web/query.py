@@ -1,0 +1,39 @@
+"""Queries are read as strictly as bodies: nothing that nobody knows, and nothing twice.
+
+What a query's model makes of its values is FastAPI's; which of two equal names counts is what
+readers disagree about, and a route without a query has no use for one.
+"""
+
+from functools import lru_cache
+from typing import get_origin
+from urllib.parse import parse_qsl
+
+from pydantic import BaseModel
+from starlette.requests import Request
+
+from shared.values.errors import InvalidFields, Malformed
+
+
+def require_query(request: Request, model: type[BaseModel] | None) -> None:
+    """Check the names of a query. model: what the route asks for; None where it has no query.
+
+    Raises InvalidFields where there is one all the same; Malformed ``query.duplicate`` where a
+    parameter that is no list is given twice.
+    """
+    raw: bytes = request.scope["query_string"]
+    if not raw:
+        return
+    if model is None:
+        raise InvalidFields([("/query", "extra_forbidden")])
+    seen: set[str] = set()
+    for name, _ in parse_qsl(raw.decode("latin-1"), keep_blank_values=True):
+        if name in seen and name not in _lists(model):
+            raise Malformed("query.duplicate", "The query names a parameter twice.")
+        seen.add(name)
+
+
+@lru_cache(maxsize=256)
+def _lists(model: type[BaseModel]) -> frozenset[str]:
+    """The parameters that may be given more than once."""
+    fields = model.model_fields.items()
+    return frozenset(name for name, field in fields if get_origin(field.annotation) is list)
