@@ -1,7 +1,6 @@
 """From a request to a route's transaction and back: token, permission, headers, body, reply."""
 
 import asyncio
-import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -25,7 +24,6 @@ from shared.values.errors import (
     Conflict,
     DomainError,
     Forbidden,
-    Malformed,
     NotFound,
     ProofWanted,
     Unavailable,
@@ -33,7 +31,7 @@ from shared.values.errors import (
 )
 from shared.values.ids import new_id
 from shared.web.body import fingerprint, read_bytes, require_json, require_plain, validated
-from shared.web.calls import Call, Reply, read_if_match, rendered
+from shared.web.calls import Call, Reply, read_if_match, read_key, rendered
 from shared.web.limits import Limits, RateExceeded
 from shared.web.metrics import DENIED, REQUESTS, SECONDS, UNAUTHENTICATED
 from shared.web.problems import plain_problem, problem
@@ -46,10 +44,8 @@ from shared.web.uploads import read_upload
 
 log = structlog.get_logger(__name__)
 
-KEY_LENGTH_MAX = 255
 ENRICH_SECONDS = 0.02
 ON_EVERY_REPLY = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
-_VISIBLE = re.compile(r"[!-~]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +105,8 @@ class Adapter:
         except BadToken as error:
             return self._unknown(route, request, error)
         wait, told = self.limits.admit(principal, route.may)
-        if wait:
-            response = problem(RateExceeded(wait))
-        else:
+        response = problem(RateExceeded(wait)) if wait else None
+        if response is None:
             response = await self._known(
                 principal, route, request, path, query, correlation_id, traceparent
             )
@@ -303,16 +298,3 @@ def trace_of(traceparent: str | None) -> tuple[UUID, str]:
         return UUID(hex=found[1]), found[0]
     flow = new_id()
     return flow, f"00-{flow.hex}-{new_id().hex[16:]}-01"
-
-
-def read_key(request: Request) -> str:
-    """The Idempotency-Key of a request: 1 to 255 visible ASCII characters. Raises Malformed."""
-    given = request.headers.getlist("idempotency-key")
-    if not given:
-        raise Malformed("idempotency.missing", "This request needs an Idempotency-Key header.")
-    key = given[0]
-    if len(given) > 1 or not 1 <= len(key) <= KEY_LENGTH_MAX:
-        raise Malformed("idempotency.malformed", "The Idempotency-Key is not acceptable.")
-    if not _VISIBLE.fullmatch(key):
-        raise Malformed("idempotency.malformed", "The Idempotency-Key is not acceptable.")
-    return key

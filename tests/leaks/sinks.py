@@ -57,14 +57,14 @@ def files(place: Place) -> Iterator[tuple[str, bytes]]:
     for path in sorted(place.folder.rglob("*")):
         if not path.is_file() or path.is_relative_to(place.layout.objects):
             continue
-        if path.is_relative_to(inside) and not _is_temporary(path):
-            if path.relative_to(inside).parts[0] in STORES:
-                continue
+        if path.is_relative_to(inside) and _is_store(path.relative_to(inside)):
+            continue
         yield f"file {path.relative_to(place.folder)}", path.read_bytes()
 
 
-def _is_temporary(path: Path) -> bool:
-    return "pgsql_tmp" in path.parts
+def _is_store(path: Path) -> bool:
+    """Whether a file of the server is of its tables; what it sorts on disk lies among these."""
+    return path.parts[0] in STORES and "pgsql_tmp" not in path.parts
 
 
 async def metrics(place: Place) -> dict[str, bytes]:
