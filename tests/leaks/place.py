@@ -120,6 +120,13 @@ class Place:
         """A superuser's URL of its Postgres."""
         return running.superuser_url(self.layout.root)
 
+    @property
+    def payer(self) -> str:
+        """Where the payer is."""
+        (found,) = [p.url for p in self.state.processes if p.name == "payer_simulator"]
+        assert found is not None
+        return found
+
     def token(self, role: str, network: UUID | None = None, **more: Any) -> str:
         """A token of somebody of the network."""
         return token_for(self.layout, role, network or self.network, **more)
@@ -250,7 +257,7 @@ async def place_of(folder: Path, bus: str = "postgres", **more: str) -> AsyncIte
     clock.set(MONDAY)
     collector = Collector()
     server = await asyncio.start_server(collector.take, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
+    port = collector.port = server.sockets[0].getsockname()[1]
     told = {
         "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}",
         "OTEL_BSP_SCHEDULE_DELAY": "200",

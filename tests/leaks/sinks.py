@@ -2,11 +2,12 @@
 
 No sink is a service's own table, a body that is kept for a repeated request (it is the reply, and
 is read by who may read what it is about), a file of the object store, or the server's files of
-those (its tables and its write-ahead log). All else is.
+those (its tables and its write-ahead log). All else is. An intent to charge a card is where payments
+keeps the processor's token of it, and of a person it holds nothing (`KEPT`).
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from shared.db.provision import SERVICES
 from tests.faults.truth import read_topics
 from tests.leaks.place import Place
 
+KEPT = {"payments.intent": r"payments POST /v1/payments body card_token"}
+"""What may be in a sink, by what it was made for."""
 STORES = ("base", "global", "pg_wal", "pg_xact", "pg_multixact", "pg_subtrans", "pg_notify")
 """Folders of the server's data."""
 MECHANISM = (
@@ -39,7 +42,7 @@ async def sinks(place: Place) -> dict[str, bytes]:
     """All of them, as they are now."""
     found: dict[str, bytes] = {}
     found.update(files(place))
-    found.update(await metrics(place))
+    found.update(await metrics(place.state.urls))
     found.update(await rows(place))
     found.update(await topics(place))
     found["spans"] = bytes(place.collector.spans)
@@ -67,11 +70,11 @@ def _is_store(path: Path) -> bool:
     return path.parts[0] in STORES and "pgsql_tmp" not in path.parts
 
 
-async def metrics(place: Place) -> dict[str, bytes]:
+async def metrics(urls: Mapping[str, str]) -> dict[str, bytes]:
     """What each service tells a scraper, and anybody who asks whether it is well."""
     found = {}
     async with httpx.AsyncClient(timeout=10) as http:
-        for service, url in place.state.urls.items():
+        for service, url in urls.items():
             for path in ("metrics", "readyz", "livez"):
                 found[f"{path} of {service}"] = (await http.get(f"{url}/{path}")).content
     return found
@@ -120,6 +123,19 @@ async def topics(place: Place) -> dict[str, bytes]:
         line = " ".join(parts).encode() + b" " + record.value
         found.setdefault(f"topic {record.topic}", []).append(line)
     return {name: b"\n".join(lines) for name, lines in found.items()}
+
+
+async def commands(place: Place, subject_id: str) -> dict[str, bytes]:
+    """What an operator is told."""
+    network = ("--network", str(place.network))
+    asked = (
+        ("parked", "list"),
+        ("unreadable", "list"),
+        ("trace", subject_id, *network),
+        ("status",),
+    )
+    said = await asyncio.gather(*(place.command(*words) for words in asked))
+    return {f"command {words[0]}": each for words, each in zip(asked, said, strict=True)}
 
 
 async def monitor(place: Place, seconds: float = 3.0) -> bytes:

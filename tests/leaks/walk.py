@@ -1,8 +1,6 @@
 """A clinic's days with a canary in every member that tells of a person, on a whole system."""
 
-import asyncio
 import json
-from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -72,10 +70,6 @@ class Walk:
             await place.post(
                 "biller", "payments", "/v1/fees", {**fee, "effective_from": "2026-01-01"}
             )
-        made = await self.make(
-            "front_desk", "payments", "/v1/drawers", clinic_id=clinic, float_cents=20_000
-        )
-        self.ids["drawer_id"] = made["id"]
 
     # ── who comes ────────────────────────────────────────────────────────────────────────────
 
@@ -99,6 +93,7 @@ class Walk:
             **{"kind": "emergency", "relationship": "spouse"},
         )
         self.ids["contact_id"] = ends["id"]
+        self.ids["patient_id"] = patient
         for kind in ("treatment", "privacy_notice"):
             consent = {"kind": kind, "text_version": "2026-01"}
             made = await place.post("front_desk", "patients", f"{path}/consents", consent)
@@ -136,20 +131,44 @@ class Walk:
             finding="justified",
         )
 
-    async def cover(self, patient: str) -> None:
-        """The card of a payer, which answers."""
+    async def cover(self, patient: str, prefix: str = "ACT") -> str:
+        """The card of a payer, who answers as the member id begins."""
         place, path = self.place, "/v1/coverages"
+        member = self.mint.other(capitals, "member_id").replace("ACT", prefix, 1)
         made = await self.make(
             *("front_desk", "eligibility", path),
             **{"patient_id": patient, "payer_id": self.ids["payer_id"], "order": "primary"},
             **{"relationship": "child", "effective_from": "2026-01-01"},
+            member_id=self.mint.keep(member, "member_id") if prefix != "ACT" else member,
         )
-        coverage = self.ids["coverage_id"] = made["id"]
-        changed = self.body("eligibility", "PATCH", f"{path}/{{coverage_id}}")
+        coverage: str = made["id"]
+        changed = self.body("eligibility", "PATCH", f"{path}/{{coverage_id}}", "member_id")
         answer = await place.ask(
             "front_desk", "eligibility", "PATCH", f"{path}/{coverage}", changed, version=1
         )
         assert answer.status_code == 200, answer.text
+        self.ids["coverage_id"] = coverage
+        return coverage
+
+    async def ask_payer(self, coverage: str) -> None:
+        """The payer is asked, and says something that nobody else says, or nothing of use."""
+        found = await self.place.get("front_desk", "eligibility", f"/v1/coverages/{coverage}")
+        said = self.mint.other(capitals, "what the payer calls the plan")
+        answer = await self.place.http.put(
+            f"{self.place.payer}/behaviour/{found['member_id']}",
+            json={"kind": "active", "plan": {"name": said}},
+        )
+        assert answer.status_code == 200, answer.text
+        made = await self.place.post(
+            "front_desk", "eligibility", "/v1/checks", {"coverage_id": coverage}
+        )
+        self.ids["check_id"] = made["id"]
+        answered = await until(
+            lambda: self.place.get("front_desk", "eligibility", f"/v1/checks/{made['id']}"),
+            lambda check: check["state"] not in ("queued", "sent"),
+            "the payer's answer",
+        )
+        assert said in json.dumps(answered), answered
 
     # ── their visits ─────────────────────────────────────────────────────────────────────────
 
@@ -185,24 +204,23 @@ class Walk:
         self.ids["appointment_id"] = visit
         return visit
 
-    async def check(self, patient: str, visit: str) -> None:
-        """The payer is asked, and the estimate made."""
-        wish = {"appointment_id": visit, "patient_id": patient}
-        answer = await self.place.ask(
-            "front_desk", "eligibility", "POST", "/v1/checks",
-            {"coverage_id": self.ids["coverage_id"]},
-        )  # fmt: skip
-        print("check", answer.status_code, answer.text, wish)
-
     async def come(self, patient: str, visit: str) -> None:
         """In, seen, and out."""
-        path = f"/v1/appointments/{visit}"
-        await self.make(
-            *("front_desk", "appointments", "/v1/appointments/{appointment_id}/check-in"),
-            at=f"{path}/check-in",
+        place, path = self.place, f"/v1/appointments/{visit}"
+        told = self.body(
+            *("appointments", "POST", "/v1/appointments/{appointment_id}/check-in"),
             balance_acknowledged=True,
         )
-        await self.place.post("front_desk", "appointments", f"{path}/check-out")
+        answer: httpx.Response = await until(
+            lambda: place.ask("front_desk", "appointments", "POST", f"{path}/check-in", told),
+            lambda found: found.status_code != 409,  # the payer's word is on its way
+            "check-in",
+        )
+        assert answer.is_success, answer.text
+        await place.post("front_desk", "appointments", f"{path}/check-out")
+
+    async def charge(self, visit: str) -> None:
+        """What was done is charged, and why."""
         charge = await self.make(
             *("biller", "payments", "/v1/charges"),
             **{"appointment_id": visit, "lines": [{"code": "V-NEW"}]},
@@ -237,9 +255,6 @@ class Walk:
             token=place.token("biller", proven=True),
         )
         self.ids["refund_id"] = made["id"]
-        await place.post(
-            "front_desk", "payments", f"/v1/receipts/{paid['receipt_id']}/print", {}
-        )
 
     async def scan(self, patient: str, visit: str) -> None:
         """A picture with a note in it, under a name that tells something, filed and unfiled."""
@@ -257,19 +272,69 @@ class Walk:
         answer = await place.send(request)
         assert answer.status_code == 201, answer.text
         made = answer.json()
-        document = self.ids["document_id"] = made["id"]
-        path = "/v1/documents/{document_id}"
-        version = made["version"]
+        document, version = made["id"], made["version"]
         for verb, given in (
-            ("classify", {"document_class": "identity_card"}),
+            ("classify", {"document_class": "identification"}),
             ("index", {"patient_id": patient, "appointment_id": visit}),
             ("enter-in-error", {}),
         ):
-            body = self.body("documents", "POST", f"{path}/{verb}", **given)
-            answer = await place.ask(
-                *("front_desk", "documents", "POST", f"/v1/documents/{document}/{verb}", body),
+            path = f"/v1/documents/{{document_id}}/{verb}"
+            body = self.body("documents", "POST", path, **given)
+            done = await place.post(
+                *("front_desk", "documents", f"/v1/documents/{document}/{verb}", body),
                 version=version,
             )
-            print(verb, answer.status_code, answer.text[:300])
-            if answer.is_success:
-                version = answer.json()["version"]
+            version = done["version"]
+        self.ids["document_id"] = document
+
+    async def open_drawer(self) -> None:
+        """The drawer of the day."""
+        made = await self.make(
+            *("front_desk", "payments", "/v1/drawers"),
+            **{"clinic_id": self.ids["clinic_id"], "float_cents": 20_000},
+        )
+        self.ids["drawer_id"] = made["id"]
+
+    async def evening(self) -> None:
+        """The drawer is counted, and nobody knows where the rest is."""
+        drawer = self.ids["drawer_id"]
+        await self.make(
+            *("front_desk", "payments", "/v1/drawers/{drawer_id}/close"),
+            at=f"/v1/drawers/{drawer}/close",
+            counted_cents=1,
+        )
+        day = {"business_date": DAY.date().isoformat()}
+        path = f"/v1/clinics/{self.ids['clinic_id']}/close-day"
+        await self.place.ask("biller", "payments", "POST", path, day)
+
+    # ── all of it ────────────────────────────────────────────────────────────────────────────
+
+    async def eve(self, number: int, prefix: str) -> tuple[str, str]:
+        """Somebody of a number is registered, covered and booked; (patient, visit)."""
+        patient = await self.register("death_date")
+        await self.known(patient)
+        await self.emergency(patient)
+        coverage = await self.cover(patient, prefix)
+        if prefix == "ACT":
+            await self.ask_payer(coverage)
+        visit = await self.book(patient, number)
+        if prefix == "INA":
+            wish = {"appointment_id": visit}
+            path = f"/v1/patients/{patient}/self-pay"
+            await self.place.post("front_desk", "eligibility", path, wish)
+        return patient, visit
+
+    async def day(self, number: int, patient: str, visit: str) -> None:
+        """They come, and pay in each way."""
+        for method in ("check", "card", "cash")[: 1 + number % 3]:
+            await self.pay(patient, visit, method)
+        await self.scan(patient, visit)
+        await self.come(patient, visit)
+        if number % 2:
+            await self.charge(visit)
+        else:
+            await self.make(
+                *("biller", "payments", "/v1/visits/{appointment_id}/no-charge"),
+                at=f"/v1/visits/{visit}/no-charge",
+                reason="courtesy",
+            )
