@@ -2,8 +2,8 @@
 
 No sink is a service's own table, a body that is kept for a repeated request (it is the reply, and
 is read by who may read what it is about), a file of the object store, or the server's files of
-those (its tables and its write-ahead log). All else is. An intent to charge a card is where payments
-keeps the processor's token of it, and of a person it holds nothing (`KEPT`).
+those (its tables and its write-ahead log). All else is. An intent to charge a card is
+where payments keeps the processor's token of it, and of a person it holds nothing (`KEPT`).
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""What goes wrong in a system, with canaries in it: refusals, failing statements, dead processes."""
+"""What goes wrong in a system, with canaries in it: refusals, failing statements, deaths."""
 
 import asyncio
 import json
