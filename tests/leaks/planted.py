@@ -26,8 +26,10 @@ _OTHERS |= {"timestamp with time zone": "now()"}
 _CHECKED = {("operator_action", "verb"): "'retry'", ("parked_key", "kind"): "'poison'"}
 """Columns that hold one of a few words."""
 
-_ADDED = {"topic"}
-"""Tables whose rows others cannot do without."""
+_STORES = {("idempotency", "body"), ("idempotency", "fingerprint")}
+"""Columns that are no sink: the reply that is kept, and a hash."""
+_ADDED = {"topic", "relay_lease", "bus_offset", "member", "claim", "producer", "group_offset"}
+"""Tables whose rows others cannot do without, or write again all the time."""
 
 
 async def in_table(place: Place, database: str, table: str, canary: str) -> bool:
@@ -39,7 +41,7 @@ async def in_table(place: Place, database: str, table: str, canary: str) -> bool
         await connection.execute("SET session_replication_role = replica")  # no trigger, no key
         columns = await connection.fetch(_COLUMNS, table)
         there = await connection.fetchval(f'SELECT count(*) FROM "{table}"')
-        wanted = [c for c in columns if c["type"] in _FITS]
+        wanted = [c for c in columns if c["type"] in _FITS and (table, c["name"]) not in _STORES]
         if wanted and (not there or table in _ADDED):
             await _insert(connection, table, columns, canary)
             return True
