@@ -26,25 +26,24 @@ class Mint:
     """Makes canaries, each once, and remembers them with the member that they were made for."""
 
     made: dict[str, str] = field(default_factory=dict)
-    _count: int = 0
+    _counts: dict[Callable[[int], str], int] = field(default_factory=dict)
 
     def of(self, leaf: Leaf) -> Any:
         """A fresh value for a member."""
-        return self.keep(maker_of(leaf)(self._next()), str(leaf))
+        maker = maker_of(leaf)
+        assert maker is not None, leaf
+        return self.other(maker, str(leaf))
 
     def other(self, kind: Callable[[int], str], why: str) -> str:
         """A fresh value for what is no member of a request."""
-        return self.keep(kind(self._next()), why)
+        self._counts[kind] = self._counts.get(kind, 0) + 1
+        return self.keep(kind(self._counts[kind]), why)
 
     def keep(self, value: str, why: str) -> str:
         """Remember a value."""
         assert value not in self.made, value
         self.made[value] = why
         return value
-
-    def _next(self) -> int:
-        self._count += 1
-        return self._count
 
     def body(
         self, service: str, method: str, path: str, given: Mapping[str, Any], *without: str

@@ -95,6 +95,8 @@ class Place:
     headers: bytearray = field(default_factory=bytearray)
     """Headers of every answer that was one."""
     statuses: dict[int, int] = field(default_factory=dict)
+    done: set[tuple[str, str]] = field(default_factory=set)
+    """Method and URL of what was done, or read."""
     passing: bytearray = field(default_factory=bytearray)
     """What was seen in temporary files that are gone, and in lists of what the server does."""
 
@@ -139,6 +141,7 @@ class Place:
         head = b"\n".join(b": ".join(pair) for pair in answer.headers.raw)
         self.statuses[answer.status_code] = self.statuses.get(answer.status_code, 0) + 1
         if answer.is_success:
+            self.done.add((request.method, str(request.url.copy_with(query=None))))
             self.headers += head + b"\n"
         else:
             self.refusals += head + b"\n" + answer.content + b"\n"

@@ -84,6 +84,7 @@ async def _walk(found: Walked) -> None:
     place.clock.set(DAY)
     await trouble.event_parked(walk, patient, len(people))
     found.refused = await trouble.refuse(walk)
+    await walk.not_coming(len(people) + 1)
     await walk.evening()
     await trouble.said_all(place)
 
@@ -103,6 +104,7 @@ async def test_every_member_that_tells_of_a_person_held_a_canary(walked: Walked)
 
 async def test_it_went_as_it_should_and_as_it_should_not(walked: Walked) -> None:
     statuses = walked.place.statuses
+    assert sorted(trouble.never_done(walked.place)) == sorted(NOT_DONE)
     assert walked.failed == [500] * 5
     assert walked.waited == 429
     assert walked.read > 35
@@ -117,6 +119,12 @@ async def test_it_went_as_it_should_and_as_it_should_not(walked: Walked) -> None
     assert b'"level": "debug"' in log
     assert b"FATAL:  terminating connection" in found["file data/postgres/postgres.log"]
 
+
+NOT_DONE = {
+    "patients POST /v1/patients/lookup": "services alone may, and do",
+    "payments POST /v1/receipts/{receipt_id}/print": "of a receipt that could not be printed",
+}
+"""Operations that are only ever refused here, and why."""
 
 # ── and where none of it is ──────────────────────────────────────────────────────────────────────
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from urllib.parse import quote
@@ -106,6 +107,17 @@ async def read_all(walk: Walk) -> int:
             query = operation._query(ids)
             answer = await walk.place.ask(role, operation.service, "GET", path, params=query)
             found += answer.is_success
+    return found
+
+
+def never_done(place: Place) -> set[str]:
+    """The operations that nobody got done."""
+    found = set()
+    for operation in every_operation():
+        path = re.sub(r"\\{\w+\\}", "[0-9a-f-]{36}", re.escape(operation.path))
+        at = re.compile(re.escape(place.state.urls[operation.service]) + path)
+        if not any(m == operation.method and at.fullmatch(url) for m, url in place.done):
+            found.add(str(operation))
     return found
 
 

@@ -92,15 +92,13 @@ class Walk:
             at=f"{path}/contacts",
             **{"kind": "emergency", "relationship": "spouse"},
         )
-        self.ids["contact_id"] = ends["id"]
-        self.ids["patient_id"] = patient
         for kind in ("treatment", "privacy_notice"):
             consent = {"kind": kind, "text_version": "2026-01"}
             made = await place.post("front_desk", "patients", f"{path}/consents", consent)
-            self.ids["consent_id"] = made["id"]
         asked = (await place.get("front_desk", "patients", f"{path}/verifications"))["fields"]
         answers = [{"field": f["field"], "outcome": "confirmed"} for f in asked if f["asked"]]
         await place.post("front_desk", "patients", f"{path}/verifications", {"fields": answers})
+        self.ids.update(patient_id=patient, contact_id=ends["id"], consent_id=made["id"])
 
     async def found(self) -> None:
         """People are looked for, of whom nobody has heard."""
@@ -285,6 +283,9 @@ class Walk:
                 version=version,
             )
             version = done["version"]
+            if verb == "index":
+                path = f"/v1/documents/{document}/content"
+                assert (await place.ask("nurse", "documents", "GET", path)).is_success
         self.ids["document_id"] = document
 
     async def open_drawer(self) -> None:
@@ -338,3 +339,27 @@ class Walk:
                 at=f"/v1/visits/{visit}/no-charge",
                 reason="courtesy",
             )
+
+    async def not_coming(self, number: int) -> None:
+        """Somebody calls off one visit, forgets the next, and takes much of what they said back."""
+        place = self.place
+        patient, visit = await self.eve(number, "ACT")
+        ids, coverage = dict(self.ids), self.ids["coverage_id"]
+        called_off = await place.get("front_desk", "appointments", f"/v1/appointments/{visit}")
+        await place.post(
+            *("front_desk", "appointments", f"/v1/appointments/{visit}/cancel"),
+            {"reason": "patient_request"},
+            version=called_off["version"],
+        )
+        forgotten = await self.book(patient, number)
+        place.clock.set(self.starts(number) + timedelta(minutes=1))
+        await place.post("front_desk", "appointments", f"/v1/appointments/{forgotten}/no-show")
+        path, last = f"/v1/patients/{patient}", DAY.date().isoformat()
+        await place.post(
+            "front_desk", "patients", f"{path}/consents/{ids['consent_id']}/revoke", {}
+        )
+        await place.post("front_desk", "patients", f"{path}/contacts/{ids['contact_id']}/end", {})
+        await place.post(
+            *("front_desk", "eligibility", f"/v1/coverages/{coverage}/terminate"),
+            {"effective_to": last},
+        )
