@@ -2,8 +2,7 @@
 
 No sink is a service's own table, a body that is kept for a repeated request (it is the reply, and
 is read by who may read what it is about), a file of the object store, or the server's files of
-those (its tables and its write-ahead log). All else is. An intent to charge a card is
-where payments keeps the processor's token of it, and of a person it holds nothing (`KEPT`).
+those (its tables and its write-ahead log). All else is.
 """
 
 import asyncio
@@ -22,7 +21,12 @@ from shared.db.provision import SERVICES
 from tests.faults.truth import read_topics
 from tests.leaks.place import Place
 
-KEPT = {"payments.intent": r"payments POST /v1/payments body card_token"}
+KEPT = {
+    # The payments service keeps the processor's token of a card here and nowhere else.
+    "payments.intent": "payments POST /v1/payments body card_token",
+    # Whoever may have a document is told what its file is called (RFC 6266).
+    "headers of replies": "a picture's name",
+}
 """What may be in a sink, by what it was made for."""
 STORES = ("base", "global", "pg_wal", "pg_xact", "pg_multixact", "pg_subtrans", "pg_notify")
 """Folders of the server's data."""

@@ -26,16 +26,22 @@ class Walk:
     mint: Mint = field(default_factory=Mint)
     ids: dict[str, str] = field(default_factory=dict)
 
-    def body(self, service: str, verb: str, path: str, *without: str, **given: Any) -> Body:
+    def body(self, service: str, verb: str, path: str, /, *without: str, **given: Any) -> Body:
         """A body full of canaries."""
         return self.mint.body(service, verb, path, given, *without)
 
     async def make(
-        self, role: str, service: str, path: str, *without: str, at: str = "", **given: Any
+        self, role: str, service: str, path: str, /, *without: str, **given: Any
     ) -> Body:
-        """POST a body full of canaries to a path; `at` is where it is, if that has ids."""
+        """POST a body full of canaries to a path."""
+        return await self.make_at(path, role, service, path, *without, **given)
+
+    async def make_at(
+        self, at: str, role: str, service: str, path: str, /, *without: str, **given: Any
+    ) -> Body:
+        """The same where a path has ids: `at` is with them."""
         body = self.body(service, "POST", path, *without, **given)
-        return await self.place.post(role, service, at or path, body)
+        return await self.place.post(role, service, at, body)
 
     # ── before the first patient comes ───────────────────────────────────────────────────────
 
@@ -87,9 +93,9 @@ class Walk:
     async def known(self, patient: str) -> None:
         """What makes somebody known: contacts, consents, demographics gone through."""
         place, path = self.place, f"/v1/patients/{patient}"
-        ends = await self.make(
+        ends = await self.make_at(
+            f"{path}/contacts",
             *("front_desk", "patients", "/v1/patients/{patient_id}/contacts"),
-            at=f"{path}/contacts",
             **{"kind": "emergency", "relationship": "spouse"},
         )
         for kind in ("treatment", "privacy_notice"):
@@ -123,9 +129,9 @@ class Walk:
             token=place.token("nurse", proven=True),
         )
         self.ids["access_id"] = made["id"]
-        await self.make(
+        await self.make_at(
+            f"/v1/emergency-accesses/{made['id']}/review",
             *("auditor", "patients", "/v1/emergency-accesses/{access_id}/review"),
-            at=f"/v1/emergency-accesses/{made['id']}/review",
             finding="justified",
         )
 
@@ -299,9 +305,9 @@ class Walk:
     async def evening(self) -> None:
         """The drawer is counted, and nobody knows where the rest is."""
         drawer = self.ids["drawer_id"]
-        await self.make(
+        await self.make_at(
+            f"/v1/drawers/{drawer}/close",
             *("front_desk", "payments", "/v1/drawers/{drawer_id}/close"),
-            at=f"/v1/drawers/{drawer}/close",
             counted_cents=1,
         )
         day = {"business_date": DAY.date().isoformat()}
@@ -334,9 +340,9 @@ class Walk:
         if number % 2:
             await self.charge(visit)
         else:
-            await self.make(
+            await self.make_at(
+                f"/v1/visits/{visit}/no-charge",
                 *("biller", "payments", "/v1/visits/{appointment_id}/no-charge"),
-                at=f"/v1/visits/{visit}/no-charge",
                 reason="courtesy",
             )
 
