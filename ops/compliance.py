@@ -2,7 +2,7 @@
 
 A test says which rules it shows: `@pytest.mark.rule("45 CFR 164.312(b)")`, or in `pytestmark` for
 all of a module. The table here says what each rule asks for. A rule that is not open has a test,
-and a test names no rule that is not here: both are checked, and a test of a rule may not be skipped.
+and a test names no rule that is not here: both are checked. No test of a rule may be skipped.
 """
 
 import ast
@@ -145,8 +145,8 @@ def page(tests: Mapping[str, Sequence[str]] | None = None) -> str:
         "# Rules, what keeps them, and what shows it",
         "",
         "Generated from the markers of the tests and `ops/compliance.py`; `make docs` writes it.",
-        "A rule that is kept has a test that is run with all others and may not be skipped. It is a",
-        "map for whoever answers for compliance, and no legal advice.",
+        "A rule that is kept has a test that is run with all others and may not be skipped. This",
+        "is a map for whoever answers for compliance, and no legal advice.",
         "",
         "| rule | asks for | kept by | shown by | open |",
         "| --- | --- | --- | --- | --- |",

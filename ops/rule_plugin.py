@@ -8,7 +8,7 @@ import pytest
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    """Report a skipped test of a rule as failed; a run that leaves Kafka out is none of a release."""
+    """Report a skipped test of a rule as failed. A run that leaves Kafka out is no release's."""
     outcome: Any = yield
     report = outcome.get_result()
     marked = item.get_closest_marker("rule") is not None

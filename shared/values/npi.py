@@ -2,6 +2,7 @@
 
 import re
 
+from shared.values import luhn
 from shared.values.errors import Invalid
 
 _PREFIX = "80840"
@@ -19,7 +20,7 @@ def checked_npi(text: str, *, pointer: str = "/npi") -> str:
     npi = text.strip(" ")
     if not _SHAPE.fullmatch(npi):
         raise Invalid("npi.format", "An NPI is ten digits and starts with 1 or 2.", pointer=pointer)
-    if _luhn_sum(_PREFIX + npi) % 10 != 0:
+    if not luhn.checks(_PREFIX + npi):
         raise Invalid("npi.check_digit", "The check digit of the NPI is wrong.", pointer=pointer)
     return npi
 
@@ -31,12 +32,3 @@ def is_npi(text: str) -> bool:
     except Invalid:
         return False
     return True
-
-
-def _luhn_sum(digits: str) -> int:
-    """The Luhn sum (ISO/IEC 7812-1, annex B): every second digit from the right counts double."""
-    total = 0
-    for place, digit in enumerate(reversed(digits)):
-        value = int(digit) * (2 if place % 2 else 1)
-        total += value - 9 if value > 9 else value
-    return total

@@ -28,14 +28,8 @@ from shared.values.errors import (
     VersionMissing,
 )
 from shared.web.body import fingerprint, read_bytes, require_json, require_plain, validated
-from shared.web.calls import Call, Reply, read_if_match, rendered
-from shared.web.guards import (
-    is_denial,
-    read_key,
-    require_permission,
-    require_somebody,
-    trace_of,
-)
+from shared.web.calls import Call, Reply, read_if_match, read_key, rendered
+from shared.web.guards import is_denial, require_permission, require_somebody, trace_of
 from shared.web.limits import Limits, RateExceeded
 from shared.web.metrics import DENIED, REQUESTS, SECONDS, UNAUTHENTICATED
 from shared.web.problems import plain_problem, problem
@@ -107,9 +101,8 @@ class Adapter:
         except BadToken as error:
             return self._unknown(route, request, error)
         wait, told = self.limits.admit(principal, route.may)
-        if wait:
-            response = problem(RateExceeded(wait))
-        else:
+        response = problem(RateExceeded(wait)) if wait else None
+        if response is None:
             response = await self._known(
                 principal, route, request, path, query, correlation_id, traceparent
             )

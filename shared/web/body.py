@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect, Request
 
 from shared.values.errors import Malformed, TooLarge, Unsupported
+from shared.web.card_numbers import LOOKED_THROUGH_BYTES, require_no_card_number
 from shared.web.pointers import invalid_fields
 
 Body = TypeVar("Body", bound=BaseModel)
@@ -85,12 +86,19 @@ def parsed(raw: bytes) -> Any:
 
 
 def validated(raw: bytes, model: type[Body]) -> Body:
-    """A body as its model. Raises Malformed (400), or InvalidFields (422) with pointers."""
-    parsed(raw)
+    """A body as its model. Raises Malformed (400), or InvalidFields (422) with pointers.
+
+    Raises Invalid ``card_number.not_accepted`` for one that holds a card's number in a text.
+    """
+    value = parsed(raw)
     try:
-        return model.model_validate_json(raw, strict=True)
+        found = model.model_validate_json(raw, strict=True)
     except ValidationError as error:
+        if len(raw) <= LOOKED_THROUGH_BYTES:
+            require_no_card_number(value, model)
         raise invalid_fields(error, model) from None
+    require_no_card_number(value, model)
+    return found
 
 
 def fingerprint(raw: bytes) -> bytes:

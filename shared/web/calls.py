@@ -8,14 +8,18 @@ from uuid import UUID
 
 import orjson
 from pydantic import BaseModel
+from starlette.requests import Request
 from starlette.responses import Response
 
 from shared.db.actor import require_patients
 from shared.values.errors import DomainError, Malformed
+from shared.web.card_numbers import require_no_card_number
 from shared.web.problems import MEDIA_TYPE, problem
 from shared.web.tokens import Principal
 
 Given = TypeVar("Given")
+KEY_LENGTH_MAX = 255
+_VISIBLE = re.compile(r"[!-~]+")
 _ETAG = re.compile(r'"([0-9]{1,18})"')
 _REPLAYED = frozenset({b"content-type", b"etag", b"location", b"retry-after"})
 
@@ -107,3 +111,20 @@ def read_if_match(header: str | None) -> int | None:
     if found is None:
         raise Malformed("version.malformed", "If-Match takes one entity tag from an ETag header.")
     return int(found[1])
+
+
+def read_key(request: Request) -> str:
+    """The Idempotency-Key of a request: 1 to 255 visible ASCII characters, none a card's number.
+
+    Raises Malformed; Invalid.
+    """
+    given = request.headers.getlist("idempotency-key")
+    if not given:
+        raise Malformed("idempotency.missing", "This request needs an Idempotency-Key header.")
+    key = given[0]
+    if len(given) > 1 or not 1 <= len(key) <= KEY_LENGTH_MAX:
+        raise Malformed("idempotency.malformed", "The Idempotency-Key is not acceptable.")
+    if not _VISIBLE.fullmatch(key):
+        raise Malformed("idempotency.malformed", "The Idempotency-Key is not acceptable.")
+    require_no_card_number(key, at=("header", "Idempotency-Key"))
+    return key

@@ -1,21 +1,15 @@
 """What stands between a request and its route: who may, for whom, under which key and trace."""
 
-import re
 from typing import Any
 from uuid import UUID
 
-from starlette.requests import Request
-
 from shared.bus.tracing import TRACEPARENT
 from shared.contracts.permissions import ABOUT_NOBODY
-from shared.values.errors import DomainError, Forbidden, Malformed, NotFound
+from shared.values.errors import DomainError, Forbidden, NotFound
 from shared.values.ids import new_id
 from shared.web.calls import Call
 from shared.web.routes import Route
 from shared.web.tokens import Principal
-
-KEY_LENGTH_MAX = 255
-_VISIBLE = re.compile(r"[!-~]+")
 
 
 def require_permission(route: Route, principal: Principal) -> None:
@@ -54,16 +48,3 @@ def trace_of(traceparent: str | None) -> tuple[UUID, str]:
         return UUID(hex=found[1]), found[0]
     flow = new_id()
     return flow, f"00-{flow.hex}-{new_id().hex[16:]}-01"
-
-
-def read_key(request: Request) -> str:
-    """The Idempotency-Key of a request: 1 to 255 visible ASCII characters. Raises Malformed."""
-    given = request.headers.getlist("idempotency-key")
-    if not given:
-        raise Malformed("idempotency.missing", "This request needs an Idempotency-Key header.")
-    key = given[0]
-    if len(given) > 1 or not 1 <= len(key) <= KEY_LENGTH_MAX:
-        raise Malformed("idempotency.malformed", "The Idempotency-Key is not acceptable.")
-    if not _VISIBLE.fullmatch(key):
-        raise Malformed("idempotency.malformed", "The Idempotency-Key is not acceptable.")
-    return key

@@ -15,6 +15,7 @@ from uuid import UUID
 import structlog
 
 from shared.db import uncaught
+from shared.values.card_numbers import holds_card_number
 
 ALLOWED = frozenset(
     {
@@ -63,7 +64,8 @@ NOT_SHOWN = "not shown"
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)*")
 _WORDS = re.compile(r"[A-Za-z0-9_.:;,/<>{}()+ \-]{0,600}")
-"""Codes, ids, times, places, and sentences of ours: no quotes, no line ends, no other script."""
+"""Codes, ids, times, places, and sentences of ours: no quotes, no line ends, no other script.
+No number of a card either, by whatever way it might come."""
 
 
 def keep_allowed(
@@ -86,7 +88,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, UUID):
         return str(value)
     if isinstance(value, str):
-        return str(value) if _WORDS.fullmatch(value) else NOT_SHOWN
+        shown = _WORDS.fullmatch(value) and not holds_card_number(value)
+        return str(value) if shown else NOT_SHOWN
     return type(value).__name__
 
 

@@ -12,13 +12,14 @@ from pydantic import BaseModel
 from starlette.requests import Request
 
 from shared.values.errors import InvalidFields, Malformed
+from shared.web.card_numbers import require_no_card_number_in_query
 
 
 def require_query(request: Request, model: type[BaseModel] | None) -> None:
     """Check the names of a query. model: what the route asks for; None where it has no query.
 
     Raises InvalidFields where there is one all the same; Malformed ``query.duplicate`` where a
-    parameter that is no list is given twice.
+    parameter that is no list is given twice; Invalid ``card_number.not_accepted``.
     """
     raw: bytes = request.scope["query_string"]
     if not raw:
@@ -26,10 +27,12 @@ def require_query(request: Request, model: type[BaseModel] | None) -> None:
     if model is None:
         raise InvalidFields([("/query", "extra_forbidden")])
     seen: set[str] = set()
-    for name, _ in parse_qsl(raw.decode("latin-1"), keep_blank_values=True):
+    pairs = parse_qsl(raw.decode("latin-1"), keep_blank_values=True)
+    for name, _ in pairs:
         if name in seen and name not in _lists(model):
             raise Malformed("query.duplicate", "The query names a parameter twice.")
         seen.add(name)
+    require_no_card_number_in_query(pairs, model)
 
 
 @lru_cache(maxsize=256)

@@ -15,6 +15,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
 from shared.values.errors import Invalid, Malformed, TooLarge, Unsupported
+from shared.web.card_numbers import LOOKED_THROUGH_BYTES, require_no_card_number
 from shared.web.pointers import invalid_fields
 from shared.web.routes import Upload
 
@@ -35,7 +36,7 @@ async def read_upload(
     limit: bytes of the file; exactly as many are taken. Raises Unsupported ``body.media_type``;
     Malformed ``body.multipart``, ``body.encoding``, ``body.duplicate_key``, ``text.nul``; TooLarge
     ``upload.too_large``, ``body.too_large``; Invalid ``upload.no_file``, ``upload.several_files``;
-    InvalidFields.
+    InvalidFields; Invalid ``card_number.not_accepted`` for one in a field, or in the file's name.
     """
     media, options = parse_options_header(request.headers.get("content-type", ""))
     if media != b"multipart/form-data":
@@ -57,13 +58,23 @@ async def read_upload(
     try:
         fields = fields_model.model_validate_strings(parts.fields)
     except ValidationError as error:
+        if sum(map(len, parts.fields.values())) <= LOOKED_THROUGH_BYTES:
+            _require_no_card_number(parts, fields_model)
         raise invalid_fields(error, fields_model) from None
+    _require_no_card_number(parts, fields_model)
     content = bytes(parts.file)
     identity = orjson.dumps(
         [parts.fields, parts.filename, parts.declared_type, sha256(content).hexdigest()],
         option=orjson.OPT_SORT_KEYS,
     )
     return Upload(content, parts.filename, parts.declared_type, fields), identity
+
+
+def _require_no_card_number(parts: "_Parts", model: type[BaseModel]) -> None:
+    """Raise Invalid for one in a field, in its name, or in what is said of the file."""
+    require_no_card_number(parts.fields, model)
+    for text in (parts.filename, parts.declared_type):
+        require_no_card_number(text, at=(FILE_PART,))
 
 
 class _Parts:

@@ -33,9 +33,10 @@ def test_what_does_not_fit_together_is_found(
 
 
 def test_without_one_of_its_tests_the_page_is_not_written() -> None:
+    shown = marked()
     for rule in (rule for rule in RULES if rule.kept_by):
         with pytest.raises(ValueError, match="no test shows it"):
-            page({name: tests for name, tests in marked().items() if name != rule.name})
+            page({name: tests for name, tests in shown.items() if name != rule.name})
 
 
 def test_marks_are_found_on_tests_and_modules(tmp_path: Path) -> None:
@@ -64,4 +65,4 @@ def test_a_test_of_a_rule_that_is_skipped_fails(tmp_path: Path) -> None:
          "--rootdir", str(root), "-p", "ops.rule_plugin", str(tmp_path)],
         cwd=root, capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert "1 failed, 1 skipped" in done.stdout, done.stdout
+    assert "1 skipped, 1 error" in done.stdout, done.stdout

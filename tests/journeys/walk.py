@@ -11,7 +11,7 @@ import orjson
 from shared.contracts.permissions import MATRIX, Permission, Role
 from shared.values.ids import new_id
 from shared.web.openapi import operations
-from shared.web.service import app_of
+from shared.web.service import Service, app_of
 from tests.journeys.house import URLS, House
 from tests.journeys.played import PICTURE
 
@@ -106,9 +106,15 @@ def _is_id(value: Any) -> bool:
 
 
 def every_operation(house: House) -> list[Operation]:
-    """All there is. A route that its document does not show would be missed: that is checked."""
+    """All there is."""
+    return operations_of(house.services)
+
+
+def operations_of(services: Mapping[str, Service]) -> list[Operation]:
+    """All that services have. A route that its document does not show would be missed: that is
+    checked."""
     found = []
-    for name, service in house.services.items():
+    for name, service in services.items():
         may = {(route.method, route.path): route.may for route in service.every_route}
         shown = operations(app_of(service, "api").openapi())
         assert {(method, path) for method, path, _ in shown} == set(may)

@@ -119,8 +119,10 @@ def resolved(schema: Schema, defs: Schema) -> Schema:
     return schema
 
 
-def with_value(body: Any, leaf: Leaf, value: Any) -> Any:
-    """A copy of a body that holds this value at the leaf; what is missing on the way is made."""
+def with_value(body: Any, leaf: Leaf, value: Any, *, empty: bool = False) -> Any:
+    """A copy of a body that holds this value at the leaf; what is missing on the way is made, from
+    examples, or empty.
+    """
     found = copy.deepcopy(body) if isinstance(body, dict) else {}
     at: Any = found
     whole = _whole(leaf)
@@ -140,6 +142,8 @@ def with_value(body: Any, leaf: Leaf, value: Any) -> Any:
             at[name] = value
         elif not isinstance(at[name] if step == ITEM else at.get(name), dict | list):
             made = example_of(schema, defs)
+            if empty:
+                made = [] if leaf.steps[place + 1] == ITEM else {}
             at[name] = copy.deepcopy(made) if isinstance(made, dict | list) else {}
         at = at[name]
     return found

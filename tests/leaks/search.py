@@ -117,7 +117,11 @@ def _said_otherwise(value: str) -> Iterator[tuple[str, str]]:
         yield "hyphens", f"{digits[:3]}-{digits[3:6]}-{digits[6:]}"
         yield "brackets", f"({digits[:3]}) {digits[3:6]}-{digits[6:]}"
         return
-    for name, text in (("folded", search_form(value)), ("compact", compact_form(value))):
+    bare = "".join(
+        mark for mark in unicodedata.normalize("NFKD", value) if not unicodedata.combining(mark)
+    )
+    ways = (("bare", bare), ("folded", search_form(value)), ("compact", compact_form(value)))
+    for name, text in ways:
         if len(text) >= SHORTEST:
             yield name, text
             yield f"{name} base64", _base64(text.encode())[0].decode()

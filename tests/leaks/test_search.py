@@ -57,8 +57,7 @@ def test_a_value_is_found_in_base64_wherever_it_begins(
 
 def test_a_name_is_found_as_systems_without_accents_write_it() -> None:
     for text in ("ZQBCDF O'FERRAN", "zqbcdf oferran", "zqbcdfoferran"):
-        found = Search({NAME}).hits(text.encode())
-        assert bool(found) == ("'" not in text), text
+        assert Search({NAME}).hits(text.encode()), text
 
 
 def test_a_date_is_found_as_x12_and_people_write_it() -> None:

@@ -217,7 +217,7 @@ async def test_a_visit_costs_nothing_for_a_reason_until_it_is_charged(at: Scene)
     wrong = await at.desk.post(path, {"reason": "because"})
     assert wrong.status_code == 422
     card = await at.desk.post(path, {"reason": "courtesy", "note": "4242-4242-4242-4242"})
-    assert (card.status_code, card.json()["code"]) == (422, "card.data")
+    assert (card.status_code, card.json()["code"]) == (422, "card_number.not_accepted")
     made = await at.charge(visit)
     seen = await at.read(f"/v1/visits/{visit}")
     assert (seen["charge_id"], seen["no_charge_reason"]) == (made["id"], None)

@@ -149,4 +149,4 @@ async def test_a_refund_of_an_earlier_day_goes_into_todays_books(at: Scene) -> N
 async def test_a_reason_with_a_card_number_is_refused(at: Scene) -> None:
     payment = await at.pay(await at.patient(), 3000)
     answer = await refund(at, payment, 100, reason="4242424242424242")
-    assert (answer.status_code, answer.json()["code"]) == (422, "card.data")
+    assert (answer.status_code, answer.json()["code"]) == (422, "card_number.not_accepted")

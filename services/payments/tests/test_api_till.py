@@ -79,7 +79,7 @@ async def test_a_count_that_is_off_needs_a_reason(
     blank = await at.desk.post(path, {**count, "reason": "  "})
     assert blank.status_code == 422
     card = await at.desk.post(path, {**count, "reason": "4242 4242 4242 4242"})
-    assert (card.status_code, card.json()["code"]) == (422, "card.data")
+    assert (card.status_code, card.json()["code"]) == (422, "card_number.not_accepted")
     closed = await at.desk.post(path, {**count, "reason": "a coin rolled away"})
     assert (closed.status_code, closed.json()["variance_cents"]) == (200, variance["cash_cents"])
     lines = await at.rows("SELECT cents FROM ledger_lines WHERE account_kind = 'over_short'")

@@ -1,12 +1,14 @@
 """Strict JSON at the door."""
 
+import json
 from typing import Annotated, Any
 
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.values.errors import DomainError, InvalidFields, Malformed
+from shared.values.errors import DomainError, Invalid, InvalidFields, Malformed
 from shared.web.body import DEPTH_MAX, fingerprint, parsed, validated
+from shared.web.card_numbers import LOOKED_THROUGH_BYTES
 from shared.web.fields import STRICT, Cents, Line
 
 
@@ -90,3 +92,48 @@ def test_the_order_of_members_makes_no_other_request() -> None:
     one: Any = fingerprint(b'{"a": 1, "b": {"c": 2, "d": 3}}')
     assert one == fingerprint(b'{"b": {"d": 3, "c": 2}, "a": 1}')
     assert one != fingerprint(b'{"b": {"d": 3, "c": 2}, "a": 2}')
+
+
+CARD = "4111 1111-1111\u200b1111"
+"""A number of a card that a processor publishes for tests."""
+
+
+class Numbered(BaseModel):
+    model_config = ConfigDict(**STRICT)
+
+    note: str = ""
+    member_id: str = ""
+    tags: list[str] = []
+    address: dict[str, str] = {}
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"note": f"paid with {CARD}."}, "/note"),
+        ({"tags": ["a", CARD]}, "/tags/1"),
+        ({"address": {"line": CARD}}, "/address"),
+        ({"address": {"member_of": CARD}}, "/address"),
+        ({"address": {CARD: "line"}}, "/address"),
+        ({"stranger": {"to": [CARD]}}, ""),
+        ({CARD: 1}, ""),
+        ({"note": 1, "tags": [CARD]}, "/tags/0"),
+        ({"member_id": [CARD]}, "/member_id/0"),
+    ],
+)
+def test_a_card_number_is_refused_wherever_it_stands(body: Any, pointer: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        validated(json.dumps(body).encode(), Numbered)
+    assert (caught.value.code, caught.value.pointer) == ("card_number.not_accepted", pointer)
+    assert "1111" not in f"{caught.value} {caught.value.title} {caught.value.facts}"
+
+
+def test_a_member_that_is_a_number_may_look_like_one() -> None:
+    body = {"member_id": "4111111111111111", "note": "4111111111111112"}
+    assert validated(json.dumps(body).encode(), Numbered).member_id == body["member_id"]
+
+
+def test_what_is_refused_for_its_size_is_not_looked_through() -> None:
+    body = {"stranger": "4 " * LOOKED_THROUGH_BYTES, "note": CARD}
+    with pytest.raises(InvalidFields):
+        validated(json.dumps(body).encode(), Numbered)

@@ -14,7 +14,7 @@ from uuid import UUID
 import pytest
 
 from shared.db import uncaught
-from shared.web import logs
+from shared.web import card_numbers, logs
 
 ROOT = Path(__file__).resolve().parents[3]
 SECRET = 'Sögmundsdóttir 1961-03-09\r\n{"event": "forged"}'
@@ -392,3 +392,18 @@ def test_p27_line_ends_in_a_value_end_no_line() -> None:
         "structlog.get_logger().warning('a.thing', reason=text, route=SECRET)\n"
     )
     assert [(line["reason"], line["route"]) for line in found] == [("not shown", "not shown")]
+
+
+# ── numbers of cards ─────────────────────────────────────────────────────────────────────────────
+
+
+def test_no_card_number_is_shown_whatever_brought_it() -> None:
+    assert kept(reason="paid with 4111 1111 1111 1111")["reason"] == logs.NOT_SHOWN
+    assert kept(reason=f"paid with {ID}")["reason"] == f"paid with {ID}"
+
+
+def test_no_number_of_others_has_a_key() -> None:
+    """What a request may hold that looks like a card's number is nothing that a line can hold."""
+    assert logs.ALLOWED.isdisjoint(card_numbers.NUMBERS)
+    for name in card_numbers.NUMBERS:
+        assert name not in kept(**{name: "4111111111111111"})

@@ -261,3 +261,24 @@ async def test_a_client_that_goes_away_is_malformed_and_no_error_of_ours() -> No
     gone = Request(request([]).scope, receive)
     with pytest.raises(Malformed):
         await read_upload(gone, Fields, LIMIT)
+
+
+CARD = b"4111-1111 1111.1111"
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        (part("source", b"with " + CARD) + file_part() + END, "/source"),
+        (part("strange", CARD) + SOURCE + file_part() + END, ""),
+        (part(CARD.decode(), b"x") + SOURCE + file_part() + END, ""),
+        (SOURCE + file_part(name=CARD + b".pdf") + END, "/file"),
+        (SOURCE + file_part(kind=b"text/" + CARD) + END, "/file"),
+    ],
+)
+async def test_a_card_number_in_a_field_or_the_name_of_the_file_is_refused(
+    body: bytes, pointer: str
+) -> None:
+    with pytest.raises(Invalid) as caught:
+        await read(body)
+    assert (caught.value.code, caught.value.pointer) == ("card_number.not_accepted", pointer)
