@@ -2,7 +2,7 @@
 
 docs/events.md, docs/compliance.md, docs/asyncapi.json, docs/openapi/<service>.json,
 tests/contract/schemas, samples and readers, and the table of what a service says and hears in its
-README. `--check` writes nothing and exits 1 with the names of the files that are not as the code is.
+README. `--check` writes nothing and exits 1 with the names of files that are not as the code is.
 """
 
 import importlib

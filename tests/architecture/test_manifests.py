@@ -72,6 +72,12 @@ def first(document: Document) -> Document:
     return containers(document)[0]
 
 
+def unmounted(container: Document, path: str) -> None:
+    """Take away what a container has at a path."""
+    mounts = container["volumeMounts"]
+    mounts.remove(next(each for each in mounts if each["mountPath"] == path))
+
+
 def told(documents: list[Document]) -> dict[str, str]:
     found: dict[str, str] = one(documents, "ConfigMap", "clinicbus-settings")["data"]
     return found
@@ -115,7 +121,7 @@ FAULTS: dict[str, tuple[Change, str]] = {
         "Deployment appointments-api does not start: CLINICBUS_SERVICE_SECRET: the default secret.",
     ),
     "no certificate of its own": (
-        lambda d: first(worker(d))["volumeMounts"].pop(),
+        lambda d: unmounted(first(worker(d)), "/etc/clinicbus/kafka"),
         "Deployment appointments-worker has not the file of CLINICBUS_KAFKA_CERT_FILE.",
     ),
     "a number as text": (

@@ -53,6 +53,7 @@ async def played(clinic: Clinic, family: str = "Fontaine") -> dict[str, str]:
 async def _the_day(clinic: Clinic, patient: str, visit_id: str) -> dict[str, str]:
     """The day of the visit: a scan, the copay, in and out, the charge, something given back."""
     ids = {"drawer_id": await clinic.open_drawer()}
+    await clinic.sees("dana", "eligibility", f"/v1/visits/{visit_id}/cover")
     scan = {"source": "scan", "document_class": "insurance_card", "patient_id": patient}
     files = {"file": ("card.png", PICTURE, "image/png")}
     answer = await clinic.person("dana", "documents").post("/v1/documents", data=scan, files=files)

@@ -13,7 +13,8 @@ from ops.day.databases import opened
 from tests.leaks.place import Place
 
 _COLUMNS = """
-SELECT column_name AS name, CASE data_type WHEN 'ARRAY' THEN 'text[]' ELSE data_type END AS type,
+SELECT column_name AS name,
+       CASE data_type WHEN 'ARRAY' THEN ltrim(udt_name, '_') || '[]' ELSE data_type END AS type,
        is_nullable = 'NO' AND column_default IS NULL AND is_identity = 'NO'
          AND is_generated = 'NEVER' AS needed
 FROM information_schema.columns WHERE table_schema = 'public' AND table_name = $1

@@ -167,6 +167,7 @@ def test_everything_wrong_is_named_at_once_and_nothing_is_repeated() -> None:
         "service_secret": secret,
         "step_up_acr": "",
         "rates": "off",
+        "audit_key": None,
         "bus": "kafka",
     }
     all_of_it = found(changed, Urls(app_url=PLAIN, worker_url=PLAIN, bus_url=PLAIN))
