@@ -25,6 +25,7 @@ from bench.outbox_cost import outbox_cost
 from bench.race import race
 from bench.report import LATEST, Figure, failed, show, write
 from bench.stage import stage
+from bench.trust import trust
 from ops.day.desk import DayFailed
 from ops.errors import CannotRun
 from ops.seed import SeedFailed
@@ -52,6 +53,12 @@ def on_one_server(size: Size) -> Iterator[Figure]:
     with stage() as made:
         yield from bookings(made, size.seconds, size.rounds)
         yield outbox_cost(made, size.seconds, size.rounds)
+
+
+def with_trust(size: Size) -> Iterator[Figure]:
+    """What the audit and all else that trust asks for cost."""
+    with stage() as made:
+        yield from trust(made, size.seconds, size.rounds)
 
 
 def racing(_: Size) -> Iterator[Figure]:
@@ -93,6 +100,7 @@ def taking(_: Size) -> Iterator[Figure]:
 
 SECTIONS: dict[str, Callable[[Size], Iterator[Figure]]] = {
     "bookings": on_one_server,
+    "trust": with_trust,
     "race": racing,
     "control": beside_the_control,
     "bus": on_the_bus,

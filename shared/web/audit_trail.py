@@ -14,7 +14,7 @@ from shared.web.routes import Routes
 
 # What is sealed is found by patient and time. The last rows are not sealed yet: few, and looked
 # through. `xid` is compared by a function that tells nothing, so that its index may be used.
-_ENTRIES = """
+ENTRIES = """
 WITH found AS (
   (SELECT audit_id AS id FROM audit_patient
    WHERE network_id = $1 AND patient_id = $2 AND at >= $3 AND at < $4
@@ -29,11 +29,11 @@ SELECT a.id, a.at, a.actor, a.roles, a.on_behalf_of, a.action, a.resource, a.out
 FROM audit a JOIN found ON found.id = a.id WHERE a.network_id = $1
 ORDER BY a.at DESC, a.id DESC LIMIT $7
 """
-_EVER, _NEVER = (
+EVER, NEVER = (
     datetime.fromisoformat("0001-01-02T00:00Z"),
     datetime.fromisoformat("9999-12-30T00:00Z"),
 )
-_LAST = UUID(int=2**128 - 1)
+LAST = UUID(int=2**128 - 1)
 
 
 class AuditQuery(PageQuery):
@@ -88,13 +88,13 @@ async def list_audit_entries(work: Work, call: Call[AuditQuery]) -> Reply:
     """
     query = call.given
     call.concerns(query.patient_id)
-    at, last = _NEVER, _LAST
+    at, last = NEVER, LAST
     if query.cursor is not None:
         moment, _, key = read_cursor(call.cursor_secret, query.cursor).partition("|")
         at, last = datetime.fromisoformat(moment), UUID(key)
-    bounds = query.since or _EVER, query.until or _NEVER
+    bounds = query.since or EVER, query.until or NEVER
     rows: list[Any] = await work.raw.fetch(
-        _ENTRIES, work.network_id, query.patient_id, *bounds, at, last, query.limit + 1
+        ENTRIES, work.network_id, query.patient_id, *bounds, at, last, query.limit + 1
     )
     page, following = rows[: query.limit], None
     if len(rows) > query.limit:

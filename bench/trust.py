@@ -1,0 +1,179 @@
+"""What trust costs, and how far behind the sealer is and who saw a patient is found.
+
+One API process with 16 clients on the same server, in turn: A B A B. No worker runs in either, so
+nothing is sealed meanwhile. The other sides are `bench.without_audit` and `bench.without_trust`.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import Iterator
+from statistics import median
+from uuid import UUID
+
+from bench.bookings import CLIENTS, Run, run_api
+from bench.report import Figure, at_least, at_most
+from bench.stage import SERVICE, Stage
+from bench.without_trust import URL
+from shared.db.actor import Actor
+from shared.db.audit_seals import LEAF_BYTES
+from shared.db.database import Database
+from shared.db.sealing import run_sealer, seal_age
+from shared.db.work import Context
+from shared.values.ids import new_id
+from shared.web import audit_trail
+from shared.web.clocks import SystemClock
+
+ROWS_A_SECOND = 1_000
+SECONDS = 20
+PATIENTS, ROWS_OF_SIX_YEARS = 20_000, 3_000_000
+"""Of a network of five clinics: 1,400 accesses a day for six years."""
+OF_ONE = 20_000
+"""Rows of the patient who is asked for: far more than anybody has."""
+
+
+def trust(made: Stage, seconds: int, rounds: int) -> Iterator[Figure]:
+    """All four."""
+    yield _cost(
+        made,
+        seconds,
+        rounds,
+        "bookings with ÷ without audit row",
+        0.9,
+        "bench.without_audit:service",
+        "the same API, in which recording writes nothing",
+    )
+    os.environ[URL] = made.server.superuser_url.replace("/postgres?", f"/clinicbus_{SERVICE}?")
+    yield _cost(
+        made,
+        seconds,
+        rounds,
+        "bookings with ÷ without what trust asks for",
+        0.6,
+        "bench.without_trust:service",
+        "no audit, no signature, no permission, no row security",
+    )
+    yield asyncio.run(_seal_age(made))
+    yield _who_saw(made)  # fmt: skip
+
+
+def _cost(
+    made: Stage, seconds: int, rounds: int, name: str, bound: float, twin: str, what: str
+) -> Figure:
+    ours: list[Run] = []
+    without: list[Run] = []
+    for _ in range(rounds):
+        before = _rows(made)
+        without.append(run_api(made, seconds, twin))
+        if _rows(made) != before:
+            raise RuntimeError("the twin without an audit wrote to the audit")
+        ours.append(run_api(made, seconds))
+        if _rows(made) == before:
+            raise RuntimeError("the service wrote nothing to the audit")
+    return at_least(
+        name,
+        median(run.rate for run in ours) / median(run.rate for run in without),
+        bound, "", what,
+        bookings_per_second=[round(run.rate) for run in ours],
+        without_per_second=[round(run.rate) for run in without],
+        cpu_ms_a_booking=[run.cpu_ms() for run in ours],
+        without_cpu_ms=[run.cpu_ms() for run in without],
+        clients=CLIENTS,
+    )  # fmt: skip
+
+
+def _rows(made: Stage) -> int:
+    (row,) = made.ask("SELECT count(*) AS many FROM audit")
+    return int(row["many"])
+
+
+def _database(made: Stage) -> Database:
+    upper = SERVICE.upper()
+    return Database.connect(
+        SERVICE,
+        made.environment[f"CLINICBUS_{upper}_APP_URL"],
+        made.environment[f"CLINICBUS_{upper}_WORKER_URL"],
+    )
+
+
+async def _seal_age(made: Stage) -> Figure:
+    """The oldest row without a seal, looked at ten times a second, while rows come in."""
+    database, clock = _database(made), SystemClock()
+    sealer = asyncio.create_task(run_sealer(database))
+    ages: list[float] = []
+    written, started = 0, time.monotonic()
+    try:
+        while (now := time.monotonic() - started) < SECONDS:
+            missing = min(50, int(now * ROWS_A_SECOND) - written)
+            if missing <= 0:
+                await asyncio.sleep(0.005)
+                continue
+            context = Context(made.network_id, Actor("person", "bench"), clock.now())
+            async with database.work(context) as work:
+                for _ in range(missing):
+                    work.audit("bench", "/v1/bench", patients=[new_id()])
+            written += missing
+            if len(ages) < now * 10:
+                ages.append(await seal_age(database))
+    finally:
+        sealer.cancel()
+        await asyncio.gather(sealer, return_exceptions=True)
+        await database.close()
+    return at_most(
+        "the oldest audit row without a seal", max(ages), 2.0, "s",
+        f"{ROWS_A_SECOND} rows a second",
+        written_per_second=round(written / SECONDS), looks=len(ages),
+    )  # fmt: skip
+
+
+_MANY = """
+INSERT INTO audit (network_id, id, at, recorded_at, actor, roles, action, resource, patient_ids,
+  outcome, correlation_id, detail)
+SELECT $1, gen_random_uuid(), t, t, 'person/' || n % 40, '{front_desk}', 'read_patient',
+  '/v1/patients/x', ARRAY[CASE WHEN n % $4 = 0 THEN $2 ELSE
+    ('00000000-0000-7000-8000-' || lpad(to_hex(n % $5), 12, '0'))::uuid END],
+  'ok', gen_random_uuid(), '{}'
+FROM (SELECT n, timestamptz '2020-11-01' + n * interval '63 seconds' AS t
+  FROM generate_series(1, $3::int) n) found
+"""
+_FOUND = """
+INSERT INTO audit_patient SELECT network_id, unnest(patient_ids), at, id FROM audit
+WHERE network_id = $1
+"""
+_AS_SEALED = "UPDATE audit_sealer SET cursor_xid = pg_snapshot_xmin(pg_current_snapshot())"
+
+
+def _who_saw(made: Stage) -> Figure:
+    """All pages of one patient, as the route reads them, among six years of rows."""
+    network, patient = new_id(), new_id()
+    made.ask(_MANY, network, patient, ROWS_OF_SIX_YEARS, ROWS_OF_SIX_YEARS // OF_ONE, PATIENTS)
+    made.ask(_FOUND, network)
+    made.ask(_AS_SEALED)
+    made.rest()
+    took, count = asyncio.run(_read(made, network, patient))
+    if count != OF_ONE:
+        raise RuntimeError(f"{count} rows were found, not {OF_ONE}")
+    return at_most(
+        "who saw a patient, over six years", took, 10.0, "s", "all pages of 200",
+        rows=ROWS_OF_SIX_YEARS, of_the_patient=count, leaf_bytes=LEAF_BYTES,
+    )  # fmt: skip
+
+
+async def _read(made: Stage, network: UUID, patient: UUID) -> tuple[float, int]:
+    database, clock = _database(made), SystemClock()
+    at, last = audit_trail.NEVER, audit_trail.LAST
+    count, started = 0, time.monotonic()
+    try:
+        while True:
+            context = Context(network, Actor("person", "bench"), clock.now())
+            async with database.work(context) as work:
+                rows = await work.raw.fetch(
+                    audit_trail.ENTRIES, network, patient, audit_trail.EVER, audit_trail.NEVER,
+                    at, last, 200,
+                )  # fmt: skip
+            count += len(rows)
+            if len(rows) < 200:
+                return time.monotonic() - started, count
+            at, last = rows[-1]["at"], rows[-1]["id"]
+    finally:
+        await database.close()
