@@ -166,9 +166,9 @@ SELECT (SELECT count(*) FROM picked) AS rows, (SELECT xid::text FROM last) AS xi
 
 
 MOVE = "UPDATE audit_sealer SET cursor_xid = $1::text::xid8, cursor_id = $2"
-AGE = f"""
+AGE = """
 SELECT coalesce(extract(epoch FROM clock_timestamp() - min(recorded_at)), 0)::float8 FROM audit
-WHERE {_IN_ORDER.partition(" AND ")[0]} AND $3::int > 0
+WHERE (xid, id) > ($1::text::xid8, $2)
 """
 ANCHORED = "SELECT anchors, last_anchor, anchored_at FROM audit_sealer"
 HEADS = """

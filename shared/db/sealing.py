@@ -87,7 +87,7 @@ async def seal_age(database: Database) -> float:
     async with database.raw("worker") as raw:
         at = await raw.fetchrow(audit_seals.CURSOR)
         xid, number = (at["xid"], at["id"]) if at else ("0", UUID(int=0))
-        age: float = await raw.fetchval(audit_seals.AGE, xid, number, 1)
+        age: float = await raw.fetchval(audit_seals.AGE, xid, number)
         return age
 
 

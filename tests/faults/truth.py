@@ -107,7 +107,10 @@ UNION ALL SELECT key, headers::text, value FROM unreadable
 """
 _OFFSETS = "SELECT topic, partition, next_offset FROM bus_offset WHERE bus_id = $1"
 _KEYS = "SELECT path, key, status, body FROM idempotency"
-_AUDIT = "SELECT correlation_id, resource, outcome FROM audit"
+# Who asks again under a key is given the reply again: an access of its own, and no second deed.
+_AUDIT = """
+SELECT correlation_id, resource, outcome FROM audit WHERE NOT detail @> '{"replayed": true}'
+"""
 _OF_NETWORKS = """
 SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
 WHERE a.attname = 'network_id' AND NOT a.attisdropped AND c.relkind IN ('r', 'p')
