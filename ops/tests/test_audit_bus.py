@@ -127,6 +127,36 @@ class TestOnAPlayedDay:
         assert told["events"] == told["on_topic"] > 0
         assert told["flight"] == told["waiting"] == told["doubled"] == 0
 
+    async def test_its_audit_is_verified_and_tells_who_saw_a_patient(self, day: Played) -> None:
+        def said(*arguments: str) -> tuple[int, str]:
+            told = ("-m", "ops.cli", "audit", *arguments, "--data", str(day.data))
+            with python(*told) as process:
+                words, _ = process.communicate(timeout=60)
+            return process.returncode, words
+
+        code, words = said("verify")
+        assert code == 0, words
+        assert "seals hold" in words
+        (one,) = await day.by_sql(
+            "patients",
+            "SELECT id::text, network_id::text AS network FROM patients ORDER BY id LIMIT 1",
+        )
+        code, words = said("who-saw", one["id"], "--network", one["network"])
+        assert code == 0, words
+        assert "register_patient" in words
+        assert "patients " in words
+        code, words = said("who-saw", one["network"], "--network", one["network"])
+        assert code == 1
+        assert "Nobody" in words
+        (row,) = await day.by_sql(
+            "patients",
+            "UPDATE audit SET actor = 'person/nobody' WHERE id = (SELECT id FROM audit"
+            " ORDER BY xid, id LIMIT 1) RETURNING id",
+        )
+        code, words = said("verify")
+        assert code == 1
+        assert f"row {row['id']} of seal 1 was altered" in words
+
     async def test_an_event_that_is_not_on_its_topic_is_named(self, day: Played) -> None:
         (row,) = await day.by_sql(
             "appointments",
