@@ -31,7 +31,8 @@ KEPT = {
 STORES = ("base", "global", "pg_wal", "pg_xact", "pg_multixact", "pg_subtrans", "pg_notify")
 """Folders of the server's data."""
 MECHANISM = (
-    *("audit", "timer", "intent", "outbox", "applied", "parked_key", "parked_event"),
+    *("audit", "audit_patient", "audit_seal", "audit_sealer", "timer", "intent", "outbox"),
+    *("applied", "parked_key", "parked_event"),
     *("operator_action", "relay_lease", "bus_offset", "unreadable"),
 )
 IDEMPOTENCY = "SELECT caller, method, path, key, status, headers::text FROM idempotency"

@@ -154,9 +154,12 @@ def leaks(mint: Mint, found: dict[str, bytes]) -> list[str]:
 # ── no sink is overlooked ────────────────────────────────────────────────────────────────────────
 
 
+BROKER = "/kafka/data/"
+"""A broker's own files, which it cuts off where it has not written; its topics are read."""
 NO_TABLES = ("file ", "topic ", "bus.bus_identity")
 """Of another bus everybody would hear nothing any more."""
-WITHOUT_TEXT = {"bus.bus_identity", "bus.log_partition"}
+WITHOUT_TEXT = {"bus_identity", "log_partition", "audit_patient", "audit_seal"}
+"""Tables of which nothing is planted: ids, counts, and hashes of a length that is checked."""
 
 
 def kind_of(name: str) -> str:
@@ -180,7 +183,7 @@ async def test_a_canary_in_each_sink_would_be_found(walked: Walked) -> None:
 
     before = await sinks(place)
     for name in before:
-        if name.startswith("file ") and name.endswith(".log"):
+        if name.startswith("file ") and name.endswith(".log") and BROKER not in name:
             with (place.folder / name.removeprefix("file ")).open("a") as log:
                 log.write(json.dumps({"event": fresh(name)}) + "\n")
     (place.layout.root / "left").write_text(fresh("file data/left"))
@@ -208,7 +211,8 @@ async def test_a_canary_in_each_sink_would_be_found(walked: Walked) -> None:
     # What was not planted here: the text of a topic is that of the bus's own table, or a broker's.
     rest = {name for name in before if name not in where}
     assert {kind_of(name) for name in rest} <= {"file", "topic", "table", "probe"}
-    assert {name for name in rest if kind_of(name) == "table"} <= WITHOUT_TEXT
+    bare = {name.partition(".")[2] for name in rest if kind_of(name) == "table"}
+    assert bare <= WITHOUT_TEXT
     if walked.bus == "postgres":
         told = [d for n, d in after.items() if n.startswith("topic ")]
         assert any(Search({where["bus.log_record"]}).hits(data) for data in told)
