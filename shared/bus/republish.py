@@ -65,12 +65,13 @@ async def republish(
     found = await _compared(raw, bus, service, topics, dry_run=dry_run)
     if dry_run:
         return found
-    left = found
-    for _ in range(ROUNDS):
-        if not left.missing:
-            return found
+    left, rounds = found, 0
+    while left.missing:
+        if rounds == ROUNDS:
+            raise BusUnavailable(f"{service}: {left.missing} events do not stay on the bus")
         left = await _compared(raw, bus, service, topics, dry_run=False)
-    raise BusUnavailable(f"{service}: {left.missing} events do not stay on the bus")
+        rounds += 1
+    return found
 
 
 async def _compared(

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from shared.bus.port import BusUnavailable, Message, Producer, StaleProducer, TopicPartition
-from shared.bus.republish import Republished, republish, reset
+from shared.bus.republish import ROUNDS, Republished, republish, reset
 from shared.bus.tests.company import TOPIC, Company, until
 from shared.bus.tests.test_consumer import heard, running
 from shared.bus.tests.test_outbox_days import relayed
@@ -178,6 +178,30 @@ async def test_what_was_sent_is_looked_for_and_sent_again(company: Company) -> N
     company.bus.forgets = True
     with pytest.raises(BusUnavailable, match="2 events do not stay"):
         await again(company)
+
+
+class Forgetful(MemoryBus):
+    """A bus that takes some batches and keeps nothing of them, and then is one."""
+
+    left: int = ROUNDS - 1
+
+    async def append(self, producer: Producer, messages: Sequence[Message]) -> list[int]:
+        """Forget, while any is left to forget."""
+        if self.left:
+            self.left -= 1
+            return [0] * len(messages)
+        return await super().append(producer, messages)
+
+
+async def test_what_stays_at_the_last_try_is_there(company: Company) -> None:
+    network_id, thing_id = new_id(), new_id()
+    await company.change(network_id, thing_id, 1, 2)
+    await relayed(company, 2)
+    lose(company, slice(None))
+    assert isinstance(company.bus, MemoryBus)
+    company.bus = Forgetful(company.bus.log)
+    assert (await again(company)).missing == 2
+    assert sequences(company, thing_id) == [1, 2]
 
 
 @asynccontextmanager
