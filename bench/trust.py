@@ -18,7 +18,7 @@ from bench.without_trust import URL
 from shared.db.actor import Actor
 from shared.db.audit_seals import LEAF_BYTES
 from shared.db.database import Database
-from shared.db.sealing import run_sealer, seal_age
+from shared.db.sealing import run_sealer, seal, seal_age
 from shared.db.work import Context
 from shared.values.ids import new_id
 from shared.web import audit_trail
@@ -99,6 +99,8 @@ def _database(made: Stage) -> Database:
 async def _seal_age(made: Stage) -> Figure:
     """The oldest row without a seal, looked at ten times a second, while rows come in."""
     database, clock = _database(made), SystemClock()
+    while (await seal(database)).more:
+        pass  # what the bookings left
     sealer = asyncio.create_task(run_sealer(database))
     ages: list[float] = []
     written, started = 0, time.monotonic()
@@ -167,10 +169,8 @@ async def _read(made: Stage, network: UUID, patient: UUID) -> tuple[float, int]:
         while True:
             context = Context(network, Actor("person", "bench"), clock.now())
             async with database.work(context) as work:
-                rows = await work.raw.fetch(
-                    audit_trail.ENTRIES, network, patient, audit_trail.EVER, audit_trail.NEVER,
-                    at, last, 200,
-                )  # fmt: skip
+                bounds = audit_trail.EVER, audit_trail.NEVER
+                rows = await audit_trail.entries(work, patient, bounds, (at, last), 200)
             count += len(rows)
             if len(rows) < 200:
                 return time.monotonic() - started, count

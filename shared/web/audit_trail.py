@@ -13,8 +13,10 @@ from shared.web.pages import PageQuery, read_cursor, sign_cursor
 from shared.web.routes import Routes
 
 # What is sealed is found by patient and time. The last rows are not sealed yet: few, and looked
-# through. `xid` is compared by a function that tells nothing, so that its index may be used.
-ENTRIES = """
+# through. `xid` is compared by a function that tells nothing, so that its index may be used; with a
+# number that stands in the text, as otherwise a third of all rows is expected behind it.
+_CURSOR = "SELECT coalesce((SELECT cursor_xid::text FROM audit_sealer), '0')"
+_ENTRIES = """
 WITH found AS (
   (SELECT audit_id AS id FROM audit_patient
    WHERE network_id = $1 AND patient_id = $2 AND at >= $3 AND at < $4
@@ -22,8 +24,9 @@ WITH found AS (
    ORDER BY at DESC, audit_id DESC LIMIT $7)
   UNION
   (SELECT id FROM audit
-   WHERE network_id = $1 AND xid >= coalesce((SELECT cursor_xid FROM audit_sealer), '0'::xid8)
-     AND $2 = ANY (patient_ids) AND at >= $3 AND at < $4 AND (at, id) < ($5, $6)))
+   WHERE network_id = $1 AND xid >= '{cursor}'::xid8
+     AND $2 = ANY (patient_ids) AND at >= $3 AND at < $4 AND (at, id) < ($5, $6)
+   ORDER BY at DESC, id DESC LIMIT $7))
 SELECT a.id, a.at, a.actor, a.roles, a.on_behalf_of, a.action, a.resource, a.outcome,
   a.correlation_id, coalesce((a.detail ->> 'emergency')::boolean, false) AS emergency
 FROM audit a JOIN found ON found.id = a.id WHERE a.network_id = $1
@@ -34,6 +37,23 @@ EVER, NEVER = (
     datetime.fromisoformat("9999-12-30T00:00Z"),
 )
 LAST = UUID(int=2**128 - 1)
+
+
+async def entries(
+    work: Work,
+    patient_id: UUID,
+    bounds: tuple[datetime, datetime],
+    before: tuple[datetime, UUID],
+    limit: int,
+) -> list[Any]:
+    """Rows about a patient from the one bound to before the other, the newest first, and all older
+    than `before` (time and id)."""
+    cursor = int(await work.raw.fetchval(_CURSOR))
+    text = _ENTRIES.format(cursor=cursor)
+    found: list[Any] = await work.raw.fetch(
+        text, work.network_id, patient_id, *bounds, *before, limit
+    )
+    return found
 
 
 class AuditQuery(PageQuery):
@@ -93,9 +113,7 @@ async def list_audit_entries(work: Work, call: Call[AuditQuery]) -> Reply:
         moment, _, key = read_cursor(call.cursor_secret, query.cursor).partition("|")
         at, last = datetime.fromisoformat(moment), UUID(key)
     bounds = query.since or EVER, query.until or NEVER
-    rows: list[Any] = await work.raw.fetch(
-        ENTRIES, work.network_id, query.patient_id, *bounds, at, last, query.limit + 1
-    )
+    rows = await entries(work, query.patient_id, bounds, (at, last), query.limit + 1)
     page, following = rows[: query.limit], None
     if len(rows) > query.limit:
         position = f"{page[-1]['at'].isoformat()}|{page[-1]['id']}"
