@@ -1,24 +1,22 @@
 """What trust costs, and how far behind the sealer is and who saw a patient is found.
 
-One API process with 16 clients on the same server, in turn: A B A B. No worker runs in either, so
-nothing is sealed meanwhile. The other sides are `bench.without_audit` and `bench.without_trust`.
+The other sides of what it costs are `bench.without_audit` and `bench.without_trust`.
 """
 
 import asyncio
 import os
 import time
 from collections.abc import Iterator
-from statistics import median
 from uuid import UUID
 
-from bench.bookings import CLIENTS, Run, run_api
-from bench.report import Figure, at_least, at_most
+from bench.report import Figure, at_most
 from bench.stage import SERVICE, Stage
+from bench.twins import beside
 from bench.without_trust import URL
 from shared.db.actor import Actor
 from shared.db.audit_seals import LEAF_BYTES
 from shared.db.database import Database
-from shared.db.sealing import run_sealer, seal, seal_age
+from shared.db.sealing import ages, run_sealer, seal
 from shared.db.work import Context
 from shared.values.ids import new_id
 from shared.web import audit_trail
@@ -34,57 +32,29 @@ OF_ONE = 20_000
 
 def trust(made: Stage, seconds: int, rounds: int) -> Iterator[Figure]:
     """All four."""
-    yield _cost(
+    yield beside(
         made,
         seconds,
         rounds,
-        "bookings with ÷ without audit row",
-        0.9,
-        "bench.without_audit:service",
-        "the same API, in which recording writes nothing",
+        name="bookings with ÷ without audit row",
+        bound=0.9,
+        twin="bench.without_audit:service",
+        lacks="the same API, in which recording writes nothing",
+        table="audit",
     )
     os.environ[URL] = made.server.superuser_url.replace("/postgres?", f"/clinicbus_{SERVICE}?")
-    yield _cost(
+    yield beside(
         made,
         seconds,
         rounds,
-        "bookings with ÷ without what trust asks for",
-        0.6,
-        "bench.without_trust:service",
-        "no audit, no signature, no permission, no row security",
+        name="bookings with ÷ without what trust asks for",
+        bound=0.6,
+        twin="bench.without_trust:service",
+        lacks="no audit, no signature, no permission, no row security",
+        table="audit",
     )
     yield asyncio.run(_seal_age(made))
-    yield _who_saw(made)  # fmt: skip
-
-
-def _cost(
-    made: Stage, seconds: int, rounds: int, name: str, bound: float, twin: str, what: str
-) -> Figure:
-    ours: list[Run] = []
-    without: list[Run] = []
-    for _ in range(rounds):
-        before = _rows(made)
-        without.append(run_api(made, seconds, twin))
-        if _rows(made) != before:
-            raise RuntimeError("the twin without an audit wrote to the audit")
-        ours.append(run_api(made, seconds))
-        if _rows(made) == before:
-            raise RuntimeError("the service wrote nothing to the audit")
-    return at_least(
-        name,
-        median(run.rate for run in ours) / median(run.rate for run in without),
-        bound, "", what,
-        bookings_per_second=[round(run.rate) for run in ours],
-        without_per_second=[round(run.rate) for run in without],
-        cpu_ms_a_booking=[run.cpu_ms() for run in ours],
-        without_cpu_ms=[run.cpu_ms() for run in without],
-        clients=CLIENTS,
-    )  # fmt: skip
-
-
-def _rows(made: Stage) -> int:
-    (row,) = made.ask("SELECT count(*) AS many FROM audit")
-    return int(row["many"])
+    yield _who_saw(made)
 
 
 def _database(made: Stage) -> Database:
@@ -102,7 +72,7 @@ async def _seal_age(made: Stage) -> Figure:
     while (await seal(database)).more:
         pass  # what the bookings left
     sealer = asyncio.create_task(run_sealer(database))
-    ages: list[float] = []
+    waits: list[float] = []
     written, started = 0, time.monotonic()
     try:
         while (now := time.monotonic() - started) < SECONDS:
@@ -115,16 +85,16 @@ async def _seal_age(made: Stage) -> Figure:
                 for _ in range(missing):
                     work.audit("bench", "/v1/bench", patients=[new_id()])
             written += missing
-            if len(ages) < now * 10:
-                ages.append(await seal_age(database))
+            if len(waits) < now * 10:
+                waits.append((await ages(database)).unsealed)
     finally:
         sealer.cancel()
         await asyncio.gather(sealer, return_exceptions=True)
         await database.close()
     return at_most(
-        "the oldest audit row without a seal", max(ages), 2.0, "s",
+        "the oldest audit row without a seal", max(waits), 2.0, "s",
         f"{ROWS_A_SECOND} rows a second",
-        written_per_second=round(written / SECONDS), looks=len(ages),
+        written_per_second=round(written / SECONDS), looks=len(waits),
     )  # fmt: skip
 
 

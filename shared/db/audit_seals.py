@@ -76,6 +76,7 @@ INDEXES = (
     # The one by network and time found nothing that anybody asked for.
     "DROP INDEX audit_at",
     "CREATE INDEX audit_in_order ON audit (xid, id)",
+    "CREATE INDEX audit_seal_by_time ON audit_seal (sealed_at)",
 )
 
 
@@ -166,9 +167,13 @@ SELECT (SELECT count(*) FROM picked) AS rows, (SELECT xid::text FROM last) AS xi
 
 
 MOVE = "UPDATE audit_sealer SET cursor_xid = $1::text::xid8, cursor_id = $2"
-AGE = """
-SELECT coalesce(extract(epoch FROM clock_timestamp() - min(recorded_at)), 0)::float8 FROM audit
-WHERE (xid, id) > ($1::text::xid8, $2)
+AGES = """
+SELECT
+  (SELECT coalesce(extract(epoch FROM clock_timestamp() - min(recorded_at)), 0) FROM audit
+   WHERE (xid, id) > (s.cursor_xid, s.cursor_id))::float8 AS unsealed,
+  (SELECT coalesce(extract(epoch FROM clock_timestamp() - min(sealed_at)), 0) FROM audit_seal
+   WHERE sealed_at > coalesce(s.anchored_at, '-infinity'))::float8 AS unanchored
+FROM audit_sealer s
 """
 ANCHORED = "SELECT anchors, last_anchor, anchored_at FROM audit_sealer"
 HEADS = """

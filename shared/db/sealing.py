@@ -82,32 +82,39 @@ async def anchor(database: Database, anchors: Anchors) -> bool:
         return True
 
 
-async def seal_age(database: Database) -> float:
-    """For how many seconds the oldest row has waited for its seal."""
+@dataclass(frozen=True, slots=True)
+class Ages:
+    """Seconds: how long the oldest row has waited for its seal, the oldest seal for an anchor."""
+
+    unsealed: float = 0.0
+    unanchored: float = 0.0
+
+
+async def ages(database: Database) -> Ages:
+    """How far behind the sealer is."""
     async with database.raw("worker") as raw:
-        at = await raw.fetchrow(audit_seals.CURSOR)
-        xid, number = (at["xid"], at["id"]) if at else ("0", UUID(int=0))
-        age: float = await raw.fetchval(audit_seals.AGE, xid, number)
-        return age
+        row = await raw.fetchrow(audit_seals.AGES)
+        return Ages(**row) if row is not None else Ages()
 
 
 async def run_sealer(
     database: Database,
     anchors: Anchors | None = None,
-    observe: Callable[[float], object] = lambda _: None,
+    observe: Callable[[Ages], object] = lambda _: None,
     every_seconds: float = EVERY_SECONDS,
 ) -> None:
-    """Seal until cancelled. observe: is told now and then how long the oldest row has waited."""
+    """Seal until cancelled. observe: is told now and then how far behind it is."""
     said = -1e9
     problem: str | None = None
     while True:
         try:
             done = await seal(database)
-            if anchors is not None:
-                await anchor(database, anchors)
+            # Before anchoring, which may fail for as long as its place is full.
             if time.monotonic() - said > OBSERVE_SECONDS:
                 said = time.monotonic()
-                observe(await seal_age(database))
+                observe(await ages(database))
+            if anchors is not None:
+                await anchor(database, anchors)
             problem = None
         except (*AWAY, FailpointHit) as error:
             done = Sealed(0, more=False)

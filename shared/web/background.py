@@ -14,9 +14,9 @@ from shared.bus.process import BusProcess
 from shared.db.database import Database
 from shared.db.errands import run_errands
 from shared.db.housekeeping import run_housekeeping
-from shared.db.sealing import run_sealer
+from shared.db.sealing import Ages, run_sealer
 from shared.db.timers import IDLE_SECONDS, run_timers
-from shared.web.metrics import AUDIT_UNSEALED_SECONDS, REVOCATIONS_AGE
+from shared.web.metrics import AUDIT_UNANCHORED_SECONDS, AUDIT_UNSEALED_SECONDS, REVOCATIONS_AGE
 from shared.web.published import Watch
 
 if TYPE_CHECKING:
@@ -58,7 +58,11 @@ async def background(running: Running, http: httpx.AsyncClient) -> AsyncIterator
     tasks = running.tasks
     tasks["bus"] = asyncio.create_task(bus.run(database, clock, service.subscriptions))
     anchors = service.chassis.audit_anchors()
-    observe = AUDIT_UNSEALED_SECONDS.labels(service.name).set
+
+    def observe(ages: Ages) -> None:
+        AUDIT_UNSEALED_SECONDS.labels(service.name).set(ages.unsealed)
+        AUDIT_UNANCHORED_SECONDS.labels(service.name).set(ages.unanchored if anchors else 0)
+
     tasks["sealer"] = asyncio.create_task(run_sealer(database, anchors, observe))
     tasks["housekeeping"] = asyncio.create_task(
         run_housekeeping(database, service.chassis.outbox_days)

@@ -19,6 +19,9 @@ TRANSACTION_RETRIES = Counter(
 REVOCATIONS_AGE = Gauge(
     "clinicbus_revocations_age_seconds", "Age of the list of revoked tokens", ["service"]
 )
+AUDIT_UNANCHORED_SECONDS = Gauge(
+    "clinicbus_audit_unanchored_seconds", "Age of the oldest seal without an anchor", ["service"]
+)
 AUDIT_UNSEALED_SECONDS = Gauge(
     "clinicbus_audit_unsealed_seconds", "Age of the oldest audit row without a seal", ["service"]
 )

@@ -10,8 +10,7 @@ import json
 import os
 import signal
 import sys
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -26,6 +25,7 @@ from ops.layout import CHECKOUT, Layout
 from ops.token_command import token_for
 from shared.values.ids import new_id
 from shared.web.clocks import SharedClock
+from tests.faults.town import until
 
 SUPERVISOR = """
 import sys
@@ -42,19 +42,6 @@ sys.exit(supervisor.run(Layout(folder / "data"), Ports.free(), options, seed=Fal
 """`clinicbus run`, but for free ports and a clock that can be set."""
 MONDAY = datetime(2026, 11, 30, 15, 0, tzinfo=UTC)
 """Eight o'clock in Denver."""
-PATIENCE_SECONDS = 60.0
-LOOK_SECONDS = 0.05
-
-
-async def until(look: Callable[[], Awaitable[Any]], good: Callable[[Any], bool], what: str) -> Any:
-    """Look until it is good."""
-    end = time.monotonic() + PATIENCE_SECONDS
-    while True:
-        found = await look()
-        if good(found):
-            return found
-        assert time.monotonic() < end, f"{what} did not come; last seen: {found}"
-        await asyncio.sleep(LOOK_SECONDS)
 
 
 @dataclass(slots=True)

@@ -16,10 +16,11 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from tests.faults.town import until
 from tests.leaks import planted, trouble
 from tests.leaks.canaries import KINDS, Mint, maker_of, plain, text
 from tests.leaks.fields import every_leaf
-from tests.leaks.place import Place, place_of, until
+from tests.leaks.place import Place, place_of
 from tests.leaks.search import Search
 from tests.leaks.sinks import KEPT, commands, metrics, monitor, sinks
 from tests.leaks.walk import DAY, Walk

@@ -15,10 +15,11 @@ from ops.environment import of_operator
 from ops.generate import services
 from shared.db.provision import SERVICES
 from shared.values.ids import new_id
+from tests.faults.town import until
 from tests.faults.truth import read_topics
 from tests.journeys.walk import MULTIPART, Operation, operations_of
 from tests.leaks.canaries import email, plain, text
-from tests.leaks.place import Place, until
+from tests.leaks.place import Place
 from tests.leaks.walk import Walk
 
 HEADERS = (

@@ -8,8 +8,9 @@ from typing import Any
 import httpx
 
 from shared.values.ids import new_id
+from tests.faults.town import until
 from tests.leaks.canaries import Mint, capitals, digits, picture, text
-from tests.leaks.place import MONDAY, Place, until
+from tests.leaks.place import MONDAY, Place
 
 Body = dict[str, Any]
 DAY = MONDAY + timedelta(days=1)
