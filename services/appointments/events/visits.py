@@ -1,38 +1,21 @@
-"""What appointments says: from rows and facts to contract events, pure."""
+"""What happens to a visit, as events."""
 
 from datetime import datetime
 from typing import Literal
 
 from services.appointments.domain.reschedule import Lineage
-from services.appointments.tables import Appointment, AppointmentType, Clinic
+from services.appointments.tables import Appointment
 from shared.contracts.appointments import (
     AppointmentBooked,
     AppointmentCancelled,
     AppointmentConfirmed,
     AppointmentNoShow,
     AppointmentRescheduled,
-    AppointmentTypePublished,
-    ClinicOpened,
     PatientCheckedIn,
     SlotReleased,
     VisitCheckedOut,
 )
 from shared.values.interval import Interval
-
-
-def clinic_opened(clinic: Clinic) -> ClinicOpened:
-    """A clinic was entered."""
-    return ClinicOpened(clinic_id=clinic.id, time_zone=clinic.time_zone, currency=clinic.currency)
-
-
-def type_published(kind: AppointmentType) -> AppointmentTypePublished:
-    """A kind of visit was entered."""
-    return AppointmentTypePublished(
-        appointment_type_id=kind.id,
-        minutes=kind.minutes_known,
-        service_code_new=kind.service_code_new,
-        service_code_known=kind.service_code_known,
-    )
 
 
 def booked(row: Appointment) -> AppointmentBooked:

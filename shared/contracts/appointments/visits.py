@@ -1,66 +1,16 @@
-"""What the appointments service says."""
+"""A visit, from booking to the way out."""
 
 from typing import ClassVar, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, ConfigDict, Field, JsonValue
+from pydantic import AwareDatetime, ConfigDict, Field
 
+from shared.contracts.appointments.samples import (
+    PROVIDER,
+    TYPE,
+    VISIT,
+)
 from shared.contracts.envelope import Code, Event
-
-_CLINIC = "0190a1b2-0000-7000-8000-000000000010"
-_PROVIDER = "0190a1b2-0000-7000-8000-000000000011"
-_TYPE = "0190a1b2-0000-7000-8000-000000000012"
-_APPOINTMENT = "0190a1b2-0000-7000-8000-000000000013"
-_PATIENT = "0190a1b2-0000-7000-8000-000000000001"
-_VISIT: dict[str, JsonValue] = {
-    "appointment_id": _APPOINTMENT,
-    "patient_id": _PATIENT,
-    "clinic_id": _CLINIC,
-}
-
-
-class ClinicOpened(Event):
-    """A clinic exists: its zone and currency are what others reckon with."""
-
-    producer: ClassVar[str] = "appointments"
-    aggregate: ClassVar[str] = "clinic"
-    subject_field: ClassVar[str] = "clinic_id"
-    name: ClassVar[str] = "clinic.opened"
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"clinic_id": _CLINIC, "time_zone": "America/Denver", "currency": "USD"}]
-        }
-    )
-
-    clinic_id: UUID
-    time_zone: str = Field(pattern=r"^[A-Za-z_]+(/[A-Za-z0-9_+\-]+)+$|^UTC$")
-    currency: str = Field(pattern=r"^[A-Z]{3}$")
-
-
-class AppointmentTypePublished(Event):
-    """A kind of visit: which service it is priced as when nothing else is known."""
-
-    producer: ClassVar[str] = "appointments"
-    aggregate: ClassVar[str] = "appointment_type"
-    subject_field: ClassVar[str] = "appointment_type_id"
-    name: ClassVar[str] = "appointment_type.published"
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "appointment_type_id": _TYPE,
-                    "minutes": 30,
-                    "service_code_new": "V-NEW",
-                    "service_code_known": "V-EST",
-                }
-            ]
-        }
-    )
-
-    appointment_type_id: UUID
-    minutes: int
-    service_code_new: Code
-    service_code_known: Code
 
 
 class VisitEvent(Event):
@@ -83,9 +33,9 @@ class AppointmentBooked(VisitEvent):
         json_schema_extra={
             "examples": [
                 {
-                    **_VISIT,
-                    "provider_id": _PROVIDER,
-                    "appointment_type_id": _TYPE,
+                    **VISIT,
+                    "provider_id": PROVIDER,
+                    "appointment_type_id": TYPE,
                     "starts_at": "2026-11-30T16:00:00Z",
                     "ends_at": "2026-11-30T16:30:00Z",
                     "new_patient": True,
@@ -113,9 +63,9 @@ class AppointmentRescheduled(VisitEvent):
         json_schema_extra={
             "examples": [
                 {
-                    **_VISIT,
-                    "provider_id": _PROVIDER,
-                    "previous_provider_id": _PROVIDER,
+                    **VISIT,
+                    "provider_id": PROVIDER,
+                    "previous_provider_id": PROVIDER,
                     "starts_at": "2026-12-01T16:00:00Z",
                     "ends_at": "2026-12-01T16:30:00Z",
                     "previous_starts_at": "2026-11-30T16:00:00Z",
@@ -145,7 +95,7 @@ class AppointmentCancelled(VisitEvent):
         json_schema_extra={
             "examples": [
                 {
-                    **_VISIT,
+                    **VISIT,
                     "reason": "patient_request",
                     "notice_minutes": 1440,
                     "late": False,
@@ -166,7 +116,7 @@ class AppointmentConfirmed(VisitEvent):
 
     name: ClassVar[str] = "appointment.confirmed"
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{**_VISIT, "confirmed_at": "2026-11-28T16:00:00Z"}]}
+        json_schema_extra={"examples": [{**VISIT, "confirmed_at": "2026-11-28T16:00:00Z"}]}
     )
 
     confirmed_at: AwareDatetime
@@ -178,7 +128,7 @@ class AppointmentNoShow(VisitEvent):
     name: ClassVar[str] = "appointment.no_show"
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [{**_VISIT, "cause": "timer", "recorded_at": "2026-11-30T16:30:00Z"}]
+            "examples": [{**VISIT, "cause": "timer", "recorded_at": "2026-11-30T16:30:00Z"}]
         }
     )
 
@@ -192,7 +142,7 @@ class PatientCheckedIn(VisitEvent):
     name: ClassVar[str] = "patient.checked_in"
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [{**_VISIT, "checked_in_at": "2026-11-30T15:50:00Z", "waived": ["cover"]}]
+            "examples": [{**VISIT, "checked_in_at": "2026-11-30T15:50:00Z", "waived": ["cover"]}]
         }
     )
 
@@ -208,8 +158,8 @@ class VisitCheckedOut(VisitEvent):
         json_schema_extra={
             "examples": [
                 {
-                    **_VISIT,
-                    "appointment_type_id": _TYPE,
+                    **VISIT,
+                    "appointment_type_id": TYPE,
                     "new_patient": True,
                     "checked_out_at": "2026-11-30T16:40:00Z",
                 }
@@ -230,9 +180,9 @@ class SlotReleased(VisitEvent):
         json_schema_extra={
             "examples": [
                 {
-                    **_VISIT,
-                    "provider_id": _PROVIDER,
-                    "appointment_type_id": _TYPE,
+                    **VISIT,
+                    "provider_id": PROVIDER,
+                    "appointment_type_id": TYPE,
                     "starts_at": "2026-11-30T16:00:00Z",
                     "ends_at": "2026-11-30T16:30:00Z",
                     "cause": "cancelled",
@@ -246,17 +196,3 @@ class SlotReleased(VisitEvent):
     starts_at: AwareDatetime
     ends_at: AwareDatetime
     cause: Literal["cancelled", "rescheduled", "no_show"]
-
-
-EVENTS: tuple[type[Event], ...] = (
-    ClinicOpened,
-    AppointmentTypePublished,
-    AppointmentBooked,
-    AppointmentRescheduled,
-    AppointmentCancelled,
-    AppointmentConfirmed,
-    AppointmentNoShow,
-    PatientCheckedIn,
-    VisitCheckedOut,
-    SlotReleased,
-)

@@ -1,0 +1,26 @@
+"""What appointments says: from rows and facts to contract events, pure."""
+
+from services.appointments.events.setup import clinic_opened, type_published
+from services.appointments.events.visits import (
+    booked,
+    cancelled,
+    checked_in,
+    checked_out,
+    confirmed,
+    no_show,
+    rescheduled,
+    slot_released,
+)
+
+__all__ = [
+    "booked",
+    "cancelled",
+    "checked_in",
+    "checked_out",
+    "clinic_opened",
+    "confirmed",
+    "no_show",
+    "rescheduled",
+    "slot_released",
+    "type_published",
+]

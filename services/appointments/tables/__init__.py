@@ -1,0 +1,38 @@
+"""The tables of appointments, on a registry of their own; a module for each part of the work."""
+
+from services.appointments.tables.base import Base, metadata
+from services.appointments.tables.heard import (
+    EmergencyAccess,
+    KnownConsent,
+    KnownPatient,
+    VisitCover,
+    VisitPacket,
+)
+from services.appointments.tables.setup import (
+    AppointmentType,
+    Clinic,
+    Provider,
+    ProviderClinic,
+    Room,
+    WeeklySchedule,
+)
+from services.appointments.tables.visits import Appointment, AppointmentMove, Occupancy
+
+__all__ = [
+    "Appointment",
+    "AppointmentMove",
+    "AppointmentType",
+    "Base",
+    "Clinic",
+    "EmergencyAccess",
+    "KnownConsent",
+    "KnownPatient",
+    "Occupancy",
+    "Provider",
+    "ProviderClinic",
+    "Room",
+    "VisitCover",
+    "VisitPacket",
+    "WeeklySchedule",
+    "metadata",
+]

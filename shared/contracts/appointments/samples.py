@@ -1,0 +1,14 @@
+"""The ids that samples name."""
+
+from pydantic import JsonValue
+
+CLINIC = "0190a1b2-0000-7000-8000-000000000010"
+PROVIDER = "0190a1b2-0000-7000-8000-000000000011"
+TYPE = "0190a1b2-0000-7000-8000-000000000012"
+APPOINTMENT = "0190a1b2-0000-7000-8000-000000000013"
+PATIENT = "0190a1b2-0000-7000-8000-000000000001"
+VISIT: dict[str, JsonValue] = {
+    "appointment_id": APPOINTMENT,
+    "patient_id": PATIENT,
+    "clinic_id": CLINIC,
+}

@@ -1,0 +1,200 @@
+"""The role matrix as data: each role's permissions at the most, and what is special of some."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """The roles that a token may name. `service` is one service asking another."""
+
+    FRONT_DESK = "front_desk"
+    BILLER = "biller"
+    NURSE = "nurse"
+    PROVIDER = "provider"
+    ADMIN = "admin"
+    AUDITOR = "auditor"
+    EHR_CLIENT = "ehr_client"
+    PORTAL = "portal"
+    OPS = "ops"
+    SERVICE = "service"
+
+
+class Permission(StrEnum):
+    """What a route asks for."""
+
+    CLINIC_READ = "clinic:read"
+    CLINIC_WRITE = "clinic:write"
+    APPOINTMENT_READ = "appointment:read"
+    APPOINTMENT_BOOK = "appointment:book"
+    APPOINTMENT_OVERBOOK = "appointment:overbook"
+    VISIT_CHECK_IN = "visit:check_in"
+    VISIT_FLOW = "visit:flow"
+    PATIENT_READ = "patient:read"
+    PATIENT_FIND = "patient:find"
+    PATIENT_WRITE = "patient:write"
+    PATIENT_LOOKUP = "patient:lookup"
+    CONSENT_WRITE = "consent:write"
+    PAYER_READ = "payer:read"
+    PAYER_WRITE = "payer:write"
+    COVERAGE_READ = "coverage:read"
+    COVERAGE_WRITE = "coverage:write"
+    ELIGIBILITY_CHECK = "eligibility:check"
+    ESTIMATE_READ = "estimate:read"
+    FEE_READ = "fee:read"
+    FEE_WRITE = "fee:write"
+    CHARGE_WRITE = "charge:write"
+    PAYMENT_READ = "payment:read"
+    PAYMENT_POST = "payment:post"
+    PAYMENT_REFUND = "payment:refund"
+    LEDGER_READ = "ledger:read"
+    DRAWER_USE = "drawer:use"
+    DAY_CLOSE = "day:close"
+    DAY_READ = "day:read"
+    DOCUMENT_READ = "document:read"
+    DOCUMENT_WRITE = "document:write"
+    TRACE_READ = "trace:read"
+    AUDIT_READ = "audit:read"
+    ACCESS_REVOKE = "access:revoke"
+    EMERGENCY_OPEN = "emergency:open"
+    EMERGENCY_REVIEW = "emergency:review"
+    EVENTS_READ = "events:read"
+    EVENT_VALUES_READ = "event_values:read"
+
+
+_P = Permission
+
+_DESK = {
+    _P.CLINIC_READ,
+    _P.APPOINTMENT_READ,
+    _P.APPOINTMENT_BOOK,
+    _P.VISIT_CHECK_IN,
+    _P.VISIT_FLOW,
+    _P.PATIENT_READ,
+    _P.PATIENT_FIND,
+    _P.PATIENT_WRITE,
+    _P.PATIENT_LOOKUP,
+    _P.CONSENT_WRITE,
+    _P.PAYER_READ,
+    _P.COVERAGE_READ,
+    _P.COVERAGE_WRITE,
+    _P.ELIGIBILITY_CHECK,
+    _P.ESTIMATE_READ,
+    _P.FEE_READ,
+    _P.CHARGE_WRITE,
+    _P.PAYMENT_READ,
+    _P.PAYMENT_POST,
+    _P.DRAWER_USE,
+    _P.DAY_READ,
+    _P.DAY_CLOSE,
+    _P.DOCUMENT_READ,
+    _P.DOCUMENT_WRITE,
+}
+
+_CLINICAL = {
+    _P.CLINIC_READ,
+    _P.APPOINTMENT_READ,
+    _P.APPOINTMENT_BOOK,
+    _P.VISIT_CHECK_IN,
+    _P.VISIT_FLOW,
+    _P.PATIENT_READ,
+    _P.PATIENT_FIND,
+    _P.PATIENT_LOOKUP,
+    _P.PAYER_READ,
+    _P.COVERAGE_READ,
+    _P.ESTIMATE_READ,
+    _P.DOCUMENT_READ,
+}
+
+MATRIX: Mapping[Role, frozenset[Permission]] = {
+    Role.FRONT_DESK: frozenset(_DESK),
+    Role.BILLER: frozenset(
+        {
+            _P.CLINIC_READ,
+            _P.PATIENT_FIND,
+            _P.PATIENT_LOOKUP,
+            _P.PAYER_READ,
+            _P.PAYER_WRITE,
+            _P.COVERAGE_READ,
+            _P.COVERAGE_WRITE,
+            _P.ELIGIBILITY_CHECK,
+            _P.ESTIMATE_READ,
+            _P.FEE_READ,
+            _P.FEE_WRITE,
+            _P.CHARGE_WRITE,
+            _P.PAYMENT_READ,
+            _P.PAYMENT_POST,
+            _P.PAYMENT_REFUND,
+            _P.LEDGER_READ,
+            _P.DRAWER_USE,
+            _P.DAY_CLOSE,
+            _P.DAY_READ,
+            _P.DOCUMENT_READ,
+        }
+    ),
+    Role.NURSE: frozenset(_CLINICAL | {_P.EMERGENCY_OPEN}),
+    Role.PROVIDER: frozenset(_CLINICAL | {_P.DOCUMENT_WRITE, _P.EMERGENCY_OPEN}),
+    Role.ADMIN: frozenset(
+        {
+            _P.CLINIC_READ,
+            _P.CLINIC_WRITE,
+            _P.APPOINTMENT_OVERBOOK,
+            _P.PAYER_READ,
+            _P.PAYER_WRITE,
+            _P.FEE_READ,
+            _P.FEE_WRITE,
+            _P.LEDGER_READ,
+            _P.DAY_READ,
+            _P.ACCESS_REVOKE,
+        }
+    ),
+    Role.AUDITOR: frozenset(
+        {
+            _P.CLINIC_READ,
+            _P.LEDGER_READ,
+            _P.PAYMENT_READ,
+            _P.DAY_READ,
+            _P.TRACE_READ,
+            _P.AUDIT_READ,
+            _P.EMERGENCY_REVIEW,
+            _P.EVENTS_READ,
+            _P.EVENT_VALUES_READ,
+        }
+    ),
+    Role.EHR_CLIENT: frozenset(
+        _CLINICAL | {_P.PATIENT_WRITE, _P.COVERAGE_WRITE, _P.ELIGIBILITY_CHECK}
+    ),
+    Role.PORTAL: frozenset(
+        {
+            _P.CLINIC_READ,
+            _P.APPOINTMENT_READ,
+            _P.APPOINTMENT_BOOK,
+            _P.VISIT_CHECK_IN,
+            _P.PATIENT_READ,
+            _P.COVERAGE_READ,
+            _P.ESTIMATE_READ,
+            _P.PAYMENT_READ,
+            _P.DOCUMENT_READ,
+        }
+    ),
+    Role.OPS: frozenset({_P.TRACE_READ, _P.EVENTS_READ, _P.CLINIC_READ}),
+    Role.SERVICE: frozenset({_P.PATIENT_LOOKUP, _P.CLINIC_READ}),
+}
+"""What each role may at the most. A machine has of it what its scopes name, the portal its own."""
+
+ABOUT_NOBODY = frozenset({_P.CLINIC_READ})
+"""What a patient may ask without naming themselves: it is the clinic's own, and of no patient."""
+
+IN_EMERGENCY = frozenset({_P.PATIENT_READ, _P.APPOINTMENT_READ, _P.DOCUMENT_READ})
+"""What break-glass opens beyond the clinics of a token: reads of one patient, and never money."""
+
+WITHOUT_PHI = frozenset(
+    {
+        _P.CLINIC_READ,
+        _P.CLINIC_WRITE,
+        _P.PAYER_READ,
+        _P.PAYER_WRITE,
+        _P.FEE_READ,
+        _P.FEE_WRITE,
+    }
+)
+"""What shows and changes nothing of a patient: it goes on where nobody knows who was revoked."""
