@@ -1,6 +1,5 @@
 """The tables of appointments, on a registry of their own; a module for each part of the work."""
 
-from services.appointments.tables.base import Base, metadata
 from services.appointments.tables.heard import (
     EmergencyAccess,
     KnownConsent,
@@ -8,6 +7,7 @@ from services.appointments.tables.heard import (
     VisitCover,
     VisitPacket,
 )
+from services.appointments.tables.registered import Base, metadata
 from services.appointments.tables.setup import (
     AppointmentType,
     Clinic,

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger
 from sqlmodel import Field
 
-from services.appointments.tables.base import Base
+from services.appointments.tables.registered import Base
 
 
 class KnownPatient(Base, table=True):

@@ -7,7 +7,7 @@ from sqlalchemy import Column
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
-from services.appointments.tables.base import Base
+from services.appointments.tables.registered import Base
 
 
 class Clinic(Base, table=True):

@@ -7,7 +7,7 @@ from sqlalchemy import Column, Computed
 from sqlalchemy.dialects.postgresql import JSONB, TSTZRANGE
 from sqlmodel import Field
 
-from services.appointments.tables.base import Base
+from services.appointments.tables.registered import Base
 
 
 class Appointment(Base, table=True):
