@@ -10,7 +10,7 @@ sequence numbers.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Literal
 
@@ -27,6 +27,7 @@ from shared.bus.port import (
     Message,
     Producer,
     Record,
+    RecordTooLarge,
     Revoked,
     TopicPartition,
     UnknownTopic,
@@ -97,7 +98,7 @@ class KafkaBus:
         self._known.update(topics)
         return True
 
-    async def _must_exist(self, topics: Sequence[str]) -> None:
+    async def _must_exist(self, topics: Collection[str]) -> None:
         missing = sorted(set(topics) - self._known)
         if missing:
             async with self._admin() as admin:
@@ -120,16 +121,27 @@ class KafkaBus:
         finally:
             await ended(admin.close(), STOP_SECONDS)
 
+    def ready(self, messages: Sequence[Message]) -> Sequence[Message]:
+        """See the port: in the batches that go out."""
+        if self._producer is None:
+            return messages
+        try:
+            check_sizes(messages)
+        except RecordTooLarge:
+            return messages  # to append them says so
+        return _Filled(self._producer, messages)
+
     async def append(
         self,
         producer: Producer,  # noqa: ARG002 - Kafka keeps no epoch, see the module
         messages: Sequence[Message],
     ) -> list[int]:
         """See the port. Each partition's messages go in batches, in order."""
-        check_sizes(messages)
+        if not isinstance(messages, _Filled):
+            check_sizes(messages)
         if not messages:
             return []
-        await self._must_exist([m.topic for m in messages])
+        await self._must_exist({m.topic for m in messages})
         async with self._appending:
             try:
                 async with asyncio.timeout(DEADLINE_SECONDS):
@@ -157,23 +169,12 @@ class KafkaBus:
         return self._producer
 
     async def _send(self, client: AIOKafkaProducer, messages: Sequence[Message]) -> list[int]:
-        by_partition: dict[TopicPartition, list[int]] = {}
-        for index, message in enumerate(messages):
-            by_partition.setdefault((message.topic, message.partition), []).append(index)
         # All are filled before the first is queued: what waits then goes in one request.
-        filled: list[tuple[TopicPartition, Any, list[int]]] = []
-        for key, indices in by_partition.items():
-            batch, held = client.create_batch(), list[int]()
-            for index in indices:
-                if not _put(batch, messages[index]):
-                    filled.append((key, batch, held))
-                    batch, held = client.create_batch(), []
-                    _put(batch, messages[index])
-                held.append(index)
-            filled.append((key, batch, held))
+        if not isinstance(messages, _Filled) or messages.client is not client:
+            messages = _Filled(client, messages)
         pending = [
             (await client.send_batch(batch, topic, partition=number), held)
-            for (topic, number), batch, held in filled
+            for (topic, number), batch, held in messages.batches
         ]
         offsets = [0] * len(messages)
         for future, held in pending:
@@ -247,6 +248,30 @@ class KafkaBus:
         await self._reader.close()
         if self._stopping:
             await asyncio.wait(self._stopping)
+
+
+class _Filled(list[Message]):
+    """Messages in the batches of one client, each partition's in order. They are sent once: after
+    an error there is another client, and they are filled again."""
+
+    __slots__ = ("batches", "client")
+
+    def __init__(self, client: AIOKafkaProducer, messages: Sequence[Message]) -> None:
+        super().__init__(messages)
+        self.client = client
+        self.batches: list[tuple[TopicPartition, Any, list[int]]] = []
+        by_partition: dict[TopicPartition, list[int]] = {}
+        for index, message in enumerate(messages):
+            by_partition.setdefault((message.topic, message.partition), []).append(index)
+        for key, indices in by_partition.items():
+            batch, held = client.create_batch(), list[int]()
+            for index in indices:
+                if not _put(batch, messages[index]):
+                    self.batches.append((key, batch, held))
+                    batch, held = client.create_batch(), []
+                    _put(batch, messages[index])
+                held.append(index)
+            self.batches.append((key, batch, held))
 
 
 def _put(batch: Any, message: Message) -> bool:

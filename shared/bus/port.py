@@ -174,6 +174,11 @@ class Bus(Protocol):
         """Make the topics that are missing, 12 partitions each, kept for ever."""
         ...
 
+    def ready(self, messages: Sequence[Message]) -> Sequence[Message]:
+        """The same messages in the form that `append` needs, made while an earlier batch is on its
+        way; a bus may give back what it got. Nothing is sent, and to forget them costs nothing."""
+        ...
+
     async def append(self, producer: Producer, messages: Sequence[Message]) -> list[int]:
         """Append in the order given; the offset of each message.
 

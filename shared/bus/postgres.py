@@ -132,6 +132,10 @@ class PostgresBus:
         """See the port."""
         await self._line.run(lambda c: c.execute("SELECT bus_create_topics($1)", list(topics)))
 
+    def ready(self, messages: Sequence[Message]) -> Sequence[Message]:
+        """See the port: they are in the form that the database takes."""
+        return messages
+
     async def append(self, producer: Producer, messages: Sequence[Message]) -> list[int]:
         """See the port. A batch is one transaction: all of it is appended or nothing."""
         check_sizes(messages)

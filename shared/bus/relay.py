@@ -6,10 +6,10 @@ look at them is never wrong.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import asyncpg
 import structlog
@@ -20,7 +20,6 @@ from shared.bus.jitter import jitter
 from shared.bus.metrics import RELAY_EVENTS, RELAY_TAKEOVERS
 from shared.bus.port import Bus, BusError, Message, Packed, Producer, StaleProducer
 from shared.bus.relay_machine import (
-    LEASE_SECONDS,
     Acquire,
     Action,
     Append,
@@ -44,6 +43,15 @@ from shared.bus.relay_machine import (
     Wait,
     Woken,
 )
+from shared.bus.relay_statements import (
+    ACQUIRE,
+    DAYS,
+    READ,
+    RELEASE,
+    RENEW,
+    RESTORED,
+    SAVE,
+)
 from shared.db.bus_tables import make_outbox_days
 from shared.db.database import Database
 from shared.db.failpoints import hit
@@ -54,46 +62,13 @@ log = structlog.get_logger(__name__)
 CHANNEL = "outbox"
 """NOTIFY on it, from a connection of its own after a commit, wakes a relay in another process."""
 
-_TODAY = """(clock_timestamp() AT TIME ZONE 'UTC')::date AS today,
-  pg_snapshot_xmin(pg_current_snapshot())::text AS gate,
-  pg_current_xact_id()::text AS following"""
-_UNTIL = f"clock_timestamp() + interval '{LEASE_SECONDS} seconds'"
-_ACQUIRE = f"""
-INSERT INTO relay_lease (producer, owner, epoch, expires_at) VALUES ($1, $2, 1, {_UNTIL})
-ON CONFLICT (producer) DO UPDATE
-  SET owner = excluded.owner, epoch = relay_lease.epoch + 1, expires_at = excluded.expires_at
-  WHERE relay_lease.expires_at < clock_timestamp() OR relay_lease.owner = excluded.owner
-RETURNING epoch, cursor_xid, cursor_id, {_TODAY}
-"""
-# No row can be of a transaction that has not begun, unless it was restored from another cluster.
-_RESTORED = """
-SELECT $1::text::xid8 >= pg_snapshot_xmax(pg_current_snapshot())
-  OR EXISTS (SELECT 1 FROM outbox WHERE xid >= pg_snapshot_xmax(pg_current_snapshot()))
-"""
-_RENEW = f"""
-UPDATE relay_lease SET expires_at = {_UNTIL} WHERE producer = $1 AND owner = $2 AND epoch = $3
-RETURNING {_TODAY}
-"""
-# Nobody waits for the flush of a cursor: a server that loses it has an earlier one, from which rows
-# are sent again. An epoch is always flushed.
-_SAVE = f"""
-UPDATE relay_lease SET expires_at = {_UNTIL}, cursor_xid = $4::text::xid8, cursor_id = $5
-WHERE producer = $1 AND owner = $2 AND epoch = $3
-RETURNING {_TODAY}, set_config('synchronous_commit', 'off', true)
-"""
-_RELEASE = """
-UPDATE relay_lease SET expires_at = clock_timestamp() - interval '1 second'
-WHERE producer = $1 AND owner = $2 AND epoch = $3
-"""
-# Days are literals: as a parameter the bound would lock every partition. Not `xid > a OR (xid = a
-# AND id > b)`: that one sorts. Behind xmin, since rows of open transactions may come in between.
-_READ = """
-SELECT xid::text AS at_xid, id, topic, partition, key, array_to_json(headers)::text, value
-FROM outbox
-WHERE {days}(xid, id) > ($1::text::xid8, $2) AND xid < pg_snapshot_xmin(pg_current_snapshot())
-ORDER BY xid, id LIMIT $3
-"""
-_DAYS = "recorded_on BETWEEN date '{since}' - 1 AND date '{today}' + 1 AND "
+
+class _Ahead(NamedTuple):
+    """Rows that were read before they were asked for, and their messages as the bus likes them."""
+
+    asked: Read
+    rows: tuple[OutboxRow, ...]
+    messages: Sequence[Message]
 
 
 class Relay:
@@ -108,7 +83,8 @@ class Relay:
         self._woken = database.signals["outbox"]
         self._stopping = False
         self._asked: Read | None = None
-        self._ahead: tuple[Read, tuple[OutboxRow, ...]] | None = None
+        self._ahead: _Ahead | None = None
+        self._ready: _Ahead | None = None
         self.problem: str | None = None
         self.days = ""
         """The days in which the unsent rows are, as SQL; nothing where all are looked through."""
@@ -182,19 +158,19 @@ class Relay:
             case Acquire():
                 return await self._acquire(raw)
             case Renew():
-                return _renewed(await raw.fetchrow(_RENEW, self._name, self._owner, action.epoch))
+                return _renewed(await raw.fetchrow(RENEW, self._name, self._owner, action.epoch))
             case Save():
                 await hit("relay.before_cursor")
                 at = (str(action.cursor.xid), action.cursor.id)
-                row = await raw.fetchrow(_SAVE, self._name, self._owner, action.epoch, *at)
+                row = await raw.fetchrow(SAVE, self._name, self._owner, action.epoch, *at)
                 return _renewed(row)
 
     async def _acquire(self, raw: asyncpg.Connection) -> Fact:
-        row = await raw.fetchrow(_ACQUIRE, self._name, self._owner)
-        if row is not None and await raw.fetchval(_RESTORED, str(row["cursor_xid"])):
+        row = await raw.fetchrow(ACQUIRE, self._name, self._owner)
+        if row is not None and await raw.fetchval(RESTORED, str(row["cursor_xid"])):
             changed = await raw.fetchval("SELECT outbox_rebase()")
             log.warning("relay.rebased", service=self._name, count=changed)
-            row = await raw.fetchrow(_ACQUIRE, self._name, self._owner)
+            row = await raw.fetchrow(ACQUIRE, self._name, self._owner)
         if row is None:
             return Refused()
         log.info("relay.leads", service=self._name, epoch=row["epoch"])
@@ -216,9 +192,13 @@ class Relay:
 
     async def _append(self, action: Append | Fence) -> Fact:
         rows = action.rows if isinstance(action, Append) else ()
+        ready, self._ready = self._ready, None
+        if ready is not None and ready.rows is rows:
+            messages = ready.messages
+        else:
+            messages = [row.message for row in rows]
         try:
-            producer = Producer(self._name, action.epoch)
-            await self._bus.append(producer, [row.message for row in rows])
+            await self._bus.append(Producer(self._name, action.epoch), messages)
         except StaleProducer:
             log.warning("relay.stale", service=self._name, epoch=action.epoch)
             return Stale()
@@ -234,15 +214,15 @@ class Relay:
 
     @asynccontextmanager
     async def _reading_ahead(self, raw: asyncpg.Connection, action: Append) -> AsyncIterator[None]:
-        """While a full batch is appended, read what comes after it."""
+        """While a full batch is appended, read what comes after it and make that ready."""
         if self._asked is None or len(action.rows) < self._asked.limit:
             yield
             return
         ahead = replace(self._asked, after=action.rows[-1].cursor)
-        reading = asyncio.create_task(self._fetched(raw, ahead))
+        reading = asyncio.create_task(self._made_ready(raw, ahead))
         try:
             yield
-            self._ahead = (ahead, await reading)
+            self._ahead = await reading
         finally:
             if not reading.done():
                 reading.cancel()
@@ -250,17 +230,23 @@ class Relay:
             if not reading.cancelled():
                 reading.exception()  # it was raised above, or something else was
 
+    async def _made_ready(self, raw: asyncpg.Connection, action: Read) -> "_Ahead":
+        rows = await self._fetched(raw, action)
+        return _Ahead(action, rows, self._bus.ready([row.message for row in rows]))
+
     async def _fetched(self, raw: asyncpg.Connection, action: Read) -> tuple[OutboxRow, ...]:
         days = ""
         if action.since is not None:
-            days = _DAYS.format(since=action.since, today=action.today)
+            days = DAYS.format(since=action.since, today=action.today)
         self.days = days
         after = (str(action.after.xid), action.after.id)
-        return tuple(map(_row, await raw.fetch(_READ.format(days=days), *after, action.limit)))
+        return tuple(map(_row, await raw.fetch(READ.format(days=days), *after, action.limit)))
 
     async def _read(self, raw: asyncpg.Connection, action: Read) -> Fact:
         ahead, self._ahead, self._asked = self._ahead, None, action
-        rows = ahead[1] if ahead is not None and ahead[0] == action else ()
+        rows: tuple[OutboxRow, ...] = ()
+        if ahead is not None and ahead.asked == action:
+            rows, self._ready = ahead.rows, ahead
         if not rows:
             rows = await self._fetched(raw, action)
         if self.problem is not None and self.problem.startswith("database"):
@@ -271,7 +257,7 @@ class Relay:
 
     async def _release(self, raw: asyncpg.Connection) -> None:
         if self._machine.epoch is not None:
-            await raw.execute(_RELEASE, self._name, self._owner, self._machine.epoch)
+            await raw.execute(RELEASE, self._name, self._owner, self._machine.epoch)
 
     def _say(self, problem: str) -> None:
         if problem != self.problem:

@@ -253,6 +253,32 @@ async def seeking(h: Harness) -> None:
     await reader.close()
 
 
+async def messages_made_ready(h: Harness) -> None:
+    """What was made ready is appended like what was not, once, though the bus broke off between;
+    what was made ready and forgotten is not."""
+    bus, topic = await h.bus(), fresh("ready")
+    await bus.create_topics([topic])
+    keys = [f"key-{n}" for n in range(40)]
+    await bus.append(ONE, [message(topic, key, 0) for key in keys])
+    made = [bus.ready([message(topic, key, n) for key in keys]) for n in range(4)]
+    assert [list(each) for each in made] == [
+        [message(topic, key, n) for key in keys] for n in range(4)
+    ]
+    offsets = await bus.append(ONE, made[1])
+    await h.break_off()
+    await append_through_outages(bus, ONE, made[2])
+    await append_through_outages(bus, ONE, made[3])
+    reader = await Reader(bus, fresh("g"), [topic], {}).start()
+    found: list[Record] = []
+    await reader.read_through_outages(lambda: len(without_repeats(found)) == 160, found)
+    assert numbers_by_key(without_repeats(found)) == {key: [0, 1, 2, 3] for key in keys}
+    places = {r.key: r.offset for r in found if dict(r.headers)["n"] == "1"}
+    assert places == dict(zip(keys, offsets, strict=True))
+    with pytest.raises(RecordTooLarge):
+        await bus.append(ONE, bus.ready([message(topic, "k", 0, b"x" * RECORD_BYTES_MAX)]))
+    await reader.close()
+
+
 async def topics_are_not_made_by_the_way(h: Harness) -> None:
     """An unknown topic is an error to append to, read and ask about."""
     bus, known, unknown = await h.bus(), fresh("known"), fresh("unknown")
@@ -327,6 +353,7 @@ SCENARIOS = [
     closing_while_others_append,
     ten_thousand_keys,
     seeking,
+    messages_made_ready,
     topics_are_not_made_by_the_way,
     reading_outside_any_group,
 ]

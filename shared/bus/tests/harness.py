@@ -1,7 +1,7 @@
 """What the conformance suite needs to know of a transport besides the port, one class each."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -222,7 +222,7 @@ class Reader:
             self.subscription = None
 
 
-async def append_through_outages(bus: Bus, producer: Producer, messages: list[Message]) -> None:
+async def append_through_outages(bus: Bus, producer: Producer, messages: Sequence[Message]) -> None:
     """Append, sending the batch again until the bus took it."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         while True:

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from uuid import UUID
@@ -10,8 +10,8 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from shared.bus.port import Record
-from shared.bus.relay import _DAYS, _READ, Relay
+from shared.bus.port import Message, Producer, Record
+from shared.bus.relay import Relay
 from shared.bus.relay_machine import (
     Acquire,
     Append,
@@ -26,6 +26,7 @@ from shared.bus.relay_machine import (
     Trouble,
     Wait,
 )
+from shared.bus.relay_statements import DAYS, READ
 from shared.bus.tests.company import TOPIC, Company, until
 from shared.bus.watch import _UNSENT
 from shared.db import failpoints
@@ -323,8 +324,8 @@ async def test_the_bounded_read_touches_few_partitions_and_sorts_nothing(company
     last = await company.alpha_super.fetchval("SELECT max(xid::text::bigint) FROM outbox")
     async with company.alpha.raw("worker") as raw:
         today = await raw.fetchval("SELECT (now() AT TIME ZONE 'UTC')::date")
-        bound = _DAYS.format(since=today, today=today)
-        read = _READ.format(days=bound)
+        bound = DAYS.format(since=today, today=today)
+        read = READ.format(days=bound)
         for behind in (1, 20, 40):
             rows = await raw.fetch(f"EXPLAIN {read}", str(last - behind), 0, 500)
             plan = "\n".join(row[0] for row in rows)
@@ -360,6 +361,22 @@ async def test_full_batches_are_read_ahead_and_none_is_lost_doubled_or_out_of_or
             await company.change(network_id, thing_id, n)
     relay, read = company.relay(), list[str]()
     assert isinstance(company.bus, MemoryBus)
+    made: list[Sequence[Message]] = []
+    given: list[Sequence[Message]] = []
+    append = MemoryBus.append
+
+    def ready(_: MemoryBus, messages: Sequence[Message]) -> Sequence[Message]:
+        made.append(tuple(messages))
+        return made[-1]
+
+    async def appended(
+        bus: MemoryBus, producer: Producer, messages: Sequence[Message]
+    ) -> list[int]:
+        given.append(messages)
+        return await append(bus, producer, messages)
+
+    monkeypatch.setattr(MemoryBus, "ready", ready)
+    monkeypatch.setattr(MemoryBus, "append", appended)
     async with company.alpha.raw("worker") as raw:
         raw.add_query_logger(lambda query: read.append(query.query))
         failed = False
@@ -372,5 +389,7 @@ async def test_full_batches_are_read_ahead_and_none_is_lost_doubled_or_out_of_or
     assert failed
     for thing_id in things:
         assert sequences(company, thing_id) == [1, 2, 3, 4, 5, 6]
+    # What was made ready is what was appended, and what the failure left behind is not.
+    assert len([each for each in made if any(each is one for one in given)]) >= 6
     # Nine batches, the one that failed twice, each read once: ahead or not.
     assert len([text for text in read if "FROM outbox" in text and "LIMIT" in text]) <= 12
