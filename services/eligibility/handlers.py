@@ -1,6 +1,7 @@
 """What eligibility hears; each function turns an event into a command."""
 
 from collections.abc import Sequence
+from datetime import UTC
 
 from services.eligibility.commands import hearsay
 from services.eligibility.commands.reckoning import reckon
@@ -41,13 +42,13 @@ async def on_booked(work: Work, _: Envelope, event: AppointmentBooked) -> None:
         placed_at=work.now,
     )
     await hearsay.note_booking(work, row)
-    await reckon(work, event.patient_id)
+    await reckon(work, event.patient_id, event.starts_at.astimezone(UTC).date(), alone=True)
 
 
 async def on_rescheduled(work: Work, _: Envelope, event: AppointmentRescheduled) -> None:
     """On another day another cover may apply, and another price."""
     await hearsay.note_move(work, event.appointment_id, event.clinic_id, event.starts_at)
-    await reckon(work, event.patient_id)
+    await reckon(work, event.patient_id, event.starts_at.astimezone(UTC).date(), alone=True)
 
 
 async def on_cancelled(work: Work, _: Envelope, event: AppointmentCancelled) -> None:

@@ -99,7 +99,7 @@ async def take_answer(work: Work, check_id: UUID, answer: Answer) -> None:
             detail={"fault": row.fault},
         )
     work.save(row)
-    await reckon(work, row.patient_id, row.service_date)
+    await reckon(work, row.patient_id, row.service_date, alone=True)
 
 
 def _keep(row: Check, outcome: Outcome) -> None:

@@ -23,13 +23,17 @@ RECKON = "reckon"
 """The timer for news that came without the lock of the patients whom it touches."""
 
 
-async def reckon(work: Work, patient_id: UUID, around: date | None = None) -> None:
+async def reckon(
+    work: Work, patient_id: UUID, around: date | None = None, *, alone: bool = False
+) -> None:
     """Ask the payer what must be asked, and say each verdict and estimate that changed.
 
-    Needs the patient's lock. around: a day whose visits are reckoned though it may be over.
+    Needs the patient's lock. around: a day whose visits are reckoned though it may be over. alone:
+    the news is about that day and touches no other, so a patient with dozens of visits to come
+    costs no more than one with a single visit.
     """
     await work.flush()
-    facts = await facts_of(work, patient_id, around)
+    facts = await facts_of(work, patient_id, around, alone=alone)
     for visit in facts.visits:
         await _ask_where_needed(work, facts, visit)
         verdict, check = _verdict(facts, visit)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import date
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -45,7 +46,13 @@ def benefits_of(row: Check) -> Benefits:
     """What the kept answer of a verified check says. Raises LookupError for any other check."""
     if row.state != "verified" or row.response is None:
         raise LookupError("only a verified answer is read again")
-    return read_271(parse(row.response))
+    return _read(row.response)
+
+
+@lru_cache(maxsize=256)
+def _read(response: bytes) -> Benefits:
+    # What is read is frozen, and the verdict and the estimate of a visit read the same answer.
+    return read_271(parse(response))
 
 
 def outcome_of(row: Check) -> Outcome | None:

@@ -35,6 +35,11 @@ patient_id = $2 AND state = 'booked' AND (starts_at > $3 OR starts_at BETWEEN $4
     AND e.appointment_id = known_visits.appointment_id))
 ORDER BY starts_at, appointment_id
 """
+# Visits of a day, whatever their clinic's zone makes of it: nothing else is looked at.
+_NEAR = """
+patient_id = $2 AND state = 'booked' AND starts_at BETWEEN $3 AND $4
+ORDER BY starts_at, appointment_id
+"""
 _REVISIONS = """
 (appointment_id, revision) IN (SELECT appointment_id, revision FROM estimates
   WHERE network_id = $1 AND appointment_id = ANY($2))
@@ -105,12 +110,15 @@ class Facts:
         return max(held, key=lambda fee: (fee.effective_from, fee.fee_id), default=None)
 
 
-async def facts_of(work: Work, patient_id: UUID, around: date | None) -> Facts:
+async def facts_of(
+    work: Work, patient_id: UUID, around: date | None, *, alone: bool = False
+) -> Facts:
     """What is known of a patient whose visits are to be reckoned. Needs the patient's lock.
 
-    around: a day whose visits are wanted though it may be over.
+    around: a day whose visits are wanted though it may be over. alone: none but the visits of that
+    day, and perhaps of those beside it.
     """
-    visits = await _visits(work, patient_id, around)
+    visits = await _visits(work, patient_id, around, alone=alone)
     ids = [visit.row.appointment_id for visit in visits]
     coverages = await coverages_of(work, patient_id)
     estimates = await work.load_where(Estimate, "appointment_id = ANY($2)", ids)
@@ -155,11 +163,16 @@ async def _fees(work: Work, visits: Sequence[OpenVisit]) -> dict[tuple[UUID, str
     return found
 
 
-async def _visits(work: Work, patient_id: UUID, around: date | None) -> list[OpenVisit]:
+async def _visits(
+    work: Work, patient_id: UUID, around: date | None, *, alone: bool
+) -> list[OpenVisit]:
     """The open visits whose clinic, and so whose day, is known."""
     noon = datetime.combine(around or work.now.date(), time(12), UTC)
-    bounds = (work.now - AROUND, noon - AROUND, noon + AROUND)
-    rows = await work.load_where(KnownVisit, _OPEN, patient_id, *bounds)
+    day = (noon - AROUND, noon + AROUND)
+    if alone:
+        rows = await work.load_where(KnownVisit, _NEAR, patient_id, *day)
+    else:
+        rows = await work.load_where(KnownVisit, _OPEN, patient_id, work.now - AROUND, *day)
     places = await work.load_where(
         KnownClinic, "clinic_id = ANY($2)", list({row.clinic_id for row in rows})
     )

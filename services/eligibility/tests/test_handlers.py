@@ -8,7 +8,12 @@ from uuid import UUID
 
 import pytest
 
+from services.eligibility.commands.asking import patient_lock
+from services.eligibility.commands.reckoning import reckon
+from services.eligibility.queries.standing import facts_of
 from services.eligibility.tests.builders import VISIT_AT, Scene, open_scene, scene, simulated_payer
+from shared.db.actor import Actor
+from shared.db.work import Context
 from shared.testing.apps import Office
 from shared.values.clock import FixedClock
 from shared.values.ids import new_id
@@ -222,6 +227,39 @@ async def test_two_visits_of_a_day_are_one_question(ready: Scene) -> None:
     visits = [await ready.visit(patient, VISIT_AT - timedelta(hours=n)) for n in (0, 2)]
     assert await ready.ask(simulated_payer()) == 1
     assert {await ready.verdict(v) for v in visits} == {("active", "payer.active")}
+
+
+async def test_news_of_one_day_leaves_nothing_for_the_others(ready: Scene) -> None:
+    """Bookings, moves and answers look at their own day; to reckon all that the patient has changes
+    nothing afterwards."""
+    patient = await ready.patient()
+    await ready.coverage(patient)
+    visits = [await ready.visit(patient, VISIT_AT + timedelta(days=n)) for n in range(4)]
+    await ready.ask(simulated_payer())
+    await ready.hear(ready.moved(visits[1], VISIT_AT + timedelta(days=6, hours=7)))
+    await ready.hear(ready.moved(visits[2], VISIT_AT + timedelta(days=3, hours=2)))
+    await ready.ask(simulated_payer())
+    said = await ready.said()
+    context = Context(ready.network_id, Actor("service", "test"), ready.clock.now())
+    async with ready.database.work(context, patient_lock(patient)) as work:
+        await reckon(work, patient)
+    assert await ready.claimed() == []
+    assert await ready.said() == said
+    assert {await ready.verdict(visit) for visit in visits} == {("active", "payer.active")}
+
+
+async def test_a_booking_costs_the_same_however_many_visits_are_to_come(ready: Scene) -> None:
+    patient = await ready.patient()
+    await ready.coverage(patient)
+    for n in range(12):
+        await ready.visit(patient, VISIT_AT + timedelta(days=7 * n))
+    context = Context(ready.network_id, Actor("service", "test"), ready.clock.now())
+    async with ready.database.work(context, patient_lock(patient)) as work:
+        assert len((await facts_of(work, patient, None)).visits) == 12
+        day = (VISIT_AT + timedelta(days=21)).date()
+        near = await facts_of(work, patient, day, alone=True)
+    assert [v.row.starts_at for v in near.visits] == [VISIT_AT + timedelta(days=21)]
+    assert [check.service_date for check in near.checks] == [near.visits[0].on]
 
 
 async def test_a_new_price_is_a_new_revision_for_visits_to_come(ready: Scene) -> None:
