@@ -10,6 +10,11 @@ from shared.db.work import Work
 from shared.values.errors import NotFound, NotYetHeard
 
 LIMIT = 500
+COVERAGES_OF = """patient_id = $2
+ORDER BY array_position('{primary,secondary,tertiary}'::text[], place), effective_from, id"""
+"""From the first to pay to the last, those that ended too."""
+MARKS_OF = "patient_id = $2 ORDER BY marked_at, id"
+"""What a patient said of paying themselves; the last word stands."""
 
 
 async def payers(work: Work) -> list[Payer]:
@@ -35,8 +40,7 @@ async def coverage(work: Work, coverage_id: UUID) -> Coverage:
 
 async def coverages_of(work: Work, patient_id: UUID) -> list[Coverage]:
     """The coverages of a patient, those that ended too, from the first to pay to the last."""
-    where = "patient_id = $2 ORDER BY array_position('{primary,secondary,tertiary}'::text[], place)"
-    return await work.load_where(Coverage, f"{where}, effective_from, id", patient_id)
+    return await work.load_where(Coverage, COVERAGES_OF, patient_id)
 
 
 def rule_of(row: Coverage) -> CoverageRule:
@@ -54,6 +58,5 @@ async def known_patient(work: Work, patient_id: UUID) -> KnownPatient:
 
 async def self_pay_marks(work: Work, patient_id: UUID) -> dict[UUID | None, bool]:
     """What the patient said last of paying themselves: for each visit, and for all (None)."""
-    where = "patient_id = $2 ORDER BY marked_at, id"
-    marks = await work.load_where(SelfPayMark, where, patient_id)
+    marks = await work.load_where(SelfPayMark, MARKS_OF, patient_id)
     return {mark.appointment_id: mark.self_pay for mark in marks}

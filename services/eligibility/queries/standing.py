@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID
 
 from services.eligibility.domain.coverage import Coverage as CoverageRule
-from services.eligibility.queries.coverages import coverages_of, rule_of, self_pay_marks
+from services.eligibility.queries.coverages import COVERAGES_OF, MARKS_OF, rule_of
 from services.eligibility.tables import (
     Check,
     Coverage,
@@ -17,8 +17,10 @@ from services.eligibility.tables import (
     KnownFee,
     KnownType,
     KnownVisit,
+    SelfPayMark,
     VisitCover,
 )
+from shared.db.together import Wanted, load_together
 from shared.db.work import Work
 from shared.values.zones import zone
 
@@ -28,22 +30,46 @@ PENDING = "check.pending"
 
 # Visits to come, those of the day that is asked about, and those for which something is missing.
 _OPEN = """
-patient_id = $2 AND state = 'booked' AND (starts_at > $3 OR starts_at BETWEEN $4 AND $5
+patient_id = $2 AND state = 'booked' AND (starts_at BETWEEN $3 AND $4 OR starts_at > $5
   OR NOT EXISTS (SELECT 1 FROM visit_covers c WHERE c.network_id = known_visits.network_id
     AND c.appointment_id = known_visits.appointment_id AND c.reason <> 'check.pending')
   OR NOT EXISTS (SELECT 1 FROM estimates e WHERE e.network_id = known_visits.network_id
     AND e.appointment_id = known_visits.appointment_id))
-ORDER BY starts_at, appointment_id
 """
 # Visits of a day, whatever their clinic's zone makes of it: nothing else is looked at.
-_NEAR = """
-patient_id = $2 AND state = 'booked' AND starts_at BETWEEN $3 AND $4
-ORDER BY starts_at, appointment_id
-"""
-_REVISIONS = """
-(appointment_id, revision) IN (SELECT appointment_id, revision FROM estimates
-  WHERE network_id = $1 AND appointment_id = ANY($2))
-"""
+_NEAR = "patient_id = $2 AND state = 'booked' AND starts_at BETWEEN $3 AND $4"
+
+
+def _wanted(which: str) -> tuple[Wanted, ...]:
+    """All that the verdicts and estimates of such visits rest on."""
+    of_them = f"FROM known_visits WHERE known_visits.network_id = $1 AND {which}"
+    theirs = f"appointment_id IN (SELECT appointment_id {of_them})"
+    days = f"""SELECT (starts_at AT TIME ZONE 'UTC')::date + beside
+      FROM known_visits, generate_series(-1, 1) beside
+      WHERE known_visits.network_id = $1 AND {which}"""
+    priced = f"""SELECT clinic_id,
+        CASE WHEN new_patient THEN service_code_new ELSE service_code_known END
+      FROM known_visits JOIN known_types USING (network_id, appointment_type_id)
+      WHERE known_visits.network_id = $1 AND {which}"""
+    return (
+        (KnownVisit, f"{which} ORDER BY starts_at, appointment_id"),
+        (KnownClinic, f"clinic_id IN (SELECT clinic_id {of_them})"),
+        (KnownType, f"appointment_type_id IN (SELECT appointment_type_id {of_them})"),
+        (KnownFee, f"(clinic_id, service_code) IN ({priced})"),
+        (Coverage, COVERAGES_OF),
+        (SelfPayMark, MARKS_OF),
+        (Check, f"patient_id = $2 AND service_date IN ({days}) ORDER BY number"),
+        (VisitCover, theirs),
+        (Estimate, theirs),
+        (
+            EstimateRevision,
+            "(appointment_id, revision) IN"
+            f" (SELECT appointment_id, revision FROM estimates WHERE network_id = $1 AND {theirs})",
+        ),
+    )
+
+
+OF_ALL, OF_A_DAY = _wanted(_OPEN), _wanted(_NEAR)
 
 
 @dataclass(slots=True)
@@ -118,65 +144,34 @@ async def facts_of(
     around: a day whose visits are wanted though it may be over. alone: none but the visits of that
     day, and perhaps of those beside it.
     """
-    visits = await _visits(work, patient_id, around, alone=alone)
-    ids = [visit.row.appointment_id for visit in visits]
-    coverages = await coverages_of(work, patient_id)
-    estimates = await work.load_where(Estimate, "appointment_id = ANY($2)", ids)
-    return Facts(
-        visits=visits,
-        coverages={row.id: row for row in coverages},
-        marks=await self_pay_marks(work, patient_id),
-        checks=await _checks(work, patient_id, visits) if coverages else [],
-        covers={
-            row.appointment_id: row
-            for row in await work.load_where(VisitCover, "appointment_id = ANY($2)", ids)
-        },
-        estimates={row.appointment_id: row for row in estimates},
-        revisions=await _revisions(work, estimates) if estimates else {},
-        types=await _types(work, visits),
-        fees=await _fees(work, visits),
-    )
-
-
-async def _checks(work: Work, patient_id: UUID, visits: Sequence[OpenVisit]) -> list[Check]:
-    where = "patient_id = $2 AND service_date = ANY($3) ORDER BY number"
-    return await work.load_where(Check, where, patient_id, list({v.on for v in visits}))
-
-
-async def _revisions(work: Work, estimates: Sequence[Estimate]) -> dict[UUID, EstimateRevision]:
-    ids = [row.appointment_id for row in estimates]
-    rows = await work.load_where(EstimateRevision, _REVISIONS, ids)
-    return {row.appointment_id: row for row in rows}
-
-
-async def _types(work: Work, visits: Sequence[OpenVisit]) -> dict[UUID, KnownType]:
-    ids = {visit.row.appointment_type_id for visit in visits}
-    rows = await work.load_where(KnownType, "appointment_type_id = ANY($2)", list(ids))
-    return {row.appointment_type_id: row for row in rows}
-
-
-async def _fees(work: Work, visits: Sequence[OpenVisit]) -> dict[tuple[UUID, str], list[KnownFee]]:
-    ids = {visit.row.clinic_id for visit in visits}
-    found: defaultdict[tuple[UUID, str], list[KnownFee]] = defaultdict(list)
-    for row in await work.load_where(KnownFee, "clinic_id = ANY($2)", list(ids)):
-        found[row.clinic_id, row.service_code].append(row)
-    return found
-
-
-async def _visits(
-    work: Work, patient_id: UUID, around: date | None, *, alone: bool
-) -> list[OpenVisit]:
-    """The open visits whose clinic, and so whose day, is known."""
     noon = datetime.combine(around or work.now.date(), time(12), UTC)
-    day = (noon - AROUND, noon + AROUND)
+    bounds = (patient_id, noon - AROUND, noon + AROUND)
     if alone:
-        rows = await work.load_where(KnownVisit, _NEAR, patient_id, *day)
+        found = await load_together(work, OF_A_DAY, *bounds)
     else:
-        rows = await work.load_where(KnownVisit, _OPEN, patient_id, work.now - AROUND, *day)
-    places = await work.load_where(
-        KnownClinic, "clinic_id = ANY($2)", list({row.clinic_id for row in rows})
+        found = await load_together(work, OF_ALL, *bounds, work.now - AROUND)
+    visits, clinics, types, prices, coverages, marks, checks, covers, estimates, revisions = found
+    fees: defaultdict[tuple[UUID, str], list[KnownFee]] = defaultdict(list)
+    for row in prices:
+        fees[row.clinic_id, row.service_code].append(row)
+    return Facts(
+        visits=_on_their_days(work, visits, clinics),
+        coverages={row.id: row for row in coverages},
+        marks={mark.appointment_id: mark.self_pay for mark in marks},
+        checks=checks,
+        covers={row.appointment_id: row for row in covers},
+        estimates={row.appointment_id: row for row in estimates},
+        revisions={row.appointment_id: row for row in revisions},
+        types={row.appointment_type_id: row for row in types},
+        fees=fees,
     )
-    zones = {place.clinic_id: zone(place.time_zone) for place in places}
+
+
+def _on_their_days(
+    work: Work, rows: Sequence[KnownVisit], clinics: Sequence[KnownClinic]
+) -> list[OpenVisit]:
+    """The visits whose clinic, and so whose day, is known."""
+    zones = {place.clinic_id: zone(place.time_zone) for place in clinics}
     found = []
     for row in rows:
         if row.clinic_id in zones:

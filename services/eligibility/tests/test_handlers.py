@@ -10,9 +10,11 @@ import pytest
 
 from services.eligibility.commands.asking import patient_lock
 from services.eligibility.commands.reckoning import reckon
-from services.eligibility.queries.standing import facts_of
+from services.eligibility.queries.standing import OF_A_DAY, facts_of
+from services.eligibility.tables import SelfPayMark
 from services.eligibility.tests.builders import VISIT_AT, Scene, open_scene, scene, simulated_payer
 from shared.db.actor import Actor
+from shared.db.together import load_together
 from shared.db.work import Context
 from shared.testing.apps import Office
 from shared.values.clock import FixedClock
@@ -260,6 +262,45 @@ async def test_a_booking_costs_the_same_however_many_visits_are_to_come(ready: S
         near = await facts_of(work, patient, day, alone=True)
     assert [v.row.starts_at for v in near.visits] == [VISIT_AT + timedelta(days=21)]
     assert [check.service_date for check in near.checks] == [near.visits[0].on]
+
+
+async def test_what_is_read_together_is_what_is_read_one_by_one(ready: Scene) -> None:
+    """Every column of every table, JSON and answers among them; and nothing of another patient for
+    whoever is bound to one."""
+    patient, other = await ready.patient(), await ready.patient()
+    await ready.coverage(patient)
+    for n in range(2):
+        await ready.visit(patient, VISIT_AT + timedelta(days=n))
+    await ready.ask(simulated_payer())
+    bounds = (patient, VISIT_AT - timedelta(days=1), VISIT_AT + timedelta(days=9))
+    for seer, sees in ((None, True), ({patient}, True), ({other}, False)):
+        actor = Actor("person", "test", patient_ids=frozenset(seer) if seer else None)
+        async with ready.database.work(Context(ready.network_id, actor, ready.clock.now())) as work:
+            together = await load_together(work, OF_A_DAY, *bounds)
+            apart = [
+                await work.load_where(
+                    model,
+                    f"{where} AND $2::uuid IS NOT NULL AND $3::timestamptz < $4::timestamptz",
+                    *bounds,
+                )
+                if "ORDER BY" not in where
+                else await work.load_where(
+                    model,
+                    where.replace(
+                        "ORDER BY",
+                        "AND $2::uuid IS NOT NULL AND $3::timestamptz < $4::timestamptz ORDER BY",
+                    ),
+                    *bounds,
+                )
+                for model, where in OF_A_DAY
+            ]
+            assert [[row.model_dump() for row in rows] for rows in together] == [
+                [row.model_dump() for row in rows] for rows in apart
+            ]
+            assert [bool(rows) for rows in together] == [
+                model is not SelfPayMark and (sees or "patient_id" not in model.model_fields)
+                for model, _ in OF_A_DAY
+            ]
 
 
 async def test_a_new_price_is_a_new_revision_for_visits_to_come(ready: Scene) -> None:
