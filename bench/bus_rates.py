@@ -53,7 +53,7 @@ async def relay_on(made: BusStage, kind: str, events: int, rounds: int) -> Figur
     relayed, raw = list[float](), list[float]()
     try:
         # The first rounds are not counted: a broker that has just started compiles what it runs.
-        for _ in range(WARMING + rounds):
+        for _ in range(WARMING + 2 * rounds):
             messages = made.events(events)
             await made.say(messages)
             relayed.append(await made.relayed(database, bus, events))
@@ -67,10 +67,12 @@ async def relay_on(made: BusStage, kind: str, events: int, rounds: int) -> Figur
         await bus.close()
         await database.close()
     del relayed[:WARMING], raw[:WARMING]
+    pairs = [one / other for one, other in zip(relayed, raw, strict=True)]
     peer = "aiokafka send_batch" if kind == "kafka" else "append to the Postgres bus"
     return at_least(
-        f"relay ÷ raw, {kind}", median(relayed) / median(raw), RELAY_BOUND, "",
+        f"relay ÷ raw, {kind}", median(pairs), RELAY_BOUND, "",
         f"{peer}: the same keys, values, headers",
+        pairs=[round(ratio, 3) for ratio in pairs],
         relayed_per_second=[round(rate) for rate in relayed],
         raw_per_second=[round(rate) for rate in raw], events=events, batch=BATCH_ROWS,
     )  # fmt: skip

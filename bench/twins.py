@@ -1,6 +1,8 @@
 """A service beside its twin that lacks one thing: what that thing costs.
 
-One API process with 16 clients on the same server, in turn: A B A B. No worker runs in either.
+One API process with 16 clients on the same server, in turn and in pairs: A B, B A, A B. The two of
+a pair ran next to each other, so what else the machine did weighs on both. No worker runs in
+either.
 """
 
 from statistics import median
@@ -21,7 +23,7 @@ def beside(
     lacks: str,
     table: str,
 ) -> Figure:
-    """Bookings with ÷ without; `rounds` runs of `seconds` each for either side.
+    """Bookings with ÷ without: the median of twice `rounds` pairs, each run of `seconds`.
 
     table: what the service writes rows of, and the twin none.
     """
@@ -32,20 +34,29 @@ def beside(
         (row,) = made.ask(f"SELECT count(*) AS many FROM {table}")
         return int(row["many"])
 
-    for _ in range(rounds):
+    def run_twin() -> None:
         before = rows()
         without.append(run_api(made, seconds, twin))
         if rows() != before:
             raise RuntimeError(f"the twin wrote to {table}")
+
+    def run_ours() -> None:
+        before = rows()
         ours.append(run_api(made, seconds))
         if rows() == before:
             raise RuntimeError(f"the service wrote nothing to {table}")
+
+    for pair in range(2 * rounds):
+        for run in (run_twin, run_ours) if pair % 2 else (run_ours, run_twin):
+            run()
+    pairs = [one.rate / other.rate for one, other in zip(ours, without, strict=True)]
     return at_least(
         name,
-        median(run.rate for run in ours) / median(run.rate for run in without),
+        median(pairs),
         bound,
         "",
         lacks,
+        pairs=[round(ratio, 3) for ratio in pairs],
         bookings_per_second=[round(run.rate) for run in ours],
         without_per_second=[round(run.rate) for run in without],
         cpu_ms_a_booking=[run.cpu_ms() for run in ours],
