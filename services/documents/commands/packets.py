@@ -8,16 +8,16 @@ from uuid import UUID
 from services.documents import events
 from services.documents.domain.classification import DocumentClass
 from services.documents.domain.status import Status
-from services.documents.queries.documents import one_known_patient, one_visit, upcoming
+from services.documents.queries.documents import one_visit, upcoming
 from services.documents.queries.packet_facts import (
+    SAID_OF_A_VISIT,
     PacketFacts,
-    cover_of,
-    estimate_of,
     facts_for,
     packet_of,
 )
 from services.documents.tables import ChartPacket, Document, DocumentChange, KnownVisit
 from shared.db.locks import LockKey, lock_key
+from shared.db.together import load_together
 from shared.db.work import Work
 from shared.values.ids import derived_id
 
@@ -50,14 +50,14 @@ async def plan(work: Work, visit: KnownVisit, *changes: datetime) -> None:
     """Set the timer of a visit's packet. What was written before must be flushed."""
     if visit.state != "booked":
         return
-    cover = await cover_of(work, visit.appointment_id)
-    estimate = await estimate_of(work, visit.appointment_id)
-    patient = await one_known_patient(work, visit.patient_id)
+    covers, estimates, patients = await load_together(
+        work, SAID_OF_A_VISIT, visit.appointment_id, visit.patient_id
+    )
     heard = (
         visit.heard_at,
-        cover.decided_at if cover else None,
-        estimate.created_at if estimate else None,
-        patient.heard_at if patient else None,
+        *(cover.decided_at for cover in covers),
+        *(estimate.created_at for estimate in estimates),
+        *(patient.heard_at for patient in patients),
     )
     work.timer(CHART_PACKET, visit.appointment_id, due_at(visit.starts_at, (*heard, *changes)))
 
@@ -83,7 +83,6 @@ async def expect(work: Work, visit: KnownVisit) -> None:
             id=derived_id(visit.appointment_id, CHART_PACKET),
         )
     )
-    await work.flush()
     await plan(work, visit)
 
 

@@ -18,11 +18,20 @@ from services.documents.queries.documents import one_known_patient
 from services.documents.tables import (
     ChartPacket,
     KnownConsent,
+    KnownPatient,
     KnownVisit,
     VisitCover,
     VisitEstimate,
 )
+from shared.db.together import Wanted
 from shared.db.work import Work
+
+SAID_OF_A_VISIT: tuple[Wanted, ...] = (
+    (VisitCover, "appointment_id = $2"),
+    (VisitEstimate, "appointment_id = $2"),
+    (KnownPatient, "patient_id = $3"),
+)
+"""What others said last of a visit, $2, and of its patient, $3."""
 
 
 class CoverFact(BaseModel):
