@@ -22,12 +22,22 @@ def token_for(
     patient: UUID | None = None,
     person: UUID | None = None,
     proven: bool = False,
+    acting_for: str | None = None,
 ) -> str:
-    """A token for a person in a role of a network, by default the demo network."""
+    """A token for a person in a role of a network, by default the demo network.
+
+    acting_for: who has it made, for the audit.
+    """
     minter = minter_of(layout)
     chosen = network or demo_network(layout)
     return minter.person(
-        role, chosen, clinics=clinics or None, person=person, patient=patient, proven=proven
+        role,
+        chosen,
+        clinics=clinics or None,
+        person=person,
+        patient=patient,
+        proven=proven,
+        acting_for=acting_for,
     )
 
 

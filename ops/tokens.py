@@ -63,6 +63,7 @@ class Minter:
         patient: UUID | None = None,
         acts_for: Sequence[UUID] = (),
         proven: bool = False,
+        acting_for: str | None = None,
         lifetime: timedelta = PERSON_LIFETIME,
     ) -> str:
         """A token for a person in one role.
@@ -71,6 +72,7 @@ class Minter:
         patient: whose portal it is; needed for the role `portal` and refused for any other.
         acts_for: other patients whom the one of the portal may act for, such as a child.
         proven: whether they have just proven who they are with a second factor (`acr` aal2).
+        acting_for: on whose behalf (`act`, RFC 8693, section 4.1), which every audit row names.
         Raises CannotRun when the role is unknown, the patient is missing, or it was taken back.
         """
         if role not in PERSON_ROLES:
@@ -87,6 +89,8 @@ class Minter:
         if patient is not None:
             claims["patient"] = str(patient)
             claims["acts_for"] = [str(other) for other in acts_for]
+        if acting_for is not None:
+            claims["act"] = {"sub": acting_for}
         if proven:
             claims |= {"acr": PROVEN, "auth_time": _seconds(self.clock.now())}
         return self.sign(claims, lifetime)

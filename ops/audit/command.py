@@ -1,6 +1,7 @@
 """`clinicbus audit`: export it, verify it, and ask who saw a patient."""
 
 import asyncio
+import getpass
 import json
 import tempfile
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ import typer
 
 from ops import layout, private_files, state
 from ops.audit import verify as verifier
-from ops.audit.export import export
+from ops.audit.on_record import CannotRecord, export_on_record
 from ops.environment import of_operator
 from ops.errors import CannotRun
 from ops.layout import Layout
@@ -31,14 +32,22 @@ def audit() -> None:
     """Export the audit, verify that nobody altered it, and ask who saw a patient."""
 
 
-def exported(chosen: Layout, folder: Path, network: UUID | None = None) -> dict[str, int]:
-    """Export the audit of the running system; how many rows of each service."""
-    environment = of_operator(chosen)
-    urls = {name: environment[f"CLINICBUS_{name.upper()}_WORKER_URL"] for name in SERVICES}
+def exported(
+    chosen: Layout, folder: Path, action: str, network: UUID | None = None
+) -> dict[str, int]:
+    """Export the audit of the running system, which is on record in it before; how many rows of
+    each service. action: what for."""
+    variables, who = of_operator(chosen), getpass.getuser()
     try:
-        return asyncio.run(export(urls, folder, network=network))
+        return asyncio.run(
+            export_on_record(variables, folder, who=who, action=action, network=network)
+        )
     except FileExistsError as error:
         raise CannotRun(f"{error}: choose a new folder.") from error
+    except LookupError as error:
+        raise CannotRun("No service has a row of this network.") from error
+    except CannotRecord as error:
+        raise CannotRun(str(error)) from error
 
 
 @app.command(name="export")
@@ -47,8 +56,12 @@ def export_command(
     network: Annotated[UUID | None, typer.Option(help="This one alone; else all.")] = None,
     data: Data = None,
 ) -> None:
-    """Write rows and seals of all services into a folder, as this moment has them."""
-    for service, count in exported(layout.choose(data), folder, network).items():
+    """Write rows and seals of all services into a folder, as this moment has them.
+
+    That it is done, by whom and when, is a row in each audit that is exported.
+    """
+    chosen = layout.choose(data)
+    for service, count in exported(chosen, folder, "export_audit", network).items():
         print(f"{service}: {count} rows")
 
 
@@ -73,12 +86,15 @@ def verify(
     keys: Annotated[Path | None, typer.Option(help="Else those of the data folder.")] = None,
     data: Data = None,
 ) -> None:
-    """Verify that no row was altered, put in or taken out. Exit code 1 when one was."""
+    """Verify that no row was altered, put in or taken out. Exit code 1 when one was.
+
+    Without an export one is made, and is on record as `audit export` is.
+    """
     chosen = layout.choose(data)
     with tempfile.TemporaryDirectory(prefix="clinicbus-audit-") as made:
         if folder is None:
             folder = Path(made) / "export"
-            exported(chosen, folder)
+            exported(chosen, folder, "verify_audit")
         try:
             report = verifier.verify(
                 folder,
@@ -102,12 +118,15 @@ def who_saw(
     as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
     data: Data = None,
 ) -> None:
-    """Who saw, changed or was refused a patient's record, in all services, the newest first."""
+    """Who saw, changed or was refused a patient's record, in all services, the newest first.
+
+    That it is asked, by whom and of which time, is a row in each service before it answers.
+    """
     chosen = layout.choose(data)
     running = state.read(chosen.state)
     if running is None:
         raise CannotRun("ClinicBus is not running here: start it with `make run`.")
-    token = token_for(chosen, "auditor", network)
+    token = token_for(chosen, "auditor", network, acting_for=f"operator/{getpass.getuser()}")
     urls = {p.name: p.url for p in running.processes if p.name in SERVICES and p.url}
     query = {"patient_id": str(patient)}
     query |= {name: at for name, at in (("since", since), ("until", until)) if at}

@@ -9,10 +9,15 @@ from uuid import UUID
 
 import asyncpg
 
+from ops.audit.rows import CONNECT_SECONDS
 from shared.db.audit_seals import CANONICAL, INSTANT, LEAF_BYTES
-from shared.db.provision import SERVICES
 
-_NETWORKS = "SELECT network_id FROM audit UNION SELECT network_id FROM audit_seal ORDER BY 1"
+_NETWORKS = """
+SELECT network_id FROM (
+  SELECT network_id FROM audit WHERE $1::uuid IS NULL OR network_id = $1
+  UNION SELECT network_id FROM audit_seal WHERE $1::uuid IS NULL OR network_id = $1) known
+ORDER BY 1
+"""
 _SEALS = f"""
 SELECT seq, rows, leaves, previous, head, {INSTANT.format("sealed_at")} AS sealed_at
 FROM audit_seal WHERE network_id = $1 ORDER BY seq
@@ -28,42 +33,53 @@ ORDER BY recorded_at, id
 """
 
 
+async def networks_of(url: str, network: UUID | None = None) -> list[UUID]:
+    """The networks that a service has rows or seals of. network: that one, if it is among them.
+
+    url: as a role that sees every network.
+    """
+    connection = await asyncpg.connect(url, timeout=CONNECT_SECONDS)
+    try:
+        return [row["network_id"] for row in await connection.fetch(_NETWORKS, network)]
+    finally:
+        await connection.close()
+
+
 async def export(
     urls: Mapping[str, str],
     folder: Path,
-    services: Sequence[str] = SERVICES,
-    network: UUID | None = None,
+    networks: Mapping[str, Sequence[UUID]],
+    *,
+    whole: bool,
 ) -> dict[str, int]:
-    """Write rows and seals of every service as one moment had them; how many rows of each.
+    """Write rows and seals as one moment of each service had them; how many rows of each.
 
-    urls: of each service, as a role that sees every network. network: that one alone. Raises
-    FileExistsError where the folder has something in it already.
+    urls: of each service, as a role that sees every network. networks: which of each service; it
+    is for whoever calls this to have it on record (`ops.audit.on_record`). whole: they are all
+    there were. Raises FileExistsError where the folder has something in it already.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
         raise FileExistsError(f"{folder} is not empty")
     counts = {}
-    for service in services:
+    for service, chosen in networks.items():
         connection = await asyncpg.connect(urls[service])
         try:
             async with connection.transaction(isolation="repeatable_read", readonly=True):
-                counts[service] = await _service(connection, folder / service, network)
+                written = [
+                    await _network(connection, folder / service / str(each), each)
+                    for each in chosen
+                ]
+                counts[service] = sum(written)
         finally:
             await connection.close()
     told = {
-        "services": list(services),
-        "networks": "all" if network is None else [str(network)],
+        "services": list(networks),
+        "networks": "all" if whole else sorted({str(n) for ns in networks.values() for n in ns}),
         "exported_at": datetime.now(UTC).isoformat(),
     }
     (folder / "export.json").write_text(json.dumps(told, indent=2) + "\n")
     return counts
-
-
-async def _service(connection: asyncpg.Connection, folder: Path, network: UUID | None) -> int:
-    if network is not None:
-        return await _network(connection, folder / str(network), network)
-    found = [row["network_id"] for row in await connection.fetch(_NETWORKS)]
-    return sum([await _network(connection, folder / str(each), each) for each in found])
 
 
 async def _network(connection: asyncpg.Connection, folder: Path, network: UUID) -> int:

@@ -3,12 +3,12 @@
 from typing import Any
 from uuid import UUID
 
-import asyncpg
-
+from ops.audit.rows import write_rows
 from ops.monitor.gate import Refused
 from shared.contracts.envelope import Envelope
 from shared.db.context import Context
 from shared.db.mechanism_writes import audit_row
+from shared.db.pool import AWAY
 from shared.web.clocks import SystemClock
 from shared.web.tokens import Principal
 
@@ -27,15 +27,8 @@ async def record_look(url: str | None, principal: Principal, event: Envelope, va
     if url is None:
         raise Refused(503, "audit.away", "The look cannot be recorded, so nothing is shown.")
     try:
-        connection = await asyncpg.connect(url, timeout=5)
-        try:
-            async with connection.transaction():
-                text = "SELECT set_config('app.network', $1, true)"
-                await connection.execute(text, str(principal.network_id))
-                await connection.fetchval(row.text, *row.arguments)
-        finally:
-            await connection.close()
-    except (OSError, TimeoutError, asyncpg.PostgresError):
+        await write_rows(url, [(principal.network_id, row)])
+    except AWAY:
         raise Refused(
             503, "audit.away", "The look cannot be recorded, so nothing is shown."
         ) from None

@@ -28,6 +28,7 @@ from shared.bus.port import Bus
 from shared.contracts.catalogue import EVENTS, PRODUCERS, all_topics
 from shared.contracts.envelope import Envelope
 from shared.contracts.permissions import Permission
+from shared.web.guards import CLINICS_LIMITED
 from shared.web.headers import head
 from shared.web.tokens import BadToken, Principal, watched
 
@@ -120,7 +121,7 @@ class Site:
         principal = await self._caller(request, Permission.TRACE_READ)
         if principal.actor.clinic_ids is not None:
             # Services tell a timeline of the network as a whole.
-            raise Refused(403, "clinics.limited", "A token limited to clinics sees no timelines.")
+            raise Refused(403, "clinics.limited", CLINICS_LIMITED)
         kind, key = request.path_params["kind"], request.path_params["key"]
         if kind not in _AGGREGATES:
             raise Refused(404, "subject.unknown", "There is no such kind of subject.")

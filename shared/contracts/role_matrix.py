@@ -187,6 +187,10 @@ ABOUT_NOBODY = frozenset({_P.CLINIC_READ})
 IN_EMERGENCY = frozenset({_P.PATIENT_READ, _P.APPOINTMENT_READ, _P.DOCUMENT_READ})
 """What break-glass opens beyond the clinics of a token: reads of one patient, and never money."""
 
+NETWORK_WIDE = frozenset({_P.AUDIT_READ, _P.EMERGENCY_REVIEW})
+"""What tells of rows that do not say their clinic: who is bound to clinics is refused, since a row
+may be of any other."""
+
 WITHOUT_PHI = frozenset(
     {
         _P.CLINIC_READ,

@@ -38,6 +38,11 @@ _INTENT = (
     " causation_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING 1"
 )
 
+_INTENT_WITHOUT = (
+    "UPDATE intent SET body = body - $4"
+    " WHERE network_id = $1 AND kind = $2 AND subject_id = $3 AND body ? $4 RETURNING 1"
+)
+
 
 def event_row(envelope: Envelope, event: Event) -> Write:
     """An outbox row, ready for the wire. Raises TooLarge for an event over the size limit."""
@@ -133,3 +138,9 @@ def intent_row(
         context.causation_id,
     )
     return Write(_INTENT, arguments, 1, "intent")
+
+
+def intent_without(context: Context, kind: str, subject_id: UUID, member: str) -> Write:
+    """Take a member out of all intents of a kind about a subject, whatever became of them: what
+    only the call had to know is not kept after it. None may still have to be called."""
+    return Write(_INTENT_WITHOUT, (context.network_id, kind, subject_id, member), None, "intent")

@@ -29,7 +29,13 @@ from shared.values.errors import (
 )
 from shared.web.body import fingerprint, read_bytes, require_json, require_plain, validated
 from shared.web.calls import Call, Reply, read_if_match, read_key, rendered
-from shared.web.guards import is_denial, require_permission, require_somebody, trace_of
+from shared.web.guards import (
+    is_denial,
+    require_network,
+    require_permission,
+    require_somebody,
+    trace_of,
+)
 from shared.web.limits import Limits, RateExceeded
 from shared.web.metrics import DENIED, REQUESTS, SECONDS, UNAUTHENTICATED
 from shared.web.problems import plain_problem, problem
@@ -145,6 +151,7 @@ class Adapter:
         call: Call[Any] = Call(principal, path, query, None, correlation_id, traceparent, secret)
         try:
             require_permission(route, principal)
+            require_network(route, principal)
             if route.may not in WITHOUT_PHI and not self.tokens.published.known:
                 raise Unavailable("revocations.unknown", "Who may still come in is not known now.")
             if route.step_up:

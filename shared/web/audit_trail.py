@@ -108,6 +108,8 @@ async def list_audit_entries(work: Work, call: Call[AuditQuery]) -> Reply:
     """
     query = call.given
     call.concerns(query.patient_id)
+    asked = {"since": query.since, "until": query.until}
+    call.detail |= {name: bound.isoformat() for name, bound in asked.items() if bound is not None}
     at, last = NEVER, LAST
     if query.cursor is not None:
         moment, _, key = read_cursor(call.cursor_secret, query.cursor).partition("|")

@@ -4,18 +4,26 @@ from typing import Any
 from uuid import UUID
 
 from shared.bus.tracing import TRACEPARENT
-from shared.contracts.permissions import ABOUT_NOBODY
+from shared.contracts.permissions import ABOUT_NOBODY, NETWORK_WIDE
 from shared.values.errors import DomainError, Forbidden, NotFound
 from shared.values.ids import new_id
 from shared.web.calls import Call
 from shared.web.routes import Route
 from shared.web.tokens import Principal
 
+CLINICS_LIMITED = "This needs a token of the whole network; yours is bound to clinics."
+
 
 def require_permission(route: Route, principal: Principal) -> None:
     """Raise Forbidden where the caller has not the permission that the route declares."""
     if route.may not in principal.permissions:
         raise Forbidden("permission.missing", "Your role does not allow this.")
+
+
+def require_network(route: Route, principal: Principal) -> None:
+    """Raise Forbidden where a token is bound to clinics and the route cannot tell them apart."""
+    if route.may in NETWORK_WIDE and principal.actor.clinic_ids is not None:
+        raise Forbidden("clinics.limited", CLINICS_LIMITED)
 
 
 def is_denial(error: DomainError, principal: Principal) -> bool:

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict
 from pydantic.json_schema import models_json_schema
 
+from shared.contracts.permissions import NETWORK_WIDE
 from shared.web.examples import complete
 from shared.web.problems import MEDIA_TYPE
 from shared.web.routes import Route
@@ -45,6 +46,12 @@ _MEANINGS = {
     429: "Busy; try again after Retry-After.",
     503: "Something that is needed is down.",
 }
+
+
+_WIDE = (
+    " A token that is bound to clinics is refused (403 `clinics.limited`): the rows do not say"
+    " their clinic."
+)
 
 
 def _statuses(route: Route) -> list[int]:
@@ -86,7 +93,8 @@ def describe(route: Route, tag: str) -> dict[str, Any]:
         "summary": summary.rstrip("."),
         "description": (rest.strip() + refusals).strip()
         + f"\n\nNeeds the permission `{route.may.value}`"
-        + (" and a fresh proof of who asks (RFC 9470)." if route.step_up else "."),
+        + (" and a fresh proof of who asks (RFC 9470)." if route.step_up else ".")
+        + (_WIDE if route.may in NETWORK_WIDE else ""),
         "tags": [tag],
         "status_code": route.status,
         "responses": responses,

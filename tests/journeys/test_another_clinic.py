@@ -51,6 +51,13 @@ OF_THE_NETWORK = (
     "payer_id",
 )
 """The ids of what every clinic of a network shares."""
+NETWORK_WIDE = {
+    *((service, "GET", "/v1/audit-entries") for service in SERVICES),
+    ("patients", "GET", "/v1/emergency-accesses"),
+    ("patients", "GET", "/v1/emergency-accesses/{access_id}"),
+    ("patients", "POST", "/v1/emergency-accesses/{access_id}/review"),
+}
+"""What tells of rows that do not say their clinic: it is for tokens of the whole network."""
 LISTS = ("/v1/appointments", "/v1/documents")
 """What is answered of a clinic's thing that is not there: a list with nothing in it."""
 REMOVED = {"date", "x-request-id", "traceparent", "x-correlation-id"}
@@ -269,6 +276,52 @@ async def test_a_token_without_any_clinic_is_bound_to_none(place: Place) -> None
         for o, a in zip(reads, answers, strict=True)
         if a.status_code != 404 and not empty(o, a)
     ] == []
+
+
+async def test_an_auditor_of_some_clinics_is_told_nothing_of_the_others(place: Place) -> None:
+    """Whatever the route: a row that does not say its clinic is no row of theirs."""
+    # Which clinics there are, and who works where, is the network's own.
+    of_a_clinic = {place.ids[name] for name in OF_A_CLINIC if name != "clinic_id"}
+    reads = [o for o in place.operations if "auditor" in o.roles and o.method == "GET"]
+    assert len(reads) > 20
+    mine = await send_all(
+        place.house, [o.request(place.ids, place.token("auditor")) for o in reads]
+    )
+    assert [
+        f"{o}: {a.status_code} {a.text[:200]}"
+        for o, a in zip(reads, mine, strict=True)
+        if any(each in a.text for each in of_a_clinic)
+    ] == []
+    whole = place.house.office.issuer.token(place.clinic.network_id, "auditor", sub="walker")
+    all_of_it = await send_all(place.house, [o.request(place.ids, whole) for o in reads])
+    told_of = [a for a in all_of_it if any(each in a.text for each in of_a_clinic)]
+    assert len(told_of) > 10
+
+
+async def test_what_cannot_tell_clinics_apart_wants_a_token_of_the_network(place: Place) -> None:
+    wide = [o for o in place.operations if (o.service, o.method, o.path) in NETWORK_WIDE]
+    assert len(wide) == len(NETWORK_WIDE)
+    bound = [[place.ids["clinic_id"]], [place.elsewhere], []]
+    for operation in wide:
+        for clinics in bound:
+            token = place.house.office.issuer.token(
+                place.clinic.network_id, "auditor", sub="walker", clinics=clinics
+            )
+            request = operation.request(place.ids, token)
+            (answer,) = await send_all(place.house, [request])
+            assert (answer.status_code, answer.json()["code"]) == (403, "clinics.limited")
+            assert "token of the whole network" in answer.json()["title"]
+            flow = f"correlation_id = '{answer.headers['x-request-id']}'"
+            (row,) = await place.clinic.rows(operation.service, "audit", flow)
+            assert (row["outcome"], row["actor"]) == ("denied", "person/walker")
+            with mock.patch.object(adapter, "require_network"):
+                (answer,) = await send_all(place.house, [request])
+            assert answer.json().get("code") != "clinics.limited"
+    # Nothing else is refused to them for that reason.
+    others = [o for o in place.operations if o not in wide and "auditor" in o.roles]
+    requests = [o.request(place.ids, place.token("auditor")) for o in others]
+    answers = await send_all(place.house, requests)
+    assert "clinics.limited" not in {a.json().get("code") for a in answers}
 
 
 async def test_who_is_of_the_clinic_is_shown_its_things(place: Place) -> None:

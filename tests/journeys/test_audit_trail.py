@@ -3,6 +3,7 @@
 And who saw a patient is found again, in all services.
 """
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -240,6 +241,21 @@ async def test_who_saw_a_patient_is_told_once_each_sealed_or_not(
     assert {e["id"] for e in early}.isdisjoint(e["id"] for e in late)
     assert {e["id"] for e in (*early, *late)} >= expected
     assert await entries(place, service, str(new_id())) == []
+
+
+async def test_who_asks_is_on_record_with_the_time_that_was_asked_for(place: Place) -> None:
+    since, until = "2026-11-01T00:00:00+00:00", "2026-12-01T00:00:00+00:00"
+    patient = place.ids["patient_id"]
+    desk = place.house.office.desk(
+        "patients", place.clinic.network_id, "auditor", act={"sub": "operator/ann"}
+    )
+    for query in ({}, {"since": since}, {"since": since, "until": until}):
+        answer = await desk.get("/v1/audit-entries", patient_id=patient, **query)
+        assert answer.status_code == 200
+        (row,) = await place.rows("patients", answer)
+        assert (row["action"], row["on_behalf_of"]) == ("list_audit_entries", "operator/ann")
+        assert json.loads(row["detail"]) == query
+        assert [str(each) for each in row["patient_ids"]] == [patient]
 
 
 async def test_another_network_has_seen_nobody(place: Place) -> None:

@@ -139,7 +139,8 @@ async def test_each_time_there_is_an_audit_row_an_event_and_an_open_review(ward:
 async def test_somebody_else_reviews_it_once(ward: Ward) -> None:
     opened: Body = told(await ward.breaks(ward.ids["patient_id"]), 201)
     path = f"/v1/emergency-accesses/{opened['id']}/review"
-    own = ward.nurse("patients", "iris", "auditor")
+    office, network = ward.clinic.house.office, ward.clinic.network_id
+    own = office.desk("patients", network, "nurse", "auditor", sub="iris")
     refused = await own.post(path, FOUND)
     assert (refused.status_code, refused.json()["code"]) == (403, "emergency_access.own_review")
     auditor = ward.clinic.person("ute", "patients")

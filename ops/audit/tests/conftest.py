@@ -67,7 +67,7 @@ class Book:
         self.exports += 1
         folder = self.folder / f"export-{self.exports}"
         urls = {SERVICE: self.worker_url}
-        await export(urls, folder, [SERVICE], network or self.network)
+        await export(urls, folder, {SERVICE: [network or self.network]}, whole=False)
         return folder
 
     async def verified(self) -> Report:

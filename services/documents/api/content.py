@@ -18,6 +18,7 @@ from services.documents.commands import filing
 from services.documents.domain import content
 from services.documents.domain.classification import may_file
 from services.documents.queries import documents as read
+from services.documents.queries.alike import alike
 from services.documents.schemas.documents import DocumentView, ReceiveDocument
 from shared.contracts.permissions import Permission as May
 from shared.db.locks import LockKey
@@ -117,7 +118,8 @@ async def receive_document(work: Work, call: Call[Upload]) -> Reply:
         call.concerns(arrival.patient_id)
     row = await filing.receive(work, arrival)
     await work.flush()
-    return created(DocumentView.of(row), f"/v1/documents/{row.id}", row.version)
+    (said,) = await alike(work, [row])
+    return created(DocumentView.of(row, said), f"/v1/documents/{row.id}", row.version)
 
 
 async def read_content(work: Work, call: Call[None]) -> Reply:

@@ -8,6 +8,7 @@ from uuid import UUID
 from services.documents.api.routes import ROUTES
 from services.documents.commands import filing
 from services.documents.queries import documents as read
+from services.documents.queries.alike import alike
 from services.documents.schemas.documents import (
     ClassifyDocument,
     DocumentPage,
@@ -34,7 +35,7 @@ async def read_document(work: Work, call: Call[None]) -> Reply:
     row = await read.document(work, call.id("document_id"))
     _concerns(call, row)
     read.require_seen(work.actor, row)
-    return Reply(DocumentView.of(row), version=row.version)
+    return await _view(work, row)
 
 
 @ROUTES.get("/v1/documents", may=May.DOCUMENT_READ, query=ListDocuments, reply=DocumentPage)
@@ -51,14 +52,14 @@ async def list_documents(work: Work, call: Call[ListDocuments]) -> Reply:
             call.concerns(visit.patient_id)
     wanted = read.FiledWith(given.patient_id, given.appointment_id)
     rows = await read.filed(work, wanted, _position(call), given.limit + 1)
-    return _page(call, rows)
+    return await _page(work, call, rows)
 
 
 @ROUTES.get("/v1/index-queue", may=May.DOCUMENT_READ, query=PageQuery, reply=DocumentPage)
 async def read_index_queue(work: Work, call: Call[PageQuery]) -> Reply:
     """The documents that nobody has filed yet, the oldest first."""
     rows = await read.index_queue(work, _position(call), call.given.limit + 1)
-    return _page(call, rows)
+    return await _page(work, call, rows)
 
 
 async def _filing_locks(work: Work, call: Call[Any]) -> Sequence[LockKey]:
@@ -129,21 +130,27 @@ async def enter_document_in_error(work: Work, call: Call[EnterInError]) -> Reply
 async def _saved(work: Work, call: Call[Any], row: Document) -> Reply:
     await work.flush()
     _concerns(call, row)
-    return Reply(DocumentView.of(row), version=row.version)
+    return await _view(work, row)
+
+
+async def _view(work: Work, row: Document) -> Reply:
+    (said,) = await alike(work, [row])
+    return Reply(DocumentView.of(row, said), version=row.version)
 
 
 def _concerns(call: Call[Any], *rows: Document) -> None:
     call.concerns(*(row.patient_id for row in rows if row.patient_id is not None))
 
 
-def _page(call: Call[Any], rows: list[Document]) -> Reply:
+async def _page(work: Work, call: Call[Any], rows: list[Document]) -> Reply:
     page = rows[: call.given.limit]
     _concerns(call, *page)
+    said = await alike(work, page)
     last = page[-1] if len(rows) > len(page) else None
     position = f"{last.received_at.isoformat()}|{last.id}" if last else None
     return Reply(
         DocumentPage(
-            items=[DocumentView.of(row) for row in page],
+            items=[DocumentView.of(row, each) for row, each in zip(page, said, strict=True)],
             next=sign_cursor(call.cursor_secret, position) if position else None,
         )
     )

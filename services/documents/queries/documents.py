@@ -106,18 +106,26 @@ async def index_queue(work: Work, after: Position | None, limit: int) -> list[Do
 async def _page(
     work: Work, where: list[str], arguments: list[object], order: str, limit: int
 ) -> list[Document]:
-    arguments.append([k.value for k in DocumentClass if _seen(work.actor, k)])
-    where.append(f"(document_class IS NULL OR document_class = ANY(${len(arguments) + 1}))")
-    if work.actor.clinic_ids is not None:
-        arguments.append(list(work.actor.clinic_ids))
+    seen, arguments = seen_by(work.actor, arguments)
+    condition = f"{' AND '.join([*where, *seen])} ORDER BY {order} LIMIT {int(limit)}"
+    return await work.load_where(Document, condition, *arguments)
+
+
+def seen_by(actor: Actor, arguments: Sequence[object]) -> tuple[list[str], list[object]]:
+    """Conditions for the documents that an actor may know of, and the arguments with theirs.
+
+    arguments: those that stand before them, from `$2` on.
+    """
+    given = [*arguments, [k.value for k in DocumentClass if _seen(actor, k)]]
+    where = [f"(document_class IS NULL OR document_class = ANY(${len(given) + 1}))"]
+    if actor.clinic_ids is not None:
+        given += [list(actor.clinic_ids), list(actor.emergencies)]
         where.append(
             "(appointment_id IS NULL OR appointment_id IN (SELECT appointment_id FROM known_visits"
-            f" WHERE network_id = $1 AND clinic_id = ANY(${len(arguments) + 1}))"
-            f" OR patient_id = ANY(${len(arguments) + 2}))"
+            f" WHERE network_id = $1 AND clinic_id = ANY(${len(given)}))"
+            f" OR patient_id = ANY(${len(given) + 1}))"
         )
-        arguments.append(list(work.actor.emergencies))
-    condition = f"{' AND '.join(where)} ORDER BY {order} LIMIT {int(limit)}"
-    return await work.load_where(Document, condition, *arguments)
+    return where, given
 
 
 def _seen(actor: Actor, kind: DocumentClass) -> bool:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
 from services.documents import tables as t
 from services.documents.domain.classification import DocumentClass
+from services.documents.queries.alike import Alike
 from shared.web.fields import STRICT, Line
 from shared.web.pages import PageQuery
 
@@ -93,7 +94,8 @@ class EnterInError(BaseModel):
 class DocumentView(BaseModel):
     """A document. `same_bytes_elsewhere`: one of the two is probably filed with the wrong patient.
 
-    `duplicate_of`: the first document with the same bytes.
+    `duplicate_of`: the first document with the same bytes. Who is bound to clinics, or is a
+    patient, is told neither of what they may not see.
     """
 
     model_config = ConfigDict(json_schema_extra={"examples": [_VIEW]})
@@ -117,11 +119,11 @@ class DocumentView(BaseModel):
     version: int
 
     @classmethod
-    def of(cls, row: t.Document) -> Self:
-        """The view of a row."""
-        names = set(cls.model_fields) - {"same_bytes_elsewhere"}
+    def of(cls, row: t.Document, said: Alike) -> Self:
+        """The view of a row. said: what the caller may be told of others like it."""
+        names = set(cls.model_fields) - {"duplicate_of", "same_bytes_elsewhere"}
         members = {name: getattr(row, name) for name in names}
-        return cls(**members, same_bytes_elsewhere=row.elsewhere)
+        return cls(**members, duplicate_of=said.duplicate_of, same_bytes_elsewhere=said.elsewhere)
 
 
 class DocumentPage(BaseModel):

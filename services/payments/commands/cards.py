@@ -5,13 +5,19 @@ from uuid import UUID
 
 from services.payments import events
 from services.payments.clients import Answer
-from services.payments.commands.payments import CHARGE_CARD, card_facts, post_payment
+from services.payments.commands.payments import (
+    CARD_TOKEN,
+    CHARGE_CARD,
+    card_facts,
+    post_payment,
+)
 from services.payments.commands.posting import open_account
 from services.payments.commands.refunds import REFUND_CARD, post_refund, refund_facts
 from services.payments.domain import payment as rules
 from services.payments.domain.payment import Move, Status
 from services.payments.queries.books import books_of, visit_of
 from services.payments.queries.money import card_token_of, is_unsettled, payment_of, refund_of
+from shared.db.mechanism_writes import intent_without
 from shared.db.work import Work
 
 ASK_PAYMENT = "ask_about_payment"
@@ -30,6 +36,8 @@ async def charge_answered(work: Work, payment_id: UUID, answer: Answer) -> None:
     row.card_brand, row.card_last4 = answer.card_brand, answer.card_last4
     work.save(row)
     work.cancel_timer(ASK_PAYMENT, row.id)
+    # Until now it was needed to ask again; from here on nobody has a use for it.
+    work.stage(intent_without(work.context, CHARGE_CARD, row.id, CARD_TOKEN))
     if answer.approved:
         books = await books_of(work, row.clinic_id)
         visit = await visit_of(work, row.appointment_id) if row.appointment_id else None

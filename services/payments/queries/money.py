@@ -91,7 +91,7 @@ def posted_cents(refunds: Sequence[Refund]) -> list[int]:
 async def card_token_of(work: Work, payment_id: UUID) -> str:
     """The processor's token of the card that a payment is made with, as its errand was told.
 
-    It is kept with the errand alone.
+    It is kept with the errand alone, while the outcome is unknown.
     """
     found: str = await work.raw.fetchval(
         "SELECT body->>'card_token' FROM intent WHERE network_id = $1 AND subject_id = $2"

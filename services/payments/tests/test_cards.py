@@ -1,5 +1,6 @@
 """Cards: whatever the processor does, and wherever we die, one charge and one posting."""
 
+import json
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -213,6 +214,67 @@ async def test_without_a_processor_every_card_is_declined(at: Scene) -> None:
     made = await at.pay_by_card(await at.patient(), 3000, "sim_ok")
     assert await settled(at, made["id"]) == "declined"
     assert (await at.read(f"/v1/payments/{made['id']}"))["decline_code"] == "no_processor"
+
+
+# ── the card's token ─────────────────────────────────────────────────────────────────────────
+
+
+async def tokens_kept(at: Scene, token: str) -> int:
+    """In how many rows of the errands, whatever became of them, the token of a card stands."""
+    text = "SELECT 1 FROM intent WHERE position($1 IN intent::text) > 0"
+    return len(await at.rows(text, token))
+
+
+@pytest.mark.rule("PCI DSS 3.3")
+@pytest.mark.parametrize(("token", "status"), [("sim_ok", "posted"), ("sim_declined", "declined")])
+async def test_the_token_of_a_card_is_gone_once_the_outcome_is_known(
+    at: Scene, token: str, status: str
+) -> None:
+    made = await at.pay_by_card(await at.patient(), 3000, token)
+    assert await tokens_kept(at, token) == 1
+    assert await settled(at, made["id"], 1) == status
+    assert await tokens_kept(at, token) == 0
+    # What the errand was told besides is kept, and of the card what stands on a receipt.
+    (kept,) = await at.rows(
+        "SELECT body::text AS body, state FROM intent WHERE kind = 'charge_card'"
+    )
+    assert (json.loads(kept["body"])["amount_cents"], kept["state"]) == (3000, "done")
+    seen = await at.read(f"/v1/payments/{made['id']}")
+    assert seen["card_last4"] == ("4242" if status == "posted" else seen["card_last4"])
+
+
+@pytest.mark.rule("PCI DSS 3.3")
+async def test_the_token_of_a_card_is_kept_while_nobody_knows(at: Scene) -> None:
+    """Every errand that asked is wiped when one is answered."""
+    processor = Dumb(at.book)
+    at.processor = processor
+    made = await at.pay_by_card(await at.patient(), 3000, "sim_ok")
+    assert await settled(at, made["id"]) == "unknown"
+    assert await tokens_kept(at, "sim_ok") == 1
+    at.clock.move(timedelta(minutes=3))
+    assert await at.fire_timers() == 1
+    assert await settled(at, made["id"]) == "unknown"
+    assert await tokens_kept(at, "sim_ok") == 2
+    processor.silent = False
+    at.clock.move(timedelta(minutes=3))
+    assert await at.fire_timers() == 1
+    assert await settled(at, made["id"]) == "posted"
+    assert await tokens_kept(at, "sim_ok") == 0
+    assert len(await at.rows("SELECT 1 FROM intent WHERE kind = 'charge_card'")) == 3
+
+
+async def test_of_two_cards_the_one_that_is_charged_is_forgotten(at: Scene) -> None:
+    patient = await at.patient()
+    first = await at.pay_by_card(patient, 3000, "sim_ok")
+    at.processor = Lying(at.book)
+    assert await settled(at, first["id"], 1) == "unknown"
+    at.processor = SimulatedProcessor(at.book)
+    second = await at.pay_by_card(patient, 2000, "sim_ok")
+    assert await settled(at, second["id"], 1) == "posted"
+    (kept,) = await at.rows(
+        "SELECT subject_id FROM intent WHERE position('sim_ok' IN intent::text) > 0"
+    )
+    assert str(kept["subject_id"]) == first["id"]
 
 
 # ── refunds ──────────────────────────────────────────────────────────────────────────────────
