@@ -39,6 +39,19 @@ class Running:
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
 
+def audit_gauges(service: str, *, anchored: bool) -> Callable[[Ages], None]:
+    """Shows how far the sealer of a service is behind, in its metrics.
+
+    anchored: whether it has a key; what is never anchored is not late.
+    """
+
+    def observe(ages: Ages) -> None:
+        AUDIT_UNSEALED_SECONDS.labels(service).set(ages.unsealed)
+        AUDIT_UNANCHORED_SECONDS.labels(service).set(ages.unanchored if anchored else 0)
+
+    return observe
+
+
 @asynccontextmanager
 async def background(running: Running, http: httpx.AsyncClient) -> AsyncIterator[None]:
     """Relay, consumer, sealer, timers and errands of a worker, ended and awaited in the end."""
@@ -58,11 +71,7 @@ async def background(running: Running, http: httpx.AsyncClient) -> AsyncIterator
     tasks = running.tasks
     tasks["bus"] = asyncio.create_task(bus.run(database, clock, service.subscriptions))
     anchors = service.chassis.audit_anchors()
-
-    def observe(ages: Ages) -> None:
-        AUDIT_UNSEALED_SECONDS.labels(service.name).set(ages.unsealed)
-        AUDIT_UNANCHORED_SECONDS.labels(service.name).set(ages.unanchored if anchors else 0)
-
+    observe = audit_gauges(service.name, anchored=anchors is not None)
     tasks["sealer"] = asyncio.create_task(run_sealer(database, anchors, observe))
     tasks["housekeeping"] = asyncio.create_task(
         run_housekeeping(database, service.chassis.outbox_days)

@@ -3,17 +3,21 @@
 import asyncio
 import os
 import time
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import asyncpg
 import pytest
+from prometheus_client import REGISTRY
 
 from ops.audit.tests.conftest import SERVICE, Book, ids, lines
 from ops.audit.verify import verify
 from shared.db import failpoints, sealing
 from shared.db.failpoints import FailpointHit
-from shared.db.sealing import Ages, ages, run_sealer, seal
+from shared.db.sealing import ages, run_sealer, seal
 from shared.values.ids import new_id
+from shared.web.background import audit_gauges
 
 pytestmark = pytest.mark.rule("45 CFR 164.312(b)")
 
@@ -162,6 +166,42 @@ async def test_nobody_alters_or_deletes_a_row_or_a_seal(book: Book, role: str, t
             await raw.execute(text)
 
 
+def unanchored() -> float:
+    """What the metrics say: for how long the oldest seal has waited for an anchor."""
+    found = REGISTRY.get_sample_value("clinicbus_audit_unanchored_seconds", {"service": SERVICE})
+    assert found is not None
+    return found
+
+
+async def until(condition: Callable[[], bool], what: str, seconds: float = 10.0) -> None:
+    """Wait until the condition holds; fail by the name of what never came."""
+    started = time.monotonic()
+    while not condition():
+        assert time.monotonic() - started < seconds, f"{what} never came"
+        await asyncio.sleep(0.01)
+
+
+async def test_a_seal_waits_for_its_anchor_from_when_it_was_sealed(book: Book) -> None:
+    assert (await ages(book.database)).unanchored == 0
+    await book.note("read")
+    assert (await ages(book.database)).unanchored == 0  # nothing is sealed yet
+    await book.sealed()
+    (seal_of_it,) = await book.seals()
+    first = await ages(book.database)
+    await book.note("write")
+    await book.sealed()
+    # The oldest counts, not the last.
+    later = await ages(book.database)
+    waited = (datetime.now(UTC) - seal_of_it["sealed_at"]).total_seconds()
+    assert 0 < first.unanchored < later.unanchored <= waited
+    await book.anchored()
+    assert (await ages(book.database)).unanchored == 0
+    audit_gauges(SERVICE, anchored=True)(later)
+    assert unanchored() == later.unanchored
+    audit_gauges(SERVICE, anchored=False)(later)
+    assert unanchored() == 0
+
+
 async def test_it_seals_by_itself_within_two_seconds(book: Book) -> None:
     running = asyncio.create_task(run_sealer(book.database, book.anchors))
     try:
@@ -184,21 +224,24 @@ async def test_it_goes_on_while_the_database_or_the_place_of_anchors_is_away(
 ) -> None:
     """A full disk, say: rows are sealed, and what could not be anchored is, later."""
     (tmp_path / "anchors").write_text("a file is in the way")
-    heard: list[Ages] = []
     monkeypatch.setattr(sealing, "OBSERVE_SECONDS", 0.0)
-    running = asyncio.create_task(run_sealer(book.database, book.anchors, heard.append, 0.01))
+    observe = audit_gauges(SERVICE, anchored=True)
+    running = asyncio.create_task(run_sealer(book.database, book.anchors, observe, 0.01))
     try:
         for n in range(3):
             await book.note(f"read_{n}")
             while len(await book.seals()) <= n:
                 assert not running.done()
                 await asyncio.sleep(0.01)
-        # It is told, although no anchor can be written.
-        while not (heard and heard[-1].unanchored > 0):
-            await asyncio.sleep(0.01)
+        # It is told, although no anchor can be written, and for how long.
+        (first, *_) = await book.seals()
+        oldest = first["sealed_at"]
+        await until(lambda: unanchored() > 0.2, "the gauge of what is not anchored")
+        assert unanchored() <= (datetime.now(UTC) - oldest).total_seconds()
         (tmp_path / "anchors").unlink()
-        while not (tmp_path / "anchors" / f"{SERVICE}.anchors").exists():
-            await asyncio.sleep(0.01)
+        anchors = tmp_path / "anchors" / f"{SERVICE}.anchors"
+        await until(anchors.exists, "an anchor")
+        await until(lambda: unanchored() == 0, "the gauge after an anchor")
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
