@@ -126,6 +126,9 @@ TABLE: tuple[Rule, ...] = (
     Rule(SETTING, "no limit on how often somebody asks", lambda t: not t.chassis.rates),
     Rule("CLINICBUS_KAFKA_SECURITY_PROTOCOL", "a broker without TLS",
          lambda t: t.chassis.bus == "kafka" and not t.chassis.kafka_access.encrypted),
+    Rule("CLINICBUS_URLS", "services asked without TLS, and CLINICBUS_POD_NETWORK is not encrypted",
+         lambda t: t.chassis.pod_network == "plain"
+         and any(is_plain(url) for url in t.chassis.urls.values())),
     Rule("CLINICBUS_{}_APP_URL", EXPOSED, _exposed("app_url")),
     Rule("CLINICBUS_{}_WORKER_URL", EXPOSED, _exposed("worker_url")),
     Rule("CLINICBUS_{}_BUS_URL", EXPOSED, _exposed("bus_url")),

@@ -46,6 +46,9 @@ class Chassis(BaseSettings):
     failpoints: str = ""
     service_secret: str = "local-development-only"  # noqa: S105 - refused in production
     urls: Annotated[dict[str, str], NoDecode] = Field(default_factory=dict)
+    pod_network: Literal["plain", "encrypted"] = "plain"
+    """Whether what lies between services encrypts by itself (a mesh, WireGuard): then `urls` may
+    lead to plain HTTP in production."""
     rates: Annotated[dict[str, Rate], NoDecode] = Field(default_factory=lambda: dict(DEFAULTS))
     """How often one caller may ask; empty for as often as they like. See `shared.web.limits`."""
     trusted_proxies: str = ""

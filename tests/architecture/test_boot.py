@@ -47,6 +47,7 @@ WRONG: dict[str, Change] = {
         "CLINICBUS_BUS": "kafka",
         "CLINICBUS_KAFKA": "127.0.0.1:1",
     },
+    "CLINICBUS_URLS": {"CLINICBUS_URLS": '{"patients": "http://patients.example:8102"}'},
     "CLINICBUS_{}_APP_URL": {"CLINICBUS_{}_APP_URL": PLAIN},
     "CLINICBUS_{}_WORKER_URL": {"CLINICBUS_{}_WORKER_URL": f"{PLAIN}?sslmode=require"},
     "CLINICBUS_{}_BUS_URL": {"CLINICBUS_{}_BUS_URL": f"{PLAIN}?sslmode=verify-ca"},

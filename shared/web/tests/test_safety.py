@@ -34,6 +34,15 @@ def test_what_is_safe_is_not_refused() -> None:
     assert found({"bus": "kafka", "kafka": "b:9093", "kafka_access": kafka}) == []
 
 
+def test_services_are_asked_by_tls_or_over_a_network_that_encrypts() -> None:
+    plain = {"urls": {"patients": "https://patients.example", "payments": "http://payments:8104"}}
+    assert found(plain) == [
+        "CLINICBUS_URLS: services asked without TLS, and CLINICBUS_POD_NETWORK is not encrypted"
+    ]
+    assert found({**plain, "pod_network": "encrypted"}) == []
+    assert found({"urls": {"patients": "https://patients.example"}}) == []
+
+
 EMBEDDED = "CLINICBUS_ISSUER: the embedded issuer, on this machine"
 WITHOUT_TLS = "CLINICBUS_ISSUER: an issuer without TLS"
 
@@ -168,6 +177,7 @@ def test_everything_wrong_is_named_at_once_and_nothing_is_repeated() -> None:
         "step_up_acr": "",
         "rates": "off",
         "audit_key": None,
+        "urls": {"patients": f"http://{secret}"},
         "bus": "kafka",
     }
     all_of_it = found(changed, Urls(app_url=PLAIN, worker_url=PLAIN, bus_url=PLAIN))
