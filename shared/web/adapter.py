@@ -32,6 +32,7 @@ from shared.web.calls import Call, Reply, read_if_match, read_key, rendered
 from shared.web.guards import is_denial, require_permission, require_somebody, trace_of
 from shared.web.limits import Limits, RateExceeded
 from shared.web.metrics import DENIED, REQUESTS, SECONDS, UNAUTHENTICATED
+from shared.web.minimum import lesser_of
 from shared.web.problems import plain_problem, problem
 from shared.web.query import require_query
 from shared.web.routes import Route
@@ -154,6 +155,9 @@ class Adapter:
             require_patients(principal.actor, (path[n] for n in path if n == "patient_id"))
             require_query(request, route.given if route.method == "GET" else None)
             key = await self._read(route, request, call)
+            call.lesser = lesser_of(route.lesser, route.may, principal.permissions)
+            if call.lesser is not None:
+                call.lesser.require_asked(call.given)
             await hit("route.received")
             if route.before is not None:
                 await route.before(call)
@@ -218,6 +222,9 @@ class Adapter:
                 call.principal = replace(call.principal, actor=actor)
             reply = await route.function(work, call)
             require_somebody(route, call)
+            if call.lesser is not None:
+                reply = replace(reply, body=call.lesser.cut(reply.body))
+                call.detail["minimum"] = call.lesser.may.value
             if not work.actor.emergencies.isdisjoint(call.patients):
                 call.detail["emergency"] = True
             await hit("route.after_command")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from services.documents.domain.classification import DocumentClass, may_open
+from services.documents.domain.classification import DocumentClass, may_know, may_open
 from services.documents.domain.content import Known
 from services.documents.domain.status import Status
 from services.documents.tables import Document, KnownPatient, KnownVisit
@@ -36,10 +36,9 @@ async def document(work: Work, document_id: UUID) -> Document:
 def require_seen(actor: Actor, row: Document) -> None:
     """Raise Forbidden ``document.class_forbidden`` unless the caller may know of such a document.
 
-    One that nobody has classified is seen by all who may read documents: it waits to be filed.
+    One that nobody has classified waits to be filed: see `may_know`.
     """
-    kind = kind_of(row)
-    if kind is not None and not may_open(actor.roles, kind, received_by_caller=False):
+    if not may_know(actor.roles, kind_of(row)):
         raise _class_forbidden()
 
 
@@ -106,8 +105,10 @@ async def index_queue(work: Work, after: Position | None, limit: int) -> list[Do
 async def _page(
     work: Work, where: list[str], arguments: list[object], order: str, limit: int
 ) -> list[Document]:
-    arguments.append([k.value for k in DocumentClass if _seen(work.actor, k)])
-    where.append(f"(document_class IS NULL OR document_class = ANY(${len(arguments) + 1}))")
+    roles = work.actor.roles
+    arguments.append([kind.value for kind in DocumentClass if may_know(roles, kind)])
+    known = f"document_class = ANY(${len(arguments) + 1})"
+    where.append(f"(document_class IS NULL OR {known})" if may_know(roles, None) else known)
     if work.actor.clinic_ids is not None:
         arguments.append(list(work.actor.clinic_ids))
         where.append(
@@ -118,10 +119,6 @@ async def _page(
         arguments.append(list(work.actor.emergencies))
     condition = f"{' AND '.join(where)} ORDER BY {order} LIMIT {int(limit)}"
     return await work.load_where(Document, condition, *arguments)
-
-
-def _seen(actor: Actor, kind: DocumentClass) -> bool:
-    return may_open(actor.roles, kind, received_by_caller=False)
 
 
 async def one_visit(work: Work, appointment_id: UUID) -> KnownVisit | None:
