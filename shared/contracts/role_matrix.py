@@ -60,6 +60,8 @@ class Permission(StrEnum):
     TRACE_READ = "trace:read"
     AUDIT_READ = "audit:read"
     ACCESS_REVOKE = "access:revoke"
+    PROXY_WRITE = "proxy:write"
+    PROXY_POLICY = "proxy:policy"
     EMERGENCY_OPEN = "emergency:open"
     EMERGENCY_REVIEW = "emergency:review"
     EVENTS_READ = "events:read"
@@ -79,6 +81,7 @@ _DESK = {
     _P.PATIENT_WRITE,
     _P.PATIENT_LOOKUP,
     _P.CONSENT_WRITE,
+    _P.PROXY_WRITE,
     _P.PAYER_READ,
     _P.COVERAGE_READ,
     _P.COVERAGE_WRITE,
@@ -150,6 +153,7 @@ MATRIX: Mapping[Role, frozenset[Permission]] = {
             _P.FEE_WRITE,
             _P.LEDGER_READ_TOTALS,
             _P.ACCESS_REVOKE,
+            _P.PROXY_POLICY,
         }
     ),
     Role.AUDITOR: frozenset(
@@ -202,6 +206,7 @@ WITHOUT_PHI = frozenset(
         _P.PAYER_WRITE,
         _P.FEE_READ,
         _P.FEE_WRITE,
+        _P.PROXY_POLICY,
     }
 )
 """What shows and changes nothing of a patient: it goes on where nobody knows who was revoked."""

@@ -27,6 +27,7 @@ from shared.values.errors import (
     Unavailable,
     VersionMissing,
 )
+from shared.web.backing import backed
 from shared.web.body import fingerprint, read_bytes, require_json, require_plain, validated
 from shared.web.calls import Call, Reply, read_if_match, read_key, rendered
 from shared.web.guards import is_denial, require_permission, require_somebody, trace_of
@@ -151,6 +152,8 @@ class Adapter:
             if route.step_up:
                 now = time.time()  # noqa: TID251 - tokens run on real time
                 require_proof(principal, self.proof_levels, now)
+            principal = call.principal = await backed(self.database, context, principal, route.may)
+            context = replace(context, actor=principal.actor)
             # Before anything is read: whether there is such a patient is nothing for another.
             require_patients(principal.actor, (path[n] for n in path if n == "patient_id"))
             require_query(request, route.given if route.method == "GET" else None)
@@ -227,6 +230,8 @@ class Adapter:
                 call.detail["minimum"] = call.lesser.may.value
             if not work.actor.emergencies.isdisjoint(call.patients):
                 call.detail["emergency"] = True
+            if not work.actor.acts_for.isdisjoint(call.patients):
+                call.detail["proxy"] = True
             await hit("route.after_command")
             work.audit(
                 route.name, request.url.path, patients=call.patients, detail=call.detail or None
