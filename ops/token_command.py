@@ -20,6 +20,7 @@ def token_for(
     *,
     clinics: Sequence[UUID] | None = None,
     patient: UUID | None = None,
+    acts_for: Sequence[UUID] = (),
     person: UUID | None = None,
     proven: bool = False,
 ) -> str:
@@ -27,7 +28,13 @@ def token_for(
     minter = minter_of(layout)
     chosen = network or demo_network(layout)
     return minter.person(
-        role, chosen, clinics=clinics or None, person=person, patient=patient, proven=proven
+        role,
+        chosen,
+        clinics=clinics or None,
+        person=person,
+        patient=patient,
+        acts_for=acts_for,
+        proven=proven,
     )
 
 

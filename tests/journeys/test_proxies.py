@@ -80,10 +80,10 @@ class Place:
 
     async def asked(
         self, operations: list[Operation], token: str
-    ) -> dict[Operation, httpx.Response]:
+    ) -> list[tuple[Operation, httpx.Response]]:
         """What is answered about the patient's things."""
         answers = await send_all(self.house, [o.request(self.ids, token) for o in operations])
-        return {o: answer for o, answer in zip(operations, answers, strict=True)}
+        return list(zip(operations, answers, strict=True))
 
     async def shut(self, token: str) -> None:
         """Nothing of the patient is there for a token, in no service, to the byte."""
@@ -91,14 +91,14 @@ class Place:
         seen = await self.asked(operations, token)
         nothing = {n: str(new_id()) if n not in CLINICS_OWN else v for n, v in self.ids.items()}
         unknown = await send_all(self.house, [o.request(nothing, token) for o in operations])
-        for (operation, answer), none in zip(seen.items(), unknown, strict=True):
+        for (operation, answer), none in zip(seen, unknown, strict=True):
             assert (answer.status_code, answer.text) == (404, none.text), str(operation)
 
     async def open(self, token: str) -> None:
         """All of the patient's is there for a token."""
         reads = [o for o in self.open_to_patients() if is_read(o)]
         seen = await self.asked(reads, token)
-        assert {str(o): a.status_code for o, a in seen.items() if a.status_code > 202} == {}
+        assert {str(o): a.status_code for o, a in seen if a.status_code > 202} == {}
         assert {o.service for o in reads} == set(SERVICES)
 
 
@@ -248,11 +248,11 @@ async def test_a_scope_opens_the_routes_that_it_names(place: Place, power: str) 
     named = [o for o in operations if o.may == power]
     assert named
     others = await place.asked([o for o in operations if o.may != power], token)
-    assert {str(o): a.status_code for o, a in others.items() if a.status_code != 404} == {}
+    assert {str(o): a.status_code for o, a in others if a.status_code != 404} == {}
     seen = await place.asked([o for o in named if is_read(o)], token)
-    assert {str(o): a.status_code for o, a in seen.items() if a.status_code > 202} == {}
+    assert {str(o): a.status_code for o, a in seen if a.status_code > 202} == {}
     for operation in (o for o in named if not is_read(o)):
-        (answer,) = (await place.asked([operation], token)).values()
+        ((_, answer),) = await place.asked([operation], token)
         # It is a rule of the service that answers, and no refusal of the person.
         assert answer.status_code not in (401, 403, 404), str(operation)
 
@@ -285,15 +285,14 @@ async def test_a_parent_acts_until_the_child_is_of_age(place: Place) -> None:
     names = {"patient": place.ids["patient_id"], "acts_for": [child]}
 
     async def seen() -> dict[str, int]:
-        found = {}
-        for service, at in (
-            ("patients", f"/v1/patients/{child}"),
-            ("appointments", f"/v1/appointments?patient_id={child}"),
-        ):
-            network = place.clinic.network_id
-            desk = place.house.office.desk(service, network, "portal", **names)
-            found[service] = (await desk.get(at)).status_code
-        return found
+        office, network = place.house.office, place.clinic.network_id
+        patients = office.desk("patients", network, "portal", **names)
+        visits = office.desk("appointments", network, "portal", **names)
+        answers = {
+            "patients": await patients.get(f"/v1/patients/{child}"),
+            "appointments": await visits.get("/v1/appointments", patient_id=child),
+        }
+        return {service: answer.status_code for service, answer in answers.items()}
 
     assert await seen() == {"patients": 200, "appointments": 200}
     birthday = denver(day.day, 0)
@@ -320,5 +319,5 @@ async def test_without_the_register_each_route_shows_the_patient(place: Place) -
     await place.shut(token)
     for operation in place.open_to_patients():
         with mock.patch.object(adapter, "backed", believed):
-            (answer,) = (await place.asked([operation], token)).values()
+            ((_, answer),) = await place.asked([operation], token)
         assert answer.status_code != 404, str(operation)
