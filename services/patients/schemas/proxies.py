@@ -31,8 +31,8 @@ _ENTRY: dict[str, Any] = {
     "end_note": None,
 }
 
-Subject = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,200}$")]
-"""The `sub` of somebody's tokens at the issuer."""
+Subject = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][!-~]{0,199}$")]
+"""The `sub` of somebody's tokens at the issuer: it begins with a letter or a digit."""
 
 
 class GrantProxy(BaseModel):
