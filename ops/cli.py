@@ -136,6 +136,9 @@ def token(
     network: Annotated[UUID | None, typer.Option(help="Default: the demo network.")] = None,
     clinic: Annotated[list[UUID] | None, typer.Option(help="Only these; repeat it.")] = None,
     patient: Annotated[UUID | None, typer.Option(help="For the portal: whose it is.")] = None,
+    acts_for: Annotated[
+        list[UUID] | None, typer.Option(help="For the portal: another patient; repeat it.")
+    ] = None,
     person: Annotated[UUID | None, typer.Option(help="Who it is.")] = None,
     proven: Annotated[
         bool, typer.Option(help="Who has just proven it by two factors, as refunds ask.")
@@ -152,6 +155,7 @@ def token(
             network,
             clinics=clinic,
             patient=patient,
+            acts_for=acts_for or (),
             person=person,
             proven=proven,
         )

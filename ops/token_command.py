@@ -20,6 +20,7 @@ def token_for(
     *,
     clinics: Sequence[UUID] | None = None,
     patient: UUID | None = None,
+    acts_for: Sequence[UUID] = (),
     person: UUID | None = None,
     proven: bool = False,
     acting_for: str | None = None,
@@ -36,6 +37,7 @@ def token_for(
         clinics=clinics or None,
         person=person,
         patient=patient,
+        acts_for=acts_for,
         proven=proven,
         acting_for=acting_for,
     )

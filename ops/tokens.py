@@ -69,15 +69,16 @@ class Minter:
         """A token for a person in one role.
 
         person: who it is; without it the same made-up person for each network and role.
-        patient: whose portal it is; needed for the role `portal` and refused for any other.
-        acts_for: other patients whom the one of the portal may act for, such as a child.
+        patient: whose portal it is. acts_for: other patients for whom its person says they act,
+        such as a child; who is no patient has these alone. The register of proxies has to back it.
+        One of the two is needed for the role `portal` and refused for any other.
         proven: whether they have just proven who they are with a second factor (`acr` aal2).
         acting_for: on whose behalf (`act`, RFC 8693, section 4.1), which every audit row names.
         Raises CannotRun when the role is unknown, the patient is missing, or it was taken back.
         """
         if role not in PERSON_ROLES:
             raise CannotRun(f"There is no role {role!r}: choose one of {', '.join(PERSON_ROLES)}.")
-        if (role == Role.PORTAL) != (patient is not None):
+        if (role == Role.PORTAL) != (patient is not None or bool(acts_for)):
             raise CannotRun("A portal token, and no other, names a patient: give --patient ID.")
         claims: dict[str, Any] = {
             "sub": str(person or derived_id(network, f"person:{role}")),
@@ -88,6 +89,7 @@ class Minter:
             claims["clinics"] = [str(clinic) for clinic in clinics]
         if patient is not None:
             claims["patient"] = str(patient)
+        if role == Role.PORTAL:
             claims["acts_for"] = [str(other) for other in acts_for]
         if acting_for is not None:
             claims["act"] = {"sub": acting_for}

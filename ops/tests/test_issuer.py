@@ -76,7 +76,8 @@ async def test_a_portal_token_names_whom_else_the_patient_may_act_for(
         "/dev/token", json={**asked, "acts_for": [str(child)]}, headers=admin(folder)
     )
     found = await verified(client, made.json()["access_token"])
-    assert found.actor.patient_ids == frozenset({PATIENT, child})
+    assert found.actor.patient_ids == frozenset({PATIENT})
+    assert found.actor.acts_for == frozenset({child})
     bad = await client.post("/dev/token", json={**asked, "acts_for": "x"}, headers=admin(folder))
     assert bad.status_code == 400
 

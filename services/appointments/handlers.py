@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from services.appointments.commands import hearsay
+from services.appointments.tables import ProxyEntry
 from shared.bus.process import Subscriptions
 from shared.bus.projections import Projection
 from shared.contracts.documents import PacketReady
@@ -15,9 +16,12 @@ from shared.contracts.patients import (
     EmergencyAccessOpened,
     PatientEvent,
     PatientRegistered,
+    ProxyEnded,
+    ProxyGranted,
 )
 from shared.contracts.payments import AccountEvent, ChargeCaptured, PaymentPosted, PaymentRefunded
 from shared.db.locks import LockKey, lock_key
+from shared.db.proxies import note_ended, note_granted
 from shared.db.work import Work
 
 
@@ -78,6 +82,16 @@ async def on_packet_ready(work: Work, _: Envelope, event: PacketReady) -> None:
     )
 
 
+async def on_proxy_granted(work: Work, _: Envelope, event: ProxyGranted) -> None:
+    """Somebody may act for a patient."""
+    note_granted(work, ProxyEntry, event)
+
+
+async def on_proxy_ended(work: Work, _: Envelope, event: ProxyEnded) -> None:
+    """They may not any more."""
+    await note_ended(work, ProxyEntry, event)
+
+
 def locks(event: Event) -> Sequence[LockKey]:
     """What the handlers above change."""
     found = []
@@ -101,11 +115,14 @@ SUBSCRIPTIONS = Subscriptions(
         PaymentPosted: on_account_moved,
         PaymentRefunded: on_account_moved,
         PacketReady: on_packet_ready,
+        ProxyGranted: on_proxy_granted,
+        ProxyEnded: on_proxy_ended,
     },
     locks,
 )
 
 PROJECTIONS = {
+    "proxies": Projection(("proxies",)),
     "patients": Projection(
         ("known_patients", "known_consents", "emergency_access"),
         # Checking out counts the visits that make a patient a known one.

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from services.documents.commands import hearsay, packets
-from services.documents.tables import KnownVisit, VisitEstimate
+from services.documents.tables import KnownVisit, ProxyEntry, VisitEstimate
 from shared.bus.process import Subscriptions
 from shared.bus.projections import Projection
 from shared.contracts.appointments import (
@@ -27,9 +27,12 @@ from shared.contracts.patients import (
     EmergencyAccessOpened,
     PatientEvent,
     PatientRegistered,
+    ProxyEnded,
+    ProxyGranted,
 )
 from shared.contracts.payments import AccountEvent, ChargeCaptured, PaymentPosted, PaymentRefunded
 from shared.db.locks import LockKey, lock_key
+from shared.db.proxies import note_ended, note_granted
 from shared.db.work import Work
 
 
@@ -129,6 +132,16 @@ async def on_account_moved(work: Work, _: Envelope, event: AccountEvent) -> None
     row.balance_cents, row.currency = event.balance_cents, event.currency
 
 
+async def on_proxy_granted(work: Work, _: Envelope, event: ProxyGranted) -> None:
+    """Somebody may act for a patient."""
+    note_granted(work, ProxyEntry, event)
+
+
+async def on_proxy_ended(work: Work, _: Envelope, event: ProxyEnded) -> None:
+    """They may not any more."""
+    await note_ended(work, ProxyEntry, event)
+
+
 def locks(event: Event) -> Sequence[LockKey]:
     """What the handlers above change: what is known of a patient, and of a visit."""
     found: list[LockKey] = []
@@ -158,11 +171,14 @@ SUBSCRIPTIONS = Subscriptions(
         ChargeCaptured: on_account_moved,
         PaymentPosted: on_account_moved,
         PaymentRefunded: on_account_moved,
+        ProxyGranted: on_proxy_granted,
+        ProxyEnded: on_proxy_ended,
     },
     locks,
 )
 
 PROJECTIONS = {
+    "proxies": Projection(("proxies",)),
     "visits": Projection(("known_visits", "visit_covers", "visit_estimates")),
     "patients": Projection(("known_patients", "known_consents", "emergency_access")),
     "packets": Projection(

@@ -5,7 +5,7 @@ from datetime import UTC
 
 from services.eligibility.commands import hearsay
 from services.eligibility.commands.reckoning import reckon
-from services.eligibility.tables import KnownFee, KnownVisit
+from services.eligibility.tables import KnownFee, KnownVisit, ProxyEntry
 from shared.bus.process import Subscriptions
 from shared.bus.projections import Projection
 from shared.contracts.appointments import (
@@ -18,9 +18,10 @@ from shared.contracts.appointments import (
     VisitEvent,
 )
 from shared.contracts.envelope import Envelope, Event
-from shared.contracts.patients import PatientRegistered
+from shared.contracts.patients import PatientEvent, PatientRegistered, ProxyEnded, ProxyGranted
 from shared.contracts.payments import FeePriced
 from shared.db.locks import LockKey, lock_key
+from shared.db.proxies import note_ended, note_granted
 from shared.db.work import Work
 
 
@@ -87,13 +88,23 @@ async def on_fee_priced(work: Work, _: Envelope, event: FeePriced) -> None:
     await hearsay.note_fee(work, row)
 
 
+async def on_proxy_granted(work: Work, _: Envelope, event: ProxyGranted) -> None:
+    """Somebody may act for a patient."""
+    note_granted(work, ProxyEntry, event)
+
+
+async def on_proxy_ended(work: Work, _: Envelope, event: ProxyEnded) -> None:
+    """They may not any more."""
+    await note_ended(work, ProxyEntry, event)
+
+
 def locks(event: Event) -> Sequence[LockKey]:
     """What the handlers above change.
 
     A visit is booked under the locks of its clinic and kind too: see `hearsay._reckon_later`.
     """
     found = []
-    if isinstance(event, VisitEvent | PatientRegistered):
+    if isinstance(event, VisitEvent | PatientEvent):
         found.append(lock_key("patient", event.patient_id))
     if isinstance(event, VisitEvent | ClinicOpened | FeePriced):
         found.append(lock_key("clinic", event.clinic_id))
@@ -112,11 +123,14 @@ SUBSCRIPTIONS = Subscriptions(
         ClinicOpened: on_clinic_opened,
         AppointmentTypePublished: on_type_published,
         FeePriced: on_fee_priced,
+        ProxyGranted: on_proxy_granted,
+        ProxyEnded: on_proxy_ended,
     },
     locks,
 )
 
 PROJECTIONS = {
+    "proxies": Projection(("proxies",)),
     "visits": Projection(("known_visits",)),
     "patients": Projection(("known_patients",)),
     "prices": Projection(("known_clinics", "known_types", "known_fees")),

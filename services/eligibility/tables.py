@@ -236,3 +236,19 @@ class KnownFee(Base, table=True):
     amount_cents: int = Field(sa_type=BigInteger)
     currency: str
     effective_from: date
+
+
+class ProxyEntry(Base, table=True):
+    """Who may act for a patient, in what, and from when until when."""
+
+    __tablename__ = "proxies"
+
+    id: UUID = Field(primary_key=True)
+    network_id: UUID = Field(primary_key=True)
+    patient_id: UUID
+    proxy_key: str | None = None
+    proxy_patient_id: UUID | None = None
+    scope: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
+    begins_at: datetime
+    lapses_at: datetime | None = None
+    ended_at: datetime | None = None

@@ -1,7 +1,8 @@
 """Patients, put together."""
 
-from services.patients import handlers, tables
+from services.patients import handlers, tables, timers
 from services.patients.api import ROUTES
+from services.patients.commands.proxies import exists
 from services.patients.settings import Settings, settings
 from shared.web.service import Service
 
@@ -17,4 +18,6 @@ def service(given: Settings | None = None) -> Service:
         routes=ROUTES,
         metadata=tables.metadata,
         subscriptions=handlers.SUBSCRIPTIONS,
+        timers=timers.TIMERS,
+        constraints={"proxies_once_by_subject": exists, "proxies_once_by_patient": exists},
     )

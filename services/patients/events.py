@@ -5,8 +5,9 @@ from datetime import datetime
 from typing import cast
 
 from services.patients.domain.emergency import Finding
+from services.patients.domain.proxies import EndReason
 from services.patients.domain.verification import Verification
-from services.patients.tables import ConsentGiven, EmergencyAccess, Patient
+from services.patients.tables import ConsentGiven, EmergencyAccess, Patient, ProxyEntry
 from shared.contracts.patients import (
     ConsentGranted,
     ConsentKind,
@@ -17,6 +18,9 @@ from shared.contracts.patients import (
     EmergencyReason,
     PatientRegistered,
     PatientUpdated,
+    ProxyEnded,
+    ProxyEndReason,
+    ProxyGranted,
 )
 
 
@@ -59,6 +63,30 @@ def consent_revoked(row: ConsentGiven, at: datetime) -> ConsentRevoked:
         consent_id=row.id,
         kind=cast("ConsentKind", row.kind),
         revoked_at=at,
+    )
+
+
+def proxy_granted(row: ProxyEntry) -> ProxyGranted:
+    """Somebody may act for a patient. When a patient comes of age is not said."""
+    return ProxyGranted(
+        patient_id=row.patient_id,
+        proxy_id=row.id,
+        proxy_key=row.proxy_key,
+        proxy_patient_id=row.proxy_patient_id,
+        scope=[power.replace(":", ".") for power in row.scope],
+        begins_at=row.begins_at,
+        until_at=row.until_at,
+    )
+
+
+def proxy_ended(row: ProxyEntry, reason: EndReason, at: datetime) -> ProxyEnded:
+    """Somebody may act for a patient no more."""
+    told = EndReason.EXPIRED if reason is EndReason.AGE_OF_MAJORITY else reason
+    return ProxyEnded(
+        patient_id=row.patient_id,
+        proxy_id=row.id,
+        reason=cast("ProxyEndReason", told.value),
+        ended_at=at,
     )
 
 

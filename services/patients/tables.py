@@ -215,6 +215,43 @@ class KnownClinic(Base, table=True):
     time_zone: str
 
 
+class ProxyPolicy(Base, table=True):
+    """At what age somebody of a network comes of age. Without a row it is 18."""
+
+    __tablename__ = "proxy_policies"
+
+    network_id: UUID = Field(primary_key=True)
+    majority_age: int
+    set_at: datetime
+    set_by: str
+
+
+class ProxyEntry(Base, table=True):
+    """Who may act for a patient. `lapses_at`: when that ends by itself, by `until_at` or by age."""
+
+    __tablename__ = "proxies"
+
+    id: UUID = Field(primary_key=True)
+    network_id: UUID
+    patient_id: UUID
+    proxy_subject: str | None = None
+    proxy_key: str | None = None
+    proxy_patient_id: UUID | None = None
+    authority: str
+    scope: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
+    begins_at: datetime
+    until_at: datetime | None = None
+    majority_at: datetime | None = None
+    lapses_at: datetime | None = None
+    evidence_document_id: UUID | None = None
+    verified_at: datetime
+    verified_by: str
+    ended_at: datetime | None = None
+    ended_by: str | None = None
+    end_reason: str | None = None
+    end_note: str | None = None
+
+
 class EmergencyAccess(Base, table=True):
     """Who broke the glass for whose record, why, and what was found afterwards."""
 

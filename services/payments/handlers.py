@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from services.payments.commands import hearsay
 from services.payments.commands.charges import visit_lock
-from services.payments.tables import Estimate
+from services.payments.tables import Estimate, ProxyEntry
 from shared.bus.process import Subscriptions
 from shared.bus.projections import Projection
 from shared.contracts.appointments import (
@@ -19,8 +19,9 @@ from shared.contracts.appointments import (
 )
 from shared.contracts.eligibility import EstimateCreated
 from shared.contracts.envelope import Envelope, Event
-from shared.contracts.patients import PatientRegistered
+from shared.contracts.patients import PatientRegistered, ProxyEnded, ProxyGranted
 from shared.db.locks import LockKey, lock_key
+from shared.db.proxies import note_ended, note_granted
 from shared.db.work import Work
 
 
@@ -83,12 +84,24 @@ async def on_estimate(work: Work, _: Envelope, event: EstimateCreated) -> None:
     await hearsay.note_estimate(work, heard)
 
 
+async def on_proxy_granted(work: Work, _: Envelope, event: ProxyGranted) -> None:
+    """Somebody may act for a patient."""
+    note_granted(work, ProxyEntry, event)
+
+
+async def on_proxy_ended(work: Work, _: Envelope, event: ProxyEnded) -> None:
+    """They may not any more."""
+    await note_ended(work, ProxyEntry, event)
+
+
 def locks(event: Event) -> Sequence[LockKey]:
     """What the handlers above change: one row each, so they agree in every order."""
     if isinstance(event, VisitEvent):
         return (visit_lock(event.appointment_id),)
     if isinstance(event, EstimateCreated):
         return (lock_key("estimate", event.appointment_id),)
+    if isinstance(event, ProxyGranted | ProxyEnded):
+        return (lock_key("proxy", event.proxy_id),)
     if isinstance(event, PatientRegistered):
         return (lock_key("known-patient", event.patient_id),)
     if isinstance(event, ClinicOpened):
@@ -107,11 +120,14 @@ SUBSCRIPTIONS = Subscriptions(
         PatientCheckedIn: on_checked_in,
         VisitCheckedOut: on_checked_out,
         EstimateCreated: on_estimate,
+        ProxyGranted: on_proxy_granted,
+        ProxyEnded: on_proxy_ended,
     },
     locks,
 )
 
 PROJECTIONS = {
+    "proxies": Projection(("proxies",)),
     "visits": Projection(("known_visits", "estimates")),
     "patients": Projection(("known_patients",)),
     "clinics": Projection(("known_clinics",)),

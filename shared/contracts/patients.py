@@ -15,6 +15,10 @@ ConsentKind = Literal[
 ]
 
 EmergencyReason = Literal["emergency_treatment", "patient_unable", "public_health", "other"]
+ProxyEndReason = Literal[
+    "ended_by_patient", "authority_ended", "safety", "entered_in_error", "other", "expired"
+]
+"""`expired` is also said of who came of age: when that was is nobody's else to know."""
 EmergencyFinding = Literal["justified", "not_justified"]
 
 
@@ -177,6 +181,57 @@ class EmergencyAccessReviewed(PatientEvent):
     reviewed_at: AwareDatetime
 
 
+class ProxyGranted(PatientEvent):
+    """Somebody may act for the patient. `scope`: permissions of the portal, with a dot for the
+    colon. `proxy_key`: SHA-256 of `network/subject` in hexadecimal, for who is no patient."""
+
+    name: ClassVar[str] = "proxy.granted"
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "patient_id": _PATIENT,
+                    "proxy_id": "0190a1b2-0000-7000-8000-000000000005",
+                    "proxy_key": None,
+                    "proxy_patient_id": "0190a1b2-0000-7000-8000-000000000006",
+                    "scope": ["appointment.read", "appointment.book"],
+                    "begins_at": "2026-11-23T15:00:00Z",
+                    "until_at": "2027-11-23T15:00:00Z",
+                }
+            ]
+        }
+    )
+
+    proxy_id: UUID
+    proxy_key: Code | None = None
+    proxy_patient_id: UUID | None = None
+    scope: list[Code] = Field(max_length=50)
+    begins_at: AwareDatetime
+    until_at: AwareDatetime | None = None
+
+
+class ProxyEnded(PatientEvent):
+    """Somebody may not act for the patient any more, from this moment on."""
+
+    name: ClassVar[str] = "proxy.ended"
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "patient_id": _PATIENT,
+                    "proxy_id": "0190a1b2-0000-7000-8000-000000000005",
+                    "reason": "ended_by_patient",
+                    "ended_at": "2027-01-07T15:00:00Z",
+                }
+            ]
+        }
+    )
+
+    proxy_id: UUID
+    reason: ProxyEndReason
+    ended_at: AwareDatetime
+
+
 EVENTS: tuple[type[Event], ...] = (
     PatientRegistered,
     PatientUpdated,
@@ -185,4 +240,6 @@ EVENTS: tuple[type[Event], ...] = (
     ConsentRevoked,
     EmergencyAccessOpened,
     EmergencyAccessReviewed,
+    ProxyGranted,
+    ProxyEnded,
 )

@@ -42,6 +42,7 @@ NEEDS: Mapping[Permission, tuple[tuple[str, str], ...]] = {
     _P.VISIT_CHECK_IN: (("Encounter", "c"),),
     _P.VISIT_FLOW: (("Encounter", "cu"),),
     _P.PATIENT_READ: (("Patient", "r"),),
+    _P.PATIENT_READ_MINIMUM: (("Patient", "rs"),),
     _P.PATIENT_WRITE: (("Patient", "cu"),),
     _P.PATIENT_FIND: (("Patient", "s"),),
     _P.PATIENT_LOOKUP: (("Patient", "r"),),
@@ -51,7 +52,10 @@ NEEDS: Mapping[Permission, tuple[tuple[str, str], ...]] = {
     _P.ELIGIBILITY_CHECK: (("CoverageEligibilityRequest", "c"),),
     _P.ESTIMATE_READ: (("CoverageEligibilityResponse", "rs"),),
     _P.PAYMENT_READ: (("Account", "rs"),),
+    _P.ACCOUNT_READ: (("Account", "rs"),),
+    _P.LEDGER_READ_MINIMUM: (("Account", "rs"),),
     _P.DOCUMENT_READ: (("DocumentReference", "rs"),),
+    _P.DOCUMENT_READ_CLAIMS: (("DocumentReference", "rs"),),
 }
 """What scopes must name for a permission: resource types of FHIR, each with these letters."""
 

@@ -20,7 +20,7 @@ class Role(StrEnum):
 
 
 class Permission(StrEnum):
-    """What a route asks for."""
+    """What a route asks for. One of a minimum kind shows some fields, or some things, of a read."""
 
     CLINIC_READ = "clinic:read"
     CLINIC_WRITE = "clinic:write"
@@ -30,6 +30,7 @@ class Permission(StrEnum):
     VISIT_CHECK_IN = "visit:check_in"
     VISIT_FLOW = "visit:flow"
     PATIENT_READ = "patient:read"
+    PATIENT_READ_MINIMUM = "patient:read_minimum"
     PATIENT_FIND = "patient:find"
     PATIENT_WRITE = "patient:write"
     PATIENT_LOOKUP = "patient:lookup"
@@ -46,15 +47,21 @@ class Permission(StrEnum):
     PAYMENT_READ = "payment:read"
     PAYMENT_POST = "payment:post"
     PAYMENT_REFUND = "payment:refund"
+    ACCOUNT_READ = "account:read"
     LEDGER_READ = "ledger:read"
+    LEDGER_READ_MINIMUM = "ledger:read_minimum"
+    LEDGER_READ_TOTALS = "ledger:read_totals"
     DRAWER_USE = "drawer:use"
     DAY_CLOSE = "day:close"
     DAY_READ = "day:read"
     DOCUMENT_READ = "document:read"
+    DOCUMENT_READ_CLAIMS = "document:read_claims"
     DOCUMENT_WRITE = "document:write"
     TRACE_READ = "trace:read"
     AUDIT_READ = "audit:read"
     ACCESS_REVOKE = "access:revoke"
+    PROXY_WRITE = "proxy:write"
+    PROXY_POLICY = "proxy:policy"
     EMERGENCY_OPEN = "emergency:open"
     EMERGENCY_REVIEW = "emergency:review"
     EVENTS_READ = "events:read"
@@ -74,6 +81,7 @@ _DESK = {
     _P.PATIENT_WRITE,
     _P.PATIENT_LOOKUP,
     _P.CONSENT_WRITE,
+    _P.PROXY_WRITE,
     _P.PAYER_READ,
     _P.COVERAGE_READ,
     _P.COVERAGE_WRITE,
@@ -83,6 +91,7 @@ _DESK = {
     _P.CHARGE_WRITE,
     _P.PAYMENT_READ,
     _P.PAYMENT_POST,
+    _P.LEDGER_READ_MINIMUM,
     _P.DRAWER_USE,
     _P.DAY_READ,
     _P.DAY_CLOSE,
@@ -110,8 +119,7 @@ MATRIX: Mapping[Role, frozenset[Permission]] = {
     Role.BILLER: frozenset(
         {
             _P.CLINIC_READ,
-            _P.PATIENT_FIND,
-            _P.PATIENT_LOOKUP,
+            _P.PATIENT_READ_MINIMUM,
             _P.PAYER_READ,
             _P.PAYER_WRITE,
             _P.COVERAGE_READ,
@@ -124,11 +132,12 @@ MATRIX: Mapping[Role, frozenset[Permission]] = {
             _P.PAYMENT_READ,
             _P.PAYMENT_POST,
             _P.PAYMENT_REFUND,
+            _P.ACCOUNT_READ,
             _P.LEDGER_READ,
             _P.DRAWER_USE,
             _P.DAY_CLOSE,
             _P.DAY_READ,
-            _P.DOCUMENT_READ,
+            _P.DOCUMENT_READ_CLAIMS,
         }
     ),
     Role.NURSE: frozenset(_CLINICAL | {_P.EMERGENCY_OPEN}),
@@ -142,14 +151,15 @@ MATRIX: Mapping[Role, frozenset[Permission]] = {
             _P.PAYER_WRITE,
             _P.FEE_READ,
             _P.FEE_WRITE,
-            _P.LEDGER_READ,
-            _P.DAY_READ,
+            _P.LEDGER_READ_TOTALS,
             _P.ACCESS_REVOKE,
+            _P.PROXY_POLICY,
         }
     ),
     Role.AUDITOR: frozenset(
         {
             _P.CLINIC_READ,
+            _P.ACCOUNT_READ,
             _P.LEDGER_READ,
             _P.PAYMENT_READ,
             _P.DAY_READ,
@@ -173,6 +183,7 @@ MATRIX: Mapping[Role, frozenset[Permission]] = {
             _P.COVERAGE_READ,
             _P.ESTIMATE_READ,
             _P.PAYMENT_READ,
+            _P.ACCOUNT_READ,
             _P.DOCUMENT_READ,
         }
     ),
@@ -199,6 +210,7 @@ WITHOUT_PHI = frozenset(
         _P.PAYER_WRITE,
         _P.FEE_READ,
         _P.FEE_WRITE,
+        _P.PROXY_POLICY,
     }
 )
 """What shows and changes nothing of a patient: it goes on where nobody knows who was revoked."""

@@ -14,7 +14,8 @@ class Actor:
     """Kind is `person`, `patient`, `service` or `timer`; roles are the token's, for the audit.
 
     clinic_ids: the clinics that the token is bound to. patient_ids: a patient who uses the portal,
-    and those they may act for. None: all of the network.
+    and those they may act for. None: all of the network. acts_for: those others, as the register
+    of proxies backs it; as the token says it, until that was asked (`shared.db.proxies`).
     """
 
     kind: str
@@ -23,6 +24,7 @@ class Actor:
     clinic_ids: frozenset[UUID] | None = None
     patient_ids: frozenset[UUID] | None = None
     on_behalf_of: str | None = None
+    acts_for: frozenset[UUID] = frozenset()
     emergencies: frozenset[UUID] = frozenset()
     """Patients whom the actor may read at any clinic: break-glass, for an hour."""
 

@@ -27,6 +27,7 @@ from shared.values.errors import (
     Unavailable,
     VersionMissing,
 )
+from shared.web.backing import backed
 from shared.web.body import fingerprint, read_bytes, require_json, require_plain, validated
 from shared.web.calls import Call, Reply, read_if_match, read_key, rendered
 from shared.web.guards import (
@@ -38,6 +39,7 @@ from shared.web.guards import (
 )
 from shared.web.limits import Limits, RateExceeded
 from shared.web.metrics import DENIED, REQUESTS, SECONDS, UNAUTHENTICATED
+from shared.web.minimum import lesser_of
 from shared.web.problems import plain_problem, problem
 from shared.web.query import require_query
 from shared.web.routes import Route
@@ -157,10 +159,15 @@ class Adapter:
             if route.step_up:
                 now = time.time()  # noqa: TID251 - tokens run on real time
                 require_proof(principal, self.proof_levels, now)
+            principal = call.principal = await backed(self.database, context, principal, route.may)
+            context = replace(context, actor=principal.actor)
             # Before anything is read: whether there is such a patient is nothing for another.
             require_patients(principal.actor, (path[n] for n in path if n == "patient_id"))
             require_query(request, route.given if route.method == "GET" else None)
             key = await self._read(route, request, call)
+            call.lesser = lesser_of(route.lesser, route.may, principal.permissions)
+            if call.lesser is not None:
+                call.lesser.require_asked(call.given)
             await hit("route.received")
             if route.before is not None:
                 await route.before(call)
@@ -225,8 +232,13 @@ class Adapter:
                 call.principal = replace(call.principal, actor=actor)
             reply = await route.function(work, call)
             require_somebody(route, call)
+            if call.lesser is not None:
+                reply = replace(reply, body=call.lesser.cut(reply.body))
+                call.detail["minimum"] = call.lesser.may.value
             if not work.actor.emergencies.isdisjoint(call.patients):
                 call.detail["emergency"] = True
+            if not work.actor.acts_for.isdisjoint(call.patients):
+                call.detail["proxy"] = True
             await hit("route.after_command")
             work.audit(
                 route.name, request.url.path, patients=call.patients, detail=call.detail or None

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from shared.db.actor import require_patients
 from shared.values.errors import DomainError, Malformed
 from shared.web.card_numbers import require_no_card_number
+from shared.web.minimum import Lesser
 from shared.web.problems import MEDIA_TYPE, problem
 from shared.web.tokens import Principal
 
@@ -28,7 +29,8 @@ _REPLAYED = frozenset({b"content-type", b"etag", b"location", b"retry-after"})
 class Call(Generic[Given]):
     """One request: who asks, the ids of its path, and what was given (the body, or the query).
 
-    carried: what a route's `before` brings it, or what it hands to its `after`.
+    carried: what a route's `before` brings it, or what it hands to its `after`. lesser: by which
+    lesser permission the caller is answered, where they have not the route's own.
     """
 
     principal: Principal
@@ -41,6 +43,7 @@ class Call(Generic[Given]):
     patients: list[UUID] = field(default_factory=list)
     detail: dict[str, Any] = field(default_factory=dict)
     carried: Any = None
+    lesser: Lesser | None = None
 
     def id(self, name: str) -> UUID:
         """An id of the path."""

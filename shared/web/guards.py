@@ -15,8 +15,8 @@ CLINICS_LIMITED = "This needs a token of the whole network; yours is bound to cl
 
 
 def require_permission(route: Route, principal: Principal) -> None:
-    """Raise Forbidden where the caller has not the permission that the route declares."""
-    if route.may not in principal.permissions:
+    """Raise Forbidden where the caller has none of the permissions that the route declares."""
+    if principal.permissions.isdisjoint(route.permissions):
         raise Forbidden("permission.missing", "Your role does not allow this.")
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Union
 
 from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict
@@ -10,6 +10,7 @@ from pydantic.json_schema import models_json_schema
 
 from shared.contracts.permissions import NETWORK_WIDE
 from shared.web.examples import complete
+from shared.web.minimum import Lesser
 from shared.web.problems import MEDIA_TYPE
 from shared.web.routes import Route
 
@@ -86,6 +87,9 @@ def describe(route: Route, tag: str) -> dict[str, Any]:
         for status in _statuses(route)
     }
     responses[route.status] = _success(route.reply, route.media_type)
+    views = [lesser.reply for lesser in route.lesser if lesser.reply is not None]
+    if views:
+        responses[route.status]["model"] = Union[(route.reply, *views)]
     for status, model in route.also.items():
         responses[status] = _success(model, JSON)
     return {
@@ -94,12 +98,23 @@ def describe(route: Route, tag: str) -> dict[str, Any]:
         "description": (rest.strip() + refusals).strip()
         + f"\n\nNeeds the permission `{route.may.value}`"
         + (" and a fresh proof of who asks (RFC 9470)." if route.step_up else ".")
-        + (_WIDE if route.may in NETWORK_WIDE else ""),
+        + (_WIDE if route.may in NETWORK_WIDE else "")
+        + "".join(_told_of(lesser) for lesser in route.lesser),
         "tags": [tag],
         "status_code": route.status,
         "responses": responses,
         "openapi_extra": _extra(route),
     }
+
+
+def _told_of(lesser: Lesser) -> str:
+    told = f" By `{lesser.may.value}` alone"
+    if lesser.reply is None:
+        return f"{told} some of them may be read."
+    told += f" the reply is `{lesser.reply.__name__}`"
+    if lesser.asks is not None:
+        told += f", and it is asked by {', '.join(sorted(lesser.asks))} only"
+    return f"{told}."
 
 
 def _success(model: type[BaseModel] | None, media_type: str) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from shared.db.locks import LockKey
 from shared.db.work import Work
 from shared.values.errors import DomainError
 from shared.web.calls import Call, Reply
+from shared.web.minimum import Lesser
 
 Function = Callable[[Work, Call[Any]], Awaitable[Reply]]
 Locks = Callable[[Call[Any]], Sequence[LockKey]]
@@ -71,6 +72,12 @@ class Route:
     before: Before | None = None
     after: After | None = None
     step_up: bool = False
+    lesser: tuple[Lesser, ...] = ()
+
+    @property
+    def permissions(self) -> tuple[Permission, ...]:
+        """Any of these lets somebody in; the first shows them everything."""
+        return (self.may, *(lesser.may for lesser in self.lesser))
 
     @property
     def name(self) -> str:
@@ -101,15 +108,17 @@ class Routes:
         also: Mapping[int, type[BaseModel] | None] | None = None,
         refuses: Sequence[str] = (),
         after: After | None = None,
+        lesser: Sequence[Lesser] = (),
     ) -> Callable[[F], F]:
         """A read. may: the permission it needs. query: the model of its query.
 
+        lesser: permissions by which the minimum of it is read.
         after: finishes the reply once the transaction is over, for what is not in the database: it
         gets `call.carried` from the route. Whatever it raises is the answer.
         """
         return self._declare(
             "GET", path, may, query, None, reply, media_type, 200, also, refuses, False, False,
-            None, None, None, 0, after=after,
+            None, None, None, 0, after=after, lesser=lesser,
         )  # fmt: skip
 
     def post(
@@ -131,6 +140,7 @@ class Routes:
         limit_bytes: int = UPLOAD_BYTES_MAX,
         before: Before | None = None,
         step_up: bool = False,
+        lesser: Sequence[Lesser] = (),
     ) -> Callable[[F], F]:
         """A command. keyed: it needs an Idempotency-Key (False only for searches).
 
@@ -141,11 +151,12 @@ class Routes:
         leaves what it got in `call.carried`, for `locks` and the route. It must bear being done
         again: by a retry under the same key, and where the transaction is then refused.
         step_up: whoever does it must have proven a few minutes ago who they are.
+        lesser: permissions by which the minimum of a search is answered; for no deed.
         """
         return self._declare(
             "POST", path, may, body, upload, reply, "application/json", status, also, refuses,
             keyed, versioned, locks, locks_read, enrich, limit_bytes, before=before,
-            step_up=step_up,
+            step_up=step_up, lesser=lesser,
         )  # fmt: skip
 
     def patch(
@@ -203,7 +214,10 @@ class Routes:
         before: Before | None = None,
         after: After | None = None,
         step_up: bool = False,
+        lesser: Sequence[Lesser] = (),
     ) -> Callable[[F], F]:
+        if lesser and (keyed or also or method not in ("GET", "POST")):
+            raise ValueError(f"{path}: only a read has a minimum")
         if not _PATH.match(path):
             raise ValueError(f"{path}: kebab-case below /v1, ids named ..._id")
 
@@ -230,6 +244,7 @@ class Routes:
                     before,
                     after,
                     step_up,
+                    tuple(lesser),
                 )  # fmt: skip
             )
             return function

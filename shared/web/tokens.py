@@ -159,11 +159,13 @@ def _principal(claims: dict[str, Any]) -> Principal:
         clinic_ids = None if clinics is None else frozenset(UUID(str(c)) for c in clinics)
         patient = claims.get("patient")
         patient_id = None if patient is None else UUID(patient)
-        # A token that names a patient is bound to whom it names, whatever its roles.
-        others = [UUID(other) for other in claims.get("acts_for", ())]
-        bound = None if patient_id is None else frozenset({patient_id, *others})
+        others = frozenset(UUID(other) for other in claims.get("acts_for", ())) - {patient_id}
+        # A token that names patients is bound, whatever its roles: to itself, until it is looked
+        # up for whom else (`shared.db.proxies`).
+        own = frozenset() if patient_id is None else frozenset({patient_id})
+        bound = own if own or others else None
         permissions = permissions_of(
-            roles, _text(claims.get("scope", "")), patient=patient_id is not None
+            roles, _text(claims.get("scope", "")), patient=bound is not None
         )
         sub, jti, issued = _name(claims["sub"]), _name(claims["jti"]), float(claims["iat"])
         acr, authenticated = claims.get("acr"), claims.get("auth_time")
@@ -172,13 +174,14 @@ def _principal(claims: dict[str, Any]) -> Principal:
     except (KeyError, ValueError, TypeError, AttributeError):
         raise BadToken("claims") from None
     acting = claims.get("act")
-    kind = "service" if "service" in roles else "patient" if patient_id else "person"
+    kind = "service" if "service" in roles else "person" if bound is None else "patient"
     actor = Actor(
         kind=kind,
         id=sub,
         roles=roles,
         clinic_ids=clinic_ids,
         patient_ids=bound,
+        acts_for=others,
         on_behalf_of=str(acting["sub"])[:NAME_LENGTH_MAX] if isinstance(acting, dict) else None,
     )
     return Principal(actor, network_id, permissions, patient_id, jti, issued, acr, authenticated)

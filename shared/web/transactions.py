@@ -12,6 +12,7 @@ import orjson
 import structlog
 from starlette.responses import Response
 
+from shared.db.actor import require_patients
 from shared.db.bus_tables import make_outbox_days
 from shared.db.database import CommitFailed, Database, take_locks
 from shared.db.locks import LockKey
@@ -188,6 +189,8 @@ async def _replay(database: Database, plan: Plan) -> Response | None:
         row = await _stored(work, key)
         if row is None:
             return None
+        # Whom somebody may not act for any more is not shown to them again either.
+        require_patients(plan.context.actor, row["patient_ids"])
         if row["fingerprint"] != sha256(key.fingerprint).digest():
             raise Invalid(
                 "idempotency.other_request", "This Idempotency-Key was used for another request."

@@ -61,7 +61,8 @@ async def said(ground: Ground) -> Said:
 
 
 async def bad_day(house: House) -> UUID:
-    """The payer is silent, a card is declined, a scan is a mistake, cover ends; the day closes."""
+    """The payer is silent, a card is declined, a scan is a mistake, cover and a proxy end; the day
+    closes."""
     house.clock.at = denver(9, 8)
     clinic = await Clinic(house).open()
     patient = await clinic.register("Winterbourne")
@@ -69,6 +70,10 @@ async def bad_day(house: House) -> UUID:
     coverage = await clinic.cover(patient, "SIL100")
     await clinic.book(patient, denver(10, 10))
     await house.settled(clinic.network_id)
+    path = f"/v1/patients/{patient}/proxies"
+    acts = {"proxy_subject": "a-son", "authority": "patient_permission", "scope": ["patient:read"]}
+    proxy = await clinic.does("dana", "patients", path, acts)
+    await clinic.does("dana", "patients", f"{path}/{proxy['id']}/end", {"reason": "other"})
     ends = {"effective_to": "2026-12-31"}
     path = f"/v1/coverages/{coverage}/terminate"
     await clinic.does("dana", "eligibility", path, ends, version=1)

@@ -29,6 +29,13 @@ async def played(clinic: Clinic, family: str = "Fontaine") -> dict[str, str]:
     spouse = {"kind": "emergency", "relationship": "spouse", "name": {"given": "Rafael"}}
     made = await clinic.does("dana", "patients", f"{path}/contacts", spouse)
     ids["contact_id"] = made["id"]
+    permission: Body = {
+        "proxy_subject": "a-neighbour",
+        "authority": "patient_permission",
+        "scope": ["appointment:read"],
+    }
+    made = await clinic.does("dana", "patients", f"{path}/proxies", permission)
+    ids["proxy_id"] = made["id"]
     why = {"reason": "patient_unable", "note": "Cannot tell which medicines they take."}
     glass = await clinic.does("noor", "patients", f"{path}/emergency-access", why)
     ids["access_id"] = glass["id"]

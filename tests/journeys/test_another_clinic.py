@@ -46,6 +46,7 @@ OF_THE_NETWORK = (
     "consent_id",
     "contact_id",
     "access_id",
+    "proxy_id",
     "provider_id",
     "appointment_type_id",
     "payer_id",

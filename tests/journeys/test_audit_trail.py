@@ -38,6 +38,7 @@ documents GET /v1/traces/{subject_id}
 eligibility GET /v1/payers
 eligibility GET /v1/payers/{payer_id}
 eligibility GET /v1/traces/{subject_id}
+patients GET /v1/proxy-policy
 patients GET /v1/traces/{subject_id}
 payments GET /v1/clinics/{clinic_id}/day-report
 payments GET /v1/drawers/{drawer_id}

@@ -168,13 +168,13 @@ async def _pay(desk: Desk) -> str:
         "check_number": "1042",
         "amount_cents": 100,
     }
-    return str((await desk.clinic.does("dana", "payments", "/v1/payments", body))["id"])
+    return str((await desk.clinic.does("bo", "payments", "/v1/payments", body))["id"])
 
 
 async def _statement(desk: Desk, cursor: str | None) -> Body:
     more = {} if cursor is None else {"cursor": cursor}
     path = f"/v1/accounts/{desk.ids['patient_id']}"
-    return await desk.clinic.sees("dana", "payments", path, limit=2, **more)
+    return await desk.clinic.sees("bo", "payments", path, limit=2, **more)
 
 
 async def _price(desk: Desk) -> str:

@@ -161,19 +161,27 @@ class Played:
         return found
 
 
-async def glass_broken(system: LocalSystem, http: httpx.AsyncClient, network: UUID) -> None:
-    """A nurse opens a record in an emergency: on an ordinary day nobody does."""
+async def rarely(system: LocalSystem, http: httpx.AsyncClient, network: UUID) -> None:
+    """What nobody does on an ordinary day: a nurse opens a record in an emergency, and the desk
+    enters who may act for a patient."""
     async with opened(system.superuser_url, "patients") as eye:
         patient = await eye.fetchval("SELECT id FROM patients ORDER BY id LIMIT 1")
-    answer = await http.post(
-        f"{system.urls['patients']}/v1/patients/{patient}/emergency-access",
-        json={"reason": "other", "note": "Nobody else could tell us."},
-        headers={
-            "Authorization": f"Bearer {system.token('nurse', network, proven=True)}",
-            "Idempotency-Key": "a-glass",
-        },
-    )
-    assert answer.status_code == 201, answer.text
+    why = {"reason": "other", "note": "Nobody else could tell us."}
+    who = {
+        "proxy_subject": "a-neighbour",
+        "authority": "patient_permission",
+        "scope": ["appointment:read"],
+    }
+    for role, path, body in (("nurse", "emergency-access", why), ("front_desk", "proxies", who)):
+        answer = await http.post(
+            f"{system.urls['patients']}/v1/patients/{patient}/{path}",
+            json=body,
+            headers={
+                "Authorization": f"Bearer {system.token(role, network, proven=True)}",
+                "Idempotency-Key": f"a-{path}",
+            },
+        )
+        assert answer.status_code == 201, answer.text
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -192,7 +200,7 @@ async def day() -> AsyncIterator[Played]:
             httpx.AsyncClient(timeout=30) as http,
         ):
             story, _, _ = await command.play(system, http, clock, VISITS, SEED)
-            await glass_broken(system, http, story.network)
+            await rarely(system, http, story.network)
             await checks.settled(system.superuser_url)
             facts = {
                 "clinics": [place.clinic_id for place in story.places],

@@ -101,7 +101,7 @@ class Day:
 
 async def busy_day(house: House) -> UUID:
     """Somebody is seen, somebody moved, one calls off, one does not come, of one the payer says
-    nothing that can be read, a price changes."""
+    nothing that can be read, a price changes, somebody may act for one and then not."""
     clinic = await Clinic(house).open()
     seen = await played(clinic)
     families = ("Hoang", "Ibrahim", "Rossi", "Tamm")
@@ -120,6 +120,10 @@ async def busy_day(house: House) -> UUID:
     path = f"/v1/patients/{moved}/consents"
     given = (await clinic.sees("dana", "patients", path))["items"]
     await clinic.does("dana", "patients", f"{path}/{given[0]['id']}/revoke")
+    path = f"/v1/patients/{moved}/proxies"
+    acts = {"proxy_subject": "a-son", "authority": "patient_permission", "scope": ["patient:read"]}
+    proxy = await clinic.does("dana", "patients", path, acts)
+    await clinic.does("dana", "patients", f"{path}/{proxy['id']}/end", {"reason": "other"})
     visit = await clinic.book(off, denver(6, 11))
     await house.later(clinic.network_id)
     path = f"/v1/appointments/{visit['id']}"

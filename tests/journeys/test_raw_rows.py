@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.rule("45 CFR
 
 EMPTY = {
     "appointments": {"appointment_moves", "intent", "rooms"},
-    "patients": {"intent", "passed_over", "patient_emails", "timer"},
+    "patients": {"intent", "passed_over", "patient_emails", "proxy_policies", "timer"},
     "eligibility": {"self_pay_marks", "timer"},
     "payments": {"business_days", "no_charges", "timer"},
     "documents": set[str](),

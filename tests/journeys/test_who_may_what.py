@@ -16,6 +16,7 @@ import pytest
 import pytest_asyncio
 from starlette.requests import Request
 
+from services.patients.domain.proxies import Power
 from shared.contracts.permissions import Role
 from shared.values.ids import new_id
 from shared.web import adapter, transactions
@@ -250,8 +251,18 @@ async def test_another_patient_of_the_network_is_as_little_there_as_nobody(place
     assert [a.text for a in seen] == [a.text for a in unknown]
 
 
-async def test_a_patient_acts_for_whom_their_token_names(place: Place) -> None:
+async def test_a_patient_acts_for_whom_their_token_names_and_the_register_backs(
+    place: Place,
+) -> None:
     issuer, ours = place.house.office.issuer, place.ours.network_id
+    entry = {
+        "proxy_patient_id": place.other_patient,
+        "authority": "patient_permission",
+        "scope": [power.value for power in Power],
+    }
+    path = f"/v1/patients/{place.ids['patient_id']}/proxies"
+    await place.ours.does("dana", "patients", path, entry)
+    await place.house.settled(ours)
     names = {"patient": place.other_patient, "acts_for": [place.ids["patient_id"]]}
     token = issuer.token(ours, "portal", **names)
     reads = [o for o in of_patients(place) if is_read(o) and key(o) != QUEUE]

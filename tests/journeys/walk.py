@@ -36,6 +36,7 @@ class Operation:
     media: str | None
     example: Any
     query: tuple[str, ...]
+    permissions: tuple[Permission, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.service} {self.method} {self.path}"
@@ -48,12 +49,16 @@ class Operation:
     @property
     def roles(self) -> list[str]:
         """The roles of people that may."""
-        return [r.value for r in Role if self.may in MATRIX[r] and r is not Role.SERVICE]
+        return [r.value for r in Role if self.let_in(r) and r is not Role.SERVICE]
 
     @property
     def other_roles(self) -> list[str]:
         """The roles that may not, services included."""
-        return [role.value for role in Role if self.may not in MATRIX[role]]
+        return [role.value for role in Role if not self.let_in(role)]
+
+    def let_in(self, role: Role) -> bool:
+        """Whether a role has its permission, or one by which the minimum is read."""
+        return not MATRIX[role].isdisjoint(self.permissions)
 
     def named(self, ids: Mapping[str, str]) -> set[str]:
         """The ids that this operation is given: in its path, its query, its body."""
@@ -115,7 +120,7 @@ def operations_of(services: Mapping[str, Service]) -> list[Operation]:
     checked."""
     found = []
     for name, service in services.items():
-        may = {(route.method, route.path): route.may for route in service.every_route}
+        may = {(route.method, route.path): route.permissions for route in service.every_route}
         shown = operations(app_of(service, "api").openapi())
         assert {(method, path) for method, path, _ in shown} == set(may)
         for method, path, operation in shown:
@@ -124,7 +129,16 @@ def operations_of(services: Mapping[str, Service]) -> list[Operation]:
             example = content[media].get("example") if media else None
             query = [p["name"] for p in operation.get("parameters", ()) if p["in"] == "query"]
             found.append(
-                Operation(name, method, path, may[method, path], media, example, tuple(query))
+                Operation(
+                    name,
+                    method,
+                    path,
+                    may[method, path][0],
+                    media,
+                    example,
+                    tuple(query),
+                    may[method, path],
+                )  # fmt: skip
             )
     return found
 

@@ -142,7 +142,7 @@ MADE: tuple[tuple[str, Callable[[int], str]], ...] = (
     (r"death_date", died),
     (r"member_id|group_number|mrn", capitals),
     (r"check_number", digits),
-    (r"card_token", plain),
+    (r"card_token|proxy_subject", plain),
     (r"diagnoses/\[\]", diagnosis),
 )
 """How members are filled, by their names."""
@@ -161,7 +161,8 @@ EXEMPT: Mapping[str, str] = {
     r"payer_id|sender_id|receiver_id|service_types/\[\]": "addresses among payers",
     r"cursor": "ours, signed, and refused if it is not",
     r"sha256": "64 digits of a hash",
-    r"(effective|active)_(from|to|until)|expires_on|granted_at": "a period, on the bus",
+    r"(effective|active)_(from|to|until)|expires_on|granted_at|begins_at|until_at": "a period, on"
+    " the bus",
     r"starts_at|ends_at|since|until|day|business_date|service_date|opens|closes": "times of visits,"
     " which everybody has to hear of",
 }

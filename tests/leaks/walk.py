@@ -107,6 +107,22 @@ class Walk:
         await place.post("front_desk", "patients", f"{path}/verifications", {"fields": answers})
         self.ids.update(patient_id=patient, contact_id=ends["id"], consent_id=made["id"])
 
+    async def acted_for(self, patient: str) -> None:
+        """Somebody may act for the patient, and later may not; when one is of age is said."""
+        path = f"/v1/patients/{patient}/proxies"
+        made = await self.make_at(
+            path,
+            *("front_desk", "patients", "/v1/patients/{patient_id}/proxies"),
+            **{"authority": "patient_permission", "scope": ["patient:read"]},
+        )
+        self.ids["proxy_id"] = made["id"]
+        await self.make_at(
+            f"{path}/{made['id']}/end",
+            *("front_desk", "patients", "/v1/patients/{patient_id}/proxies/{proxy_id}/end"),
+            reason="other",
+        )
+        await self.place.post("admin", "patients", "/v1/proxy-policy", {"majority_age": 18})
+
     async def found(self) -> None:
         """People are looked for, of whom nobody has heard."""
         searched = self.body("patients", "POST", "/v1/patients/search")
@@ -322,6 +338,7 @@ class Walk:
         patient = await self.register("death_date")
         await self.known(patient)
         await self.emergency(patient)
+        await self.acted_for(patient)
         coverage = await self.cover(patient, prefix)
         if prefix == "ACT":
             await self.ask_payer(coverage)

@@ -4,6 +4,7 @@ from services.appointments.tables.heard import (
     EmergencyAccess,
     KnownConsent,
     KnownPatient,
+    ProxyEntry,
     VisitCover,
     VisitPacket,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "Occupancy",
     "Provider",
     "ProviderClinic",
+    "ProxyEntry",
     "Room",
     "VisitCover",
     "VisitPacket",

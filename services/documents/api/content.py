@@ -25,6 +25,7 @@ from shared.db.locks import LockKey
 from shared.db.work import Work
 from shared.values.errors import Unavailable
 from shared.web.calls import Call, Reply, created
+from shared.web.minimum import Lesser
 from shared.web.routes import UPLOAD_BYTES_MAX, After, Before, Routes, Upload
 
 log = structlog.get_logger(__name__)
@@ -63,6 +64,7 @@ def with_store(routes: Routes, store: ObjectStore) -> None:
             "document.bytes_missing",
         ),
         after=read_from(store),
+        lesser=(Lesser(May.DOCUMENT_READ_CLAIMS),),
     )(read_content)  # fmt: skip
 
 

@@ -11,7 +11,9 @@ from services.documents.queries import documents as read
 from services.documents.queries.alike import alike
 from services.documents.schemas.documents import (
     ClassifyDocument,
+    DocumentMinimum,
     DocumentPage,
+    DocumentPageMinimum,
     DocumentView,
     EnterInError,
     IndexDocument,
@@ -24,12 +26,19 @@ from shared.db.locks import LockKey
 from shared.db.work import Work
 from shared.values.errors import Invalid
 from shared.web.calls import Call, Reply
+from shared.web.minimum import Lesser
 from shared.web.pages import PageQuery, read_cursor, sign_cursor
 
 _MOVES = ("document.illegal_transition", "document.class_forbidden", "document.reason")
 
 
-@ROUTES.get("/v1/documents/{document_id}", may=May.DOCUMENT_READ, reply=DocumentView)
+@ROUTES.get(
+    "/v1/documents/{document_id}",
+    may=May.DOCUMENT_READ,
+    reply=DocumentView,
+    refuses=("document.class_forbidden",),
+    lesser=(Lesser(May.DOCUMENT_READ_CLAIMS, DocumentMinimum),),
+)
 async def read_document(work: Work, call: Call[None]) -> Reply:
     """One document: what it is and whose, not its content."""
     row = await read.document(work, call.id("document_id"))
@@ -38,7 +47,13 @@ async def read_document(work: Work, call: Call[None]) -> Reply:
     return await _view(work, row)
 
 
-@ROUTES.get("/v1/documents", may=May.DOCUMENT_READ, query=ListDocuments, reply=DocumentPage)
+@ROUTES.get(
+    "/v1/documents",
+    may=May.DOCUMENT_READ,
+    query=ListDocuments,
+    reply=DocumentPage,
+    lesser=(Lesser(May.DOCUMENT_READ_CLAIMS, DocumentPageMinimum),),
+)
 async def list_documents(work: Work, call: Call[ListDocuments]) -> Reply:
     """The documents of a patient or a visit that the caller may know of, the newest first."""
     given = call.given

@@ -98,18 +98,38 @@ FILES: Mapping[str, frozenset[Group]] = MappingProxyType(
 """The groups that each role may file. The desk takes in and scans everything, and files what is
 administrative; clinical paper waits in the queue for clinical staff."""
 
-READS: Mapping[str, frozenset[Group]] = MappingProxyType(
+_ALL = frozenset(DocumentClass)
+
+CLAIMS = frozenset(
     {
-        "front_desk": frozenset({Group.ADMIN, Group.MESSAGE}),
-        "biller": frozenset({Group.ADMIN, Group.ORDER}),
-        "nurse": _EVERYTHING,
-        "provider": _EVERYTHING,
-        "ehr_client": _EVERYTHING,
-        "portal": _EVERYTHING,
+        _C.BILLING,
+        _C.INSURANCE_CARD,
+        _C.INSURANCE_APPROVAL,
+        _C.INSURANCE_DENIAL,
+        _C.REFERRAL,
+        _C.PHYSICIAN_AUTHORIZATION,
+        _C.SIGNED_ORDER,
     }
 )
-"""The groups whose documents each role may open. A role that is not named opens none. A patient
-is shown their own alone, whatever the group: it is their record (45 CFR 164.524)."""
+"""The kinds that a claim needs: who pays, what was approved, referred and ordered."""
+
+READS: Mapping[str, frozenset[DocumentClass]] = MappingProxyType(
+    {
+        "front_desk": MEMBERS[Group.ADMIN] | MEMBERS[Group.MESSAGE],
+        "biller": CLAIMS,
+        "nurse": _ALL,
+        "provider": _ALL,
+        "ehr_client": _ALL,
+        "portal": _ALL,
+    }
+)
+"""The kinds whose documents each role may open. A role that is not named opens none. A biller
+reads what a claim needs (45 CFR 164.502(b), minimum necessary). A patient is shown their own
+alone, whatever the kind: it is their record (45 CFR 164.524)."""
+
+KNOWS_UNCLASSIFIED = frozenset(READS) - {"biller"}
+"""The roles that are told of what nobody has classified: it waits to be filed. Nobody can say yet
+whether a claim needs it."""
 
 HEALTH_HISTORY_AT_DESK = frozenset({DocumentClass.HEALTH_HISTORY})
 """Clinical by group, yet handed over at the desk: the desk may file it, and not open it again."""
@@ -142,7 +162,14 @@ def may_open(roles: Iterable[str], kind: DocumentClass | None, *, received_by_ca
     names = set(roles)
     if kind is None:
         return received_by_caller or any(FILES.get(name) == _EVERYTHING for name in names)
-    return _granted(READS, names, kind)
+    return any(kind in READS.get(name, frozenset()) for name in names)
+
+
+def may_know(roles: Iterable[str], kind: DocumentClass | None) -> bool:
+    """Whether one of the roles may know that there is such a document."""
+    if kind is None:
+        return not KNOWS_UNCLASSIFIED.isdisjoint(roles)
+    return may_open(roles, kind, received_by_caller=False)
 
 
 def _granted(

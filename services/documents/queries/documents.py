@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from services.documents.domain.classification import DocumentClass, may_open
+from services.documents.domain.classification import DocumentClass, may_know, may_open
 from services.documents.domain.content import Known
 from services.documents.domain.status import Status
 from services.documents.tables import Document, KnownPatient, KnownVisit
@@ -36,10 +36,9 @@ async def document(work: Work, document_id: UUID) -> Document:
 def require_seen(actor: Actor, row: Document) -> None:
     """Raise Forbidden ``document.class_forbidden`` unless the caller may know of such a document.
 
-    One that nobody has classified is seen by all who may read documents: it waits to be filed.
+    One that nobody has classified waits to be filed: see `may_know`.
     """
-    kind = kind_of(row)
-    if kind is not None and not may_open(actor.roles, kind, received_by_caller=False):
+    if not may_know(actor.roles, kind_of(row)):
         raise _class_forbidden()
 
 
@@ -116,8 +115,10 @@ def seen_by(actor: Actor, arguments: Sequence[object]) -> tuple[list[str], list[
 
     arguments: those that stand before them, from `$2` on.
     """
-    given = [*arguments, [k.value for k in DocumentClass if _seen(actor, k)]]
-    where = [f"(document_class IS NULL OR document_class = ANY(${len(given) + 1}))"]
+    roles = actor.roles
+    given = [*arguments, [kind.value for kind in DocumentClass if may_know(roles, kind)]]
+    known = f"document_class = ANY(${len(given) + 1})"
+    where = [f"(document_class IS NULL OR {known})" if may_know(roles, None) else known]
     if actor.clinic_ids is not None:
         given += [list(actor.clinic_ids), list(actor.emergencies)]
         where.append(
@@ -126,10 +127,6 @@ def seen_by(actor: Actor, arguments: Sequence[object]) -> tuple[list[str], list[
             f" OR patient_id = ANY(${len(given) + 1}))"
         )
     return where, given
-
-
-def _seen(actor: Actor, kind: DocumentClass) -> bool:
-    return may_open(actor.roles, kind, received_by_caller=False)
 
 
 async def one_visit(work: Work, appointment_id: UUID) -> KnownVisit | None:

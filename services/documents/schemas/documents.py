@@ -10,6 +10,7 @@ from services.documents import tables as t
 from services.documents.domain.classification import DocumentClass
 from services.documents.queries.alike import Alike
 from shared.web.fields import STRICT, Line
+from shared.web.minimum import minimum
 from shared.web.pages import PageQuery
 
 _DOCUMENT = "0190a1b2-0000-7000-8000-000000000040"
@@ -133,6 +134,16 @@ class DocumentPage(BaseModel):
 
     items: list[DocumentView]
     next: str | None
+
+
+_OF_A_CLAIM = (
+    *("id", "state", "document_class", "filename", "content_type", "byte_count", "sha256"),
+    *("patient_id", "appointment_id", "superseded_by", "received_at", "version"),
+)
+DocumentMinimum = minimum(DocumentView, "DocumentMinimum", *_OF_A_CLAIM)
+DocumentPageMinimum = minimum(
+    DocumentPage, "DocumentPageMinimum", "next", *(f"items.{name}" for name in _OF_A_CLAIM)
+)
 
 
 class ListDocuments(PageQuery):

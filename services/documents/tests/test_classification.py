@@ -12,6 +12,7 @@ from services.documents.domain.classification import (
     Group,
     document_class,
     may_file,
+    may_know,
     may_open,
 )
 from shared.values.errors import Forbidden, Invalid
@@ -24,7 +25,15 @@ FILED = {
 }
 OPENED = {
     "front_desk": ADMINISTRATIVE,
-    "biller": {k for k, g in GROUP_OF.items() if g in (Group.ADMIN, Group.ORDER)},
+    "biller": {
+        DocumentClass.BILLING,
+        DocumentClass.INSURANCE_CARD,
+        DocumentClass.INSURANCE_APPROVAL,
+        DocumentClass.INSURANCE_DENIAL,
+        DocumentClass.REFERRAL,
+        DocumentClass.PHYSICIAN_AUTHORIZATION,
+        DocumentClass.SIGNED_ORDER,
+    },
     "nurse": set(DocumentClass),
     "provider": set(DocumentClass),
     "ehr_client": set(DocumentClass),
@@ -58,6 +67,13 @@ def test_what_nobody_has_classified_is_for_clinical_staff_and_whoever_took_it_in
 ) -> None:
     assert may_open([role], None, received_by_caller=False) == (role in ("nurse", "provider"))
     assert may_open([role], None, received_by_caller=True)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_who_knows_of_a_document_knows_of_its_kind(role: str) -> None:
+    for kind in DocumentClass:
+        assert may_know([role], kind) == (kind in OPENED.get(role, ()))
+    assert may_know([role], None) == (role in OPENED and role != "biller")
 
 
 def test_roles_add_up() -> None:

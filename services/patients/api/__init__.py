@@ -6,6 +6,7 @@ from services.patients.api import (  # noqa: F401 - they declare on ROUTES
     emergency,
     finding,
     people,
+    proxies,
     verification,
 )
 from services.patients.api.routes import ROUTES

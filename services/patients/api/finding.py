@@ -20,9 +20,11 @@ from services.patients.schemas.finding import (
     NamedView,
     SearchPatients,
 )
+from services.patients.schemas.minimum import ASKED_BY_MINIMUM, FoundMinimum, NamedMinimum
 from shared.contracts.permissions import Permission as May
 from shared.db.work import Work
 from shared.web.calls import Call, Reply
+from shared.web.minimum import Lesser
 from shared.web.pages import read_cursor, sign_cursor
 
 
@@ -44,8 +46,10 @@ def _wanted(given: SearchPatients) -> finding.Wanted:
     body=SearchPatients,
     reply=FoundPage,
     keyed=False,
-    refuses=("search.empty", "mrn.format", "mrn.check_digit", "phone.invalid", "cursor.invalid"),
-)
+    refuses=("search.empty", "mrn.format", "mrn.check_digit", "phone.invalid", "cursor.invalid",
+             "permission.minimum"),
+    lesser=(Lesser(May.PATIENT_READ_MINIMUM, FoundMinimum, ASKED_BY_MINIMUM),),
+)  # fmt: skip
 async def search_patients(work: Work, call: Call[SearchPatients]) -> Reply:
     """Find people by what is known of them. The audit keeps whom the answer named."""
     given, wanted = call.given, _wanted(call.given)
@@ -93,6 +97,7 @@ async def match_patient(work: Work, call: Call[MatchPatient]) -> Reply:
     body=LookUpPatients,
     reply=NamedList,
     keyed=False,
+    lesser=(Lesser(May.PATIENT_READ_MINIMUM, NamedMinimum),),
 )
 async def look_up_patients(work: Work, call: Call[LookUpPatients]) -> Reply:
     """Turn up to 200 ids into names, birth dates and MRNs. An id that is nobody's is left out."""

@@ -9,6 +9,7 @@ from services.patients.commands import people as commands
 from services.patients.domain.demographics import Demographics, checked
 from services.patients.queries import people as queries
 from services.patients.queries.visits import Visits, visits_of
+from services.patients.schemas.minimum import PatientMinimum
 from services.patients.schemas.people import AmendPatient, PatientView, RegisterPatient
 from services.patients.tables import Patient
 from shared.contracts.permissions import Permission as May
@@ -16,6 +17,7 @@ from shared.db.locks import LockKey
 from shared.db.work import Work
 from shared.values.errors import Conflict
 from shared.web.calls import Call, Reply, created, refused
+from shared.web.minimum import Lesser
 
 REFUSALS = (
     "name.missing", "text.encoding", "text.blank", "text.too_long", "birth_date.future",
@@ -61,7 +63,12 @@ async def register_patient(work: Work, call: Call[RegisterPatient]) -> Reply:
     return created(view, f"/v1/patients/{row.id}")
 
 
-@ROUTES.get("/v1/patients/{patient_id}", may=May.PATIENT_READ, reply=PatientView)
+@ROUTES.get(
+    "/v1/patients/{patient_id}",
+    may=May.PATIENT_READ,
+    reply=PatientView,
+    lesser=(Lesser(May.PATIENT_READ_MINIMUM, PatientMinimum),),
+)
 async def read_patient(work: Work, call: Call[None]) -> Reply:
     """One person's record."""
     row = await queries.person(work, call.id("patient_id"))

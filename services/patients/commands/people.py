@@ -6,6 +6,7 @@ from uuid import UUID
 
 from services.patients import events
 from services.patients.commands.parts import keep_keys, keep_parts, keys_of, parts_of
+from services.patients.commands.proxies import birth_date_amended
 from services.patients.domain.demographics import (
     VERIFIED_AS,
     Demographics,
@@ -91,6 +92,8 @@ async def amend(
     for member in changed:
         if member in VERIFIED_AS:
             await note_amended(work, row.id, VERIFIED_AS[member])
+    if "birth_date" in changed:
+        await birth_date_amended(work, row)
     work.save(row)
     work.say(events.updated(row, changed, work.now), of=row)
     return row, after

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import date
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from services.patients.tables import KnownClinic
 from shared.db.actor import at_clinic
@@ -25,6 +26,11 @@ async def latest_date(work: Work) -> date:
     clinics = await _clinics(work)
     days = [work.now.astimezone(zone(clinic.time_zone)).date() for clinic in clinics]
     return max(days, default=work.now.date())
+
+
+async def zones(work: Work) -> list[ZoneInfo]:
+    """The zones of the network's clinics."""
+    return [zone(clinic.time_zone) for clinic in await _clinics(work)]
 
 
 async def zone_at(work: Work, clinic_id: UUID | None) -> str:

@@ -23,6 +23,13 @@ BODIES: dict[str, dict[str, Any]] = {
     "verify_demographics": {"fields": [{"field": "name", "outcome": "confirmed"}]},
     "grant_consent": {"kind": "treatment", "text_version": "2026-01"},
     "open_emergency_access": {"reason": "other", "note": "Nobody else could tell us."},
+    "grant_proxy": {
+        "proxy_subject": "a-friend",
+        "authority": "patient_permission",
+        "scope": ["appointment:read"],
+    },
+    "end_proxy": {"reason": "ended_by_patient"},
+    "set_proxy_policy": {"majority_age": 19},
     "review_emergency_access": {"finding": "justified", "note": "It was as they said."},
     "add_contact": {"kind": "emergency", "relationship": "friend", "name": {"family": "Ito"}},
 }
@@ -41,7 +48,7 @@ def roles_of(route: Route) -> list[str]:
     """The people who may; for most routes the front desk is one."""
     if route.may in MATRIX[Role.FRONT_DESK]:
         return [Role.FRONT_DESK.value]
-    return [role.value for role in Role if route.may in MATRIX[role]]
+    return [role.value for role in Role if not MATRIX[role].isdisjoint(route.permissions)]
 
 
 async def ask(desk: Desk, route: Route, **ids: str) -> httpx.Response:
@@ -61,8 +68,11 @@ async def with_all(at: Scene, patient_id: str) -> dict[str, str]:
     contact = await at.desk.post(f"{path}/contacts", BODIES["add_contact"])
     nurse = at.office.desk("patients", at.network_id, "nurse", sub="a-nurse")
     access = await nurse.post(f"{path}/emergency-access", BODIES["open_emergency_access"])
+    neighbour = {**BODIES["grant_proxy"], "proxy_subject": "a-neighbour"}
+    proxy = await at.desk.post(f"{path}/proxies", neighbour)
     return {
         "patient_id": patient_id,
+        "proxy_id": proxy.json()["id"],
         "consent_id": consent.json()["id"],
         "contact_id": contact.json()["id"],
         "access_id": access.json()["id"],
@@ -81,7 +91,7 @@ async def test_no_token_is_a_401(at: Scene, route: Route) -> None:
 async def test_a_role_without_the_permission_is_a_403_that_is_audited(
     at: Scene, route: Route
 ) -> None:
-    without = [role for role in Role if route.may not in MATRIX[role]]
+    without = [role for role in Role if MATRIX[role].isdisjoint(route.permissions)]
     assert Role.OPS in without
     for role in without:
         answer = await ask(at.office.desk("patients", at.network_id, role.value), route)
@@ -106,6 +116,7 @@ async def test_another_networks_row_is_a_404(at: Scene, route: Route) -> None:
         "consent.granted",
         "patient.updated",
         "emergency_access.opened",
+        "proxy.granted",
     ]
 
 

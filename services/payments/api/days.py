@@ -8,12 +8,13 @@ from services.payments.commands import days
 from services.payments.domain.day import blockers, report
 from services.payments.queries.books import books_of, closed_day
 from services.payments.queries.days import day_of
-from services.payments.schemas.till import CloseDay, DayReportView, ReadDay
+from services.payments.schemas.till import CloseDay, DayReportTotals, DayReportView, ReadDay
 from services.payments.tables import BusinessDay
 from shared.contracts.permissions import Permission as May
 from shared.db.locks import LockKey
 from shared.db.work import Work
 from shared.web.calls import Call, Reply
+from shared.web.minimum import Lesser
 
 
 def _closed(row: BusinessDay) -> DayReportView:
@@ -21,7 +22,11 @@ def _closed(row: BusinessDay) -> DayReportView:
 
 
 @ROUTES.get(
-    "/v1/clinics/{clinic_id}/day-report", may=May.DAY_READ, query=ReadDay, reply=DayReportView
+    "/v1/clinics/{clinic_id}/day-report",
+    may=May.DAY_READ,
+    query=ReadDay,
+    reply=DayReportView,
+    lesser=(Lesser(May.LEDGER_READ_TOTALS, DayReportTotals),),
 )
 async def read_day_report(work: Work, call: Call[ReadDay]) -> Reply:
     """A day in figures: as it was closed, or as it stands with what is in the way of closing."""

@@ -15,6 +15,11 @@ FROM charges c LEFT JOIN allocations a ON a.network_id = c.network_id AND a.char
 WHERE c.network_id = $1 AND c.patient_id = $2 AND c.status = 'captured'
 GROUP BY c.id HAVING c.amount_cents > coalesce(sum(a.cents), 0)
 """
+_OPEN_CHARGES = f"""
+SELECT d.* FROM ({_DUES}) d JOIN charges c ON c.network_id = $1 AND c.id = d.id
+WHERE $3::uuid[] IS NULL OR c.clinic_id = ANY ($3)
+ORDER BY d.service_date, d.id
+"""
 _CREDITS = """
 SELECT a.payment_id, p.business_date, a.visit_id, sum(a.cents) AS open
 FROM allocations a JOIN payments p ON p.network_id = a.network_id AND p.id = a.payment_id
@@ -66,6 +71,16 @@ async def account_of(work: Work, patient_id: UUID) -> Account | None:
 async def dues_of(work: Work, patient_id: UUID) -> list[Due]:
     """The charges of a patient of which something is open."""
     rows = await work.raw.fetch(_DUES, work.network_id, patient_id)
+    return [
+        Due(row["id"], row["appointment_id"], row["service_date"], int(row["open"])) for row in rows
+    ]
+
+
+async def open_charges(work: Work, patient_id: UUID) -> list[Due]:
+    """Those of them at the clinics that the caller may know of, the oldest first."""
+    clinics = work.actor.clinic_ids
+    mine = None if clinics is None else list(clinics)
+    rows = await work.raw.fetch(_OPEN_CHARGES, work.network_id, patient_id, mine)
     return [
         Due(row["id"], row["appointment_id"], row["service_date"], int(row["open"])) for row in rows
     ]

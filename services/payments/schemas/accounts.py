@@ -5,6 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
+from shared.web.minimum import minimum
 from shared.web.pages import PageQuery
 
 _PATIENT = "0190a1b2-0000-7000-8000-000000000001"
@@ -29,8 +30,20 @@ class StatementItemView(BaseModel):
     credit_cents: int
 
 
+class OpenChargeView(BaseModel):
+    """What is open of the charge of a visit."""
+
+    appointment_id: UUID
+    charge_id: UUID
+    service_date: date
+    open_cents: int
+
+
 class AccountView(BaseModel):
-    """What a patient owes (below zero: is owed), and a page of what moved it, oldest first."""
+    """What a patient owes (below zero: is owed), and a page of what moved it, oldest first.
+
+    `open_charges`: what is open of each visit, the oldest first.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -39,6 +52,14 @@ class AccountView(BaseModel):
                     "patient_id": _PATIENT,
                     "balance_cents": 15000,
                     "currency": "USD",
+                    "open_charges": [
+                        {
+                            "appointment_id": "0190a1b2-0000-7000-8000-000000000013",
+                            "charge_id": "0190a1b2-0000-7000-8000-000000000032",
+                            "service_date": "2026-11-30",
+                            "open_cents": 15000,
+                        }
+                    ],
                     "items": [
                         {
                             "entry_id": "0190a1b2-0000-7000-8000-000000000037",
@@ -62,8 +83,19 @@ class AccountView(BaseModel):
     patient_id: UUID
     balance_cents: int
     currency: str | None
+    open_charges: list[OpenChargeView]
     items: list[StatementItemView]
     next: str | None
+
+
+AccountMinimum = minimum(
+    AccountView,
+    "AccountMinimum",
+    *("patient_id", "balance_cents", "currency"),
+    *("open_charges.appointment_id", "open_charges.charge_id"),
+    *("open_charges.service_date", "open_charges.open_cents"),
+)
+"""What is needed to collect at a visit: the balance and what is open of each, no entries."""
 
 
 class ReadAccount(PageQuery):
@@ -87,8 +119,16 @@ class TotalView(BaseModel):
     cents: int
 
 
+class KindTotalView(BaseModel):
+    """The sum of all accounts of a kind: a debit above zero."""
+
+    account_kind: str
+    currency: str
+    cents: int
+
+
 class TrialBalanceView(BaseModel):
-    """Every account of the ledger, and their sum."""
+    """Every account of the ledger, the sum of those of each kind, and their sum."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -110,6 +150,10 @@ class TrialBalanceView(BaseModel):
                             "lines": 1,
                         },
                     ],
+                    "kinds": [
+                        {"account_kind": "card_clearing", "currency": "USD", "cents": 3000},
+                        {"account_kind": "patient_credit", "currency": "USD", "cents": -3000},
+                    ],
                     "totals": [{"currency": "USD", "cents": 0}],
                     "balanced": True,
                 }
@@ -118,5 +162,15 @@ class TrialBalanceView(BaseModel):
     )
 
     accounts: list[TrialLineView]
+    kinds: list[KindTotalView]
     totals: list[TotalView]
     balanced: bool
+
+
+TrialBalanceTotals = minimum(
+    TrialBalanceView,
+    "TrialBalanceTotals",
+    *("kinds.account_kind", "kinds.currency", "kinds.cents"),
+    *("totals.currency", "totals.cents", "balanced"),
+)
+"""The ledger as totals: by kind of account, and none of a drawer or payer by itself."""

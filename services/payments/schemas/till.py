@@ -11,6 +11,7 @@ from services.payments.domain.day import Blocker
 from services.payments.queries.days import closing_of
 from services.payments.tables import Drawer
 from shared.web.fields import STRICT, Cents, Line, QueryDay
+from shared.web.minimum import minimum
 
 _CLINIC = "0190a1b2-0000-7000-8000-000000000010"
 _DRAWER = "0190a1b2-0000-7000-8000-000000000034"
@@ -242,3 +243,15 @@ class DayReportView(BaseModel):
             business_day_id=business_day_id,
             reasons=[ReasonView(rule=each.rule, ids=list(each.ids)) for each in reasons],
         )
+
+
+_METHOD = ("payment_count", "payment_cents", "refund_count", "refund_cents", "net_cents")
+DayReportTotals = minimum(
+    DayReportView,
+    "DayReportTotals",
+    *("clinic_id", "business_date", "currency", "closed", "closed_at"),
+    *("methods.method", *(f"methods.{name}" for name in _METHOD)),
+    *("payment_cents", "refund_cents", "net_cents", "charge_cents", "ledger_cents"),
+    *("visit_count", "no_charge.reason", "no_charge.count"),
+)
+"""A day in totals: no drawer, and no visit or payment that stands in the way of closing."""

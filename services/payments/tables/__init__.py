@@ -2,7 +2,13 @@
 
 from services.payments.tables.accounts import Account, Allocation, LedgerEntry, LedgerLine
 from services.payments.tables.charges import Charge, ChargeLine, FeePrice, NoCharge
-from services.payments.tables.heard import Estimate, KnownClinic, KnownPatient, KnownVisit
+from services.payments.tables.heard import (
+    Estimate,
+    KnownClinic,
+    KnownPatient,
+    KnownVisit,
+    ProxyEntry,
+)
 from services.payments.tables.money import (
     Payment,
     ReceiptCounter,
@@ -29,6 +35,7 @@ __all__ = [
     "LedgerLine",
     "NoCharge",
     "Payment",
+    "ProxyEntry",
     "ReceiptCounter",
     "ReceiptPdf",
     "ReceiptRow",

@@ -3,7 +3,8 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger
+from sqlalchemy import BigInteger, Column, Text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field
 
 from services.payments.tables.registry import Base
@@ -57,3 +58,19 @@ class Estimate(Base, table=True):
     copay_cents: int = Field(sa_type=BigInteger)
     currency: str
     created_at: datetime
+
+
+class ProxyEntry(Base, table=True):
+    """Who may act for a patient, in what, and from when until when."""
+
+    __tablename__ = "proxies"
+
+    id: UUID = Field(primary_key=True)
+    network_id: UUID = Field(primary_key=True)
+    patient_id: UUID
+    proxy_key: str | None = None
+    proxy_patient_id: UUID | None = None
+    scope: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
+    begins_at: datetime
+    lapses_at: datetime | None = None
+    ended_at: datetime | None = None

@@ -235,8 +235,8 @@ async def test_an_account_is_read_page_by_page_in_order(at: Scene) -> None:
         at.clock.move(timedelta(minutes=1))
         await at.pay(patient, cents)
     path = f"/v1/accounts/{patient}"
-    first = (await at.desk.get(path, limit=3)).json()
-    second = (await at.desk.get(path, limit=3, cursor=first["next"])).json()
+    first = (await at.biller.get(path, limit=3)).json()
+    second = (await at.biller.get(path, limit=3, cursor=first["next"])).json()
     assert (first["balance_cents"], first["currency"]) == (17400, "USD")
     assert second["next"] is None
     found = [(item["kind"], item["cents"]) for item in [*first["items"], *second["items"]]]

@@ -45,7 +45,19 @@ def test_all_scopes_give_a_machine_its_role_and_no_more() -> None:
 
 
 def test_every_permission_of_machines_and_patients_has_a_scope() -> None:
-    assert MATRIX[Role.EHR_CLIENT] | MATRIX[Role.PORTAL] == set(NEEDS)
+    of_a_minimum = {
+        Permission.PATIENT_READ_MINIMUM,
+        Permission.LEDGER_READ_MINIMUM,
+        Permission.DOCUMENT_READ_CLAIMS,
+    }
+    assert MATRIX[Role.EHR_CLIENT] | MATRIX[Role.PORTAL] == set(NEEDS) - of_a_minimum
+
+
+def test_scopes_narrow_a_minimum_as_they_do_the_whole() -> None:
+    assert permissions_of(["biller"], "user/Patient.rs") == {Permission.PATIENT_READ_MINIMUM}
+    assert permissions_of(["biller"], "user/Patient.r") == frozenset()
+    only = permissions_of(["biller"], "user/DocumentReference.rs")
+    assert only == {Permission.DOCUMENT_READ_CLAIMS}
 
 
 def test_a_permission_needs_all_that_it_names() -> None:

@@ -287,3 +287,25 @@ async def test_the_watch_looks_on_and_on_and_tells_the_age_of_the_list(at: Fixtu
     watching.cancel()
     await asyncio.wait([watching])
     assert watching.cancelled()
+
+
+async def test_who_acts_for_others_is_bound_to_themselves_until_the_register_was_asked(
+    at: Fixture,
+) -> None:
+    own, child = new_id(), new_id()
+    for claims, ids in (
+        ({"patient": str(own), "acts_for": [str(child), str(own)]}, {own}),
+        ({"acts_for": [str(child)]}, set()),
+    ):
+        for role in ("portal", "front_desk"):
+            found = await at.verifier.verify(at.issuer.token(at.network_id, role, **claims))
+            assert found.actor.kind == "patient"
+            assert found.actor.patient_ids == frozenset(ids)
+            assert found.actor.acts_for == frozenset({child})
+    alone = await at.verifier.verify(at.issuer.token(at.network_id, "portal", patient=str(own)))
+    assert (alone.actor.patient_ids, alone.actor.acts_for) == (frozenset({own}), frozenset())
+    nobody = await at.verifier.verify(at.issuer.token(at.network_id, "front_desk", acts_for=[]))
+    assert nobody.actor.patient_ids is None
+    for bad in ("x", ["x"], {"a": 1}, 1):
+        with pytest.raises(BadToken):
+            await at.verifier.verify(at.issuer.token(at.network_id, "portal", acts_for=bad))

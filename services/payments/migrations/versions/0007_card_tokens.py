@@ -3,7 +3,7 @@
 from shared.db.migrate import executor
 
 revision = "0007"
-down_revision = "0005"
+down_revision = "0006"
 
 # An errand is found by what it is about when its card's token is wiped.
 INDEX = "CREATE INDEX intent_by_subject ON intent (network_id, subject_id)"
