@@ -20,6 +20,8 @@ async def played(clinic: Clinic, family: str = "Fontaine") -> dict[str, str]:
     ids["coverage_id"] = await clinic.cover(patient, "ACT100200")
     visit = await clinic.book(patient, denver(5, 10))
     ids["appointment_id"] = visit["id"]
+    wish = clinic.booking(patient, denver(6, 10), ttl_minutes=30)
+    ids["hold_id"] = (await clinic.does("dana", "appointments", "/v1/holds", wish))["id"]
     await clinic.verify(patient)
     await clinic.consent(patient)
     await house.settled(clinic.network_id)

@@ -30,6 +30,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.rule("45 CFR
 OF_A_CLINIC = (
     "clinic_id",
     "appointment_id",
+    "hold_id",
     "charge_id",
     "payment_id",
     "receipt_id",

@@ -1,66 +1,62 @@
 """Book, move, call off, confirm."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from services.appointments import events
+from services.appointments.commands.places import (
+    Request,
+    Wanted,
+    facts_of,
+    free,
+    free_held,
+    occupancy_rows,
+    require_desk,
+    wish_of,
+)
 from services.appointments.commands.statuses import set_statuses, statuses_of
-from services.appointments.domain.booking import Booking, Wish, decide_booking
+from services.appointments.domain.booking import decide_booking
 from services.appointments.domain.cancel import decide_cancel
 from services.appointments.domain.no_show import due_at
 from services.appointments.domain.reasons import Reason
 from services.appointments.domain.reschedule import Current, Lineage, Place, decide_reschedule
 from services.appointments.domain.status import Move
-from services.appointments.queries.booking_facts import Known, facts_for
 from services.appointments.queries.visits import visit
 from services.appointments.tables import Appointment, AppointmentMove, Occupancy
 from shared.db.locks import LockKey, lock_key
 from shared.db.work import Work, match_version
-from shared.values.errors import Forbidden
 from shared.values.interval import Interval
-from shared.values.zones import instant_in
 
 NO_SHOW = "no_show"
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A booking as asked for. Times as the caller gave them; the clinic's zone judges them."""
-
-    patient_id: UUID
-    clinic_id: UUID
-    provider_id: UUID
-    appointment_type_id: UUID
-    starts_at: datetime
-    ends_at: datetime | None = None
-    room_id: UUID | None = None
-    walk_in: bool = False
-    overbook: bool = False
-    overlap_reason: str | None = None
-
-
-def book_locks(request: Request) -> Sequence[LockKey]:
+def book_locks(wanted: Wanted) -> Sequence[LockKey]:
     """What a booking changes: the provider's time, the patient's, and the clinic's rooms."""
-    return (
-        lock_key("provider", request.provider_id),
-        lock_key("patient", request.patient_id),
-        lock_key("rooms", request.clinic_id),
-    )
+    keys = [lock_key("provider", wanted.provider_id), lock_key("rooms", wanted.clinic_id)]
+    if wanted.patient_id is not None:
+        keys.append(lock_key("patient", wanted.patient_id))
+    return keys
 
 
 async def book(
-    work: Work, request: Request, *, may_overbook: bool = False
+    work: Work,
+    request: Request,
+    *,
+    may_overbook: bool = False,
+    instead_of: UUID | None = None,
 ) -> tuple[Appointment, str]:
     """Book a visit: its row, its occupancies and its no-show timer. Also the clinic's zone.
 
+    instead_of: the hold whose time the visit takes; whoever asks has found that it may.
     Raises what the rules raise.
     """
-    _require_desk(work, request)
-    known = await _facts(work, request, may_overbook)
-    booking = decide_booking(_wish(request, known), known.facts, work.now)
+    require_desk(work, request)
+    known = await facts_of(work, request, may_overbook)
+    wish = wish_of(request, known)
+    booking = decide_booking(wish, known.facts, work.now, ignoring=instead_of)
+    await free_held(work, (*known.expired, *([instead_of] if instead_of else [])))
     row = work.create(
         Appointment,
         id=work.new_id("appointment"),
@@ -78,7 +74,7 @@ async def book(
         overlap_reason=booking.overlap_reason,
         booked_at=work.now,
     )
-    work.insert(Occupancy, _occupancies(work, row, booking, 0))
+    work.insert(Occupancy, occupancy_rows(work, booking, row.id, 0, appointment_id=row.id))
     work.say(events.booked(row), of=row)
     work.timer(NO_SHOW, row.id, due_at(booking.interval))
     return row, known.facts.zone.key
@@ -131,12 +127,13 @@ async def reschedule(
         overbook=to.overbook,
         overlap_reason=to.overlap_reason,
     )
-    _require_desk(work, request)
-    known = await _facts(work, request, may_overbook)
+    require_desk(work, request)
+    known = await facts_of(work, request, may_overbook)
     was = Place(Interval(row.starts_at, row.ends_at), row.clinic_id, row.provider_id, row.room_id)
     current = Current(row.id, was, statuses_of(row), row.moves)
-    move = decide_reschedule(current, _wish(request, known), known.facts, reason, work.now)
-    await _free(work, row.id)
+    move = decide_reschedule(current, wish_of(request, known), known.facts, reason, work.now)
+    await free_held(work, known.expired)
+    await free(work, row.id)
     if move.released is not None:
         work.say(events.slot_released(row, move.released, "rescheduled"), of=row)
     row.clinic_id, row.provider_id = move.booking.clinic_id, move.booking.provider_id
@@ -146,7 +143,8 @@ async def reschedule(
     set_statuses(row, move.statuses)
     work.save(row)
     work.add(_lineage_row(work, move.lineage))
-    work.insert(Occupancy, _occupancies(work, row, move.booking, row.moves))
+    taken = occupancy_rows(work, move.booking, row.id, row.moves, appointment_id=row.id)
+    work.insert(Occupancy, taken)
     work.say(events.rescheduled(row, move.lineage), of=row)
     work.timer(NO_SHOW, row.id, due_at(move.booking.interval))
     return row
@@ -170,7 +168,7 @@ async def cancel(
     set_statuses(row, decided.statuses)
     row.cancelled_at, row.cancel_reason = work.now, reason.value
     row.late_cancel = decided.notice.late
-    await _free(work, row.id)
+    await free(work, row.id)
     work.save(row)
     work.say(events.cancelled(row, decided.notice.minutes, work.now), of=row)
     if decided.notice.frees_slot:
@@ -188,67 +186,6 @@ async def confirm(work: Work, appointment_id: UUID) -> Appointment:
     work.save(row)
     work.say(events.confirmed(row, work.now), of=row)
     return row
-
-
-async def _free(work: Work, appointment_id: UUID) -> None:
-    """Deactivate a visit's occupancies and send that before anything takes their place."""
-    for row in await work.load_where(Occupancy, "appointment_id = $2 AND active", appointment_id):
-        row.active = False
-        work.save(row)
-    await work.flush()
-
-
-def _require_desk(work: Work, request: Request) -> None:
-    """Raise Forbidden where a patient lifts a rule that the desk may lift."""
-    lifts = request.walk_in or request.overbook or request.overlap_reason is not None
-    if lifts and work.actor.patient_ids is not None:
-        raise Forbidden("booking.for_the_desk", "To book beyond the rules is for the desk.")
-
-
-async def _facts(work: Work, request: Request, may_overbook: bool) -> Known:
-    return await facts_for(
-        work,
-        clinic_id=request.clinic_id,
-        provider_id=request.provider_id,
-        type_id=request.appointment_type_id,
-        patient_id=request.patient_id,
-        starts_at=request.starts_at,
-        ends_at=request.ends_at,
-        may_overbook=may_overbook,
-    )
-
-
-def _wish(request: Request, known: Known) -> Wish:
-    in_zone = known.facts.zone
-    wish = Wish(
-        clinic_id=request.clinic_id,
-        patient_id=request.patient_id,
-        starts_at=instant_in(request.starts_at, in_zone),
-        known_patient=known.known_patient,
-        room_id=request.room_id,
-        overbook=request.overbook,
-        overlap_reason=request.overlap_reason,
-    )
-    if request.ends_at is None:
-        return wish
-    return replace(wish, ends_at=instant_in(request.ends_at, in_zone))
-
-
-def _occupancies(work: Work, row: Appointment, booking: Booking, move: int) -> list[dict[str, Any]]:
-    return [
-        {
-            "id": work.new_id(f"occupancy/{row.id}/{move}/{taken.kind}"),
-            "network_id": work.network_id,
-            "resource_kind": taken.kind.value,
-            "resource_id": taken.resource_id,
-            "lane": taken.lane,
-            "starts_at": taken.interval.start,
-            "ends_at": taken.interval.end,
-            "appointment_id": row.id,
-            "active": True,
-        }
-        for taken in booking.occupancies
-    ]
 
 
 def _lineage_row(work: Work, lineage: Lineage) -> AppointmentMove:

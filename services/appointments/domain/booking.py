@@ -34,13 +34,14 @@ class BookingPolicy:
 class Wish:
     """What the caller asks for. Times are aware and agree with the clinic's zone already.
 
-    ends_at: None takes the length of the type. room_id: None takes any room that is free.
-    overbook: book above the provider's capacity if need be. overlap_reason: why the patient may be
-    in two places. self_service: a patient books for themselves, so lead time and horizon bind.
+    patient_id: None where time is held and nobody knows yet for whom. ends_at: None takes the
+    length of the type. room_id: None takes any room that is free. overbook: book above the
+    provider's capacity if need be. overlap_reason: why the patient may be in two places.
+    self_service: a patient books for themselves, so lead time and horizon bind.
     """
 
     clinic_id: UUID
-    patient_id: UUID
+    patient_id: UUID | None
     starts_at: datetime
     ends_at: datetime | None = None
     known_patient: bool = True
@@ -74,7 +75,7 @@ class Booking:
 
     interval: Interval
     clinic_id: UUID
-    patient_id: UUID
+    patient_id: UUID | None
     provider_id: UUID
     room_id: UUID | None
     occupancies: tuple[Occupancy, ...]
@@ -91,7 +92,7 @@ def decide_booking(
     *,
     ignoring: UUID | None = None,
 ) -> Booking:
-    """The booking that a wish leads to. `ignoring` is the appointment that is being moved.
+    """The booking that a wish leads to. `ignoring` is what gives way: see `Calendar`.
 
     Raises Invalid: ``time.naive``, ``time.format``, ``interval.reversed``, ``interval.too_long``,
     ``appointment.in_past``, ``appointment.too_far``, ``appointment.lead_time``,
@@ -109,7 +110,8 @@ def decide_booking(
     if room is not None:
         occupied.append(room)
     patient = _patient_occupancy(interval, wish, calendar)
-    occupied.append(patient)
+    if patient is not None:
+        occupied.append(patient)
     return Booking(
         interval=interval,
         clinic_id=wish.clinic_id,
@@ -118,7 +120,7 @@ def decide_booking(
         room_id=room.resource_id if room else None,
         occupancies=tuple(occupied),
         overbooked=occupied[0].lane > facts.provider.capacity,
-        overlap_reason=wish.overlap_reason if patient.lane > 1 else None,
+        overlap_reason=wish.overlap_reason if patient and patient.lane > 1 else None,
     )
 
 
@@ -233,8 +235,10 @@ def _room_occupancy(
     return Occupancy(ResourceKind.ROOM, found[0].id, found[1], interval)
 
 
-def _patient_occupancy(interval: Interval, wish: Wish, calendar: Calendar) -> Occupancy:
+def _patient_occupancy(interval: Interval, wish: Wish, calendar: Calendar) -> Occupancy | None:
     kind = ResourceKind.PATIENT
+    if wish.patient_id is None:
+        return None
     lane = calendar.free_lane(kind, wish.patient_id, interval)
     if lane is None:
         if wish.overlap_reason is None:

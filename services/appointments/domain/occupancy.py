@@ -41,13 +41,17 @@ class Occupancy:
 
 @dataclass(frozen=True, slots=True)
 class Busy:
-    """Time that is taken already: a row of the table. appointment_id is None for a block."""
+    """Time that is taken already: a row of the table. For a block nobody is named.
+
+    appointment_id, hold_id: the visit or the hold that it is taken for.
+    """
 
     kind: ResourceKind
     resource_id: UUID
     lane: int | None
     interval: Interval
     appointment_id: UUID | None = None
+    hold_id: UUID | None = None
 
 
 class Calendar:
@@ -56,11 +60,11 @@ class Calendar:
     __slots__ = ("_lanes",)
 
     def __init__(self, busy: Iterable[Busy], *, ignoring: UUID | None = None) -> None:
-        """`ignoring` leaves one appointment out: the one that is being moved."""
+        """`ignoring` leaves out what gives way: the visit that moves, the hold that is taken."""
         rows: defaultdict[tuple[ResourceKind, UUID], defaultdict[int | None, list[Interval]]]
         rows = defaultdict(lambda: defaultdict(list))
         for row in busy:
-            if ignoring is None or row.appointment_id != ignoring:
+            if ignoring is None or ignoring not in (row.appointment_id, row.hold_id):
                 rows[row.kind, row.resource_id][row.lane].append(row.interval)
         self._lanes = {
             resource: {lane: normalised(intervals) for lane, intervals in lanes.items()}

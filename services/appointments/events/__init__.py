@@ -1,5 +1,6 @@
 """What appointments says: from rows and facts to contract events, pure."""
 
+from services.appointments.events.holds import held, hold_expired, hold_released
 from services.appointments.events.setup import clinic_opened, type_published
 from services.appointments.events.visits import (
     booked,
@@ -19,6 +20,9 @@ __all__ = [
     "checked_out",
     "clinic_opened",
     "confirmed",
+    "held",
+    "hold_expired",
+    "hold_released",
     "no_show",
     "rescheduled",
     "slot_released",

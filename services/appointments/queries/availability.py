@@ -125,13 +125,15 @@ async def _busy(work: Work, resources: Sequence[UUID], window: Interval) -> list
     rows = await work.raw.fetch(
         "SELECT resource_kind, resource_id, lane, starts_at, ends_at, appointment_id"
         " FROM occupancies WHERE network_id = $1 AND active AND resource_id = ANY($2)"
-        " AND resource_kind = ANY($3) AND starts_at < $4 AND ends_at > $5 AND starts_at > $6",
+        " AND resource_kind = ANY($3) AND starts_at < $4 AND ends_at > $5 AND starts_at > $6"
+        " AND (expires_at IS NULL OR expires_at > $7)",
         work.network_id,
         list(resources),
         [kind.value for kind in ResourceKind],
         window.end + LONGEST,
         window.start - LONGEST,
         window.start - LONGEST,
+        work.now,
     )
     return [
         Busy(

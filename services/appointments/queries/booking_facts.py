@@ -24,7 +24,8 @@ from shared.values.zones import zone
 # One arm a kind of resource: an OR of the three reads every room of the network. No COALESCE in a
 # condition: Postgres takes it for leaky, and reads all that is booked later as well.
 _TAKEN = """
-SELECT json_build_array(resource_kind, resource_id, lane, starts_at, ends_at, appointment_id) AS row
+SELECT json_build_array(resource_kind, resource_id, lane, starts_at, ends_at, appointment_id,
+  hold_id, expires_at) AS row
 FROM occupancies WHERE network_id = $1 AND active
  AND starts_at > $6::timestamptz - interval '30 h'
  AND ends_at > (
@@ -68,11 +69,15 @@ LONGEST = timedelta(hours=52)
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The facts, and whether the patient has been seen before."""
+    """The facts, and whether the patient has been seen before.
+
+    expired: holds that ran out and whose time nobody has freed yet: they are no facts any more.
+    """
 
     facts: BookingFacts
     known_patient: bool
     currency: str
+    expired: tuple[UUID, ...] = ()
 
 
 async def facts_for(
@@ -81,7 +86,7 @@ async def facts_for(
     clinic_id: UUID,
     provider_id: UUID,
     type_id: UUID,
-    patient_id: UUID,
+    patient_id: UUID | None,
     starts_at: datetime,
     ends_at: datetime | None,
     may_overbook: bool,
@@ -103,11 +108,12 @@ async def facts_for(
         raise NotFound("appointment_type.not_found", "There is no such appointment type.")
     if provider is None:
         raise NotFound("provider.not_found", "There is no such provider at this clinic.")
-    if patient is None or not patient[0]:
+    if patient_id is not None and (patient is None or not patient[0]):
         raise NotYetHeard("patient.not_found", "There is no such patient.")
     in_zone = zone(clinic[0])
     first, last = local_days(Interval(at - AROUND, at + AROUND), in_zone)
     hours = tuple(tuple(item) for item in weekly or ())
+    expired = {item[6] for item in busy or () if item[6] and _moment(item[7]) <= work.now}
     return Known(
         BookingFacts(
             zone=in_zone,
@@ -122,11 +128,12 @@ async def facts_for(
             ),
             open_times=_open_times(provider_id, clinic_id, in_zone, hours, first, last),
             rooms=tuple(Room(_id(r[0]), clinic_id, r[1]) for r in rooms or ()),
-            busy=tuple(busy_of(item) for item in busy or ()),
+            busy=tuple(busy_of(item) for item in busy or () if item[6] not in expired),
             may_overbook=may_overbook,
         ),
-        known_patient=patient[1] > 0,
+        known_patient=patient is not None and patient[1] > 0,
         currency=clinic[1],
+        expired=tuple(_id(hold_id) for hold_id in sorted(expired)),
     )
 
 
@@ -147,13 +154,14 @@ def type_of(type_id: UUID, members: list[Any]) -> AppointmentType:
 
 def busy_of(item: list[Any]) -> Busy:
     """An occupancy's rule values from its columns. Lane 0 is every lane."""
-    kind, resource_id, lane, starts_at, ends_at, appointment_id = item
+    kind, resource_id, lane, starts_at, ends_at, appointment_id, hold_id, _ = item
     return Busy(
         ResourceKind(kind),
         _id(resource_id),
         lane or None,
-        Interval(datetime.fromisoformat(starts_at), datetime.fromisoformat(ends_at)),
+        Interval(_moment(starts_at), _moment(ends_at)),
         _id(appointment_id) if appointment_id else None,
+        _id(hold_id) if hold_id else None,
     )
 
 
@@ -187,6 +195,10 @@ def _open_times(
 def _id(text: str) -> UUID:
     # The same rooms and neighbours are read for booking after booking.
     return UUID(text)
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
 
 
 def _day(text: str | None) -> date | None:

@@ -83,6 +83,7 @@ class BookAppointment(BaseModel):
     walk_in: bool = False
     overbook: bool = False
     overlap_reason: Line | None = None
+    hold_id: UUID | None = None
 
 
 class RescheduleAppointment(BaseModel):

@@ -7,6 +7,7 @@ from services.appointments.tables.heard import (
     VisitCover,
     VisitPacket,
 )
+from services.appointments.tables.holds import Hold
 from services.appointments.tables.registered import Base, metadata
 from services.appointments.tables.setup import (
     AppointmentType,
@@ -25,6 +26,7 @@ __all__ = [
     "Base",
     "Clinic",
     "EmergencyAccess",
+    "Hold",
     "KnownConsent",
     "KnownPatient",
     "Occupancy",

@@ -69,7 +69,10 @@ class AppointmentMove(Base, table=True):
 
 
 class Occupancy(Base, table=True):
-    """Time that is taken of a provider, a room or a patient. Lane 0 is every lane: a block."""
+    """Time that is taken of a provider, a room or a patient. Lane 0 is every lane: a block.
+
+    hold_id, expires_at: what holds it, and until when; from then on it is free for whoever comes.
+    """
 
     __tablename__ = "occupancies"
 
@@ -81,6 +84,8 @@ class Occupancy(Base, table=True):
     starts_at: datetime
     ends_at: datetime
     appointment_id: UUID | None = None
+    hold_id: UUID | None = None
+    expires_at: datetime | None = None
     active: bool = True
     during: object = Field(
         default=None,

@@ -1,5 +1,11 @@
 """What the appointments service says; a module for each part of the work."""
 
+from shared.contracts.appointments.holds import (
+    AppointmentHeld,
+    HoldEvent,
+    HoldExpired,
+    HoldReleased,
+)
 from shared.contracts.appointments.setup import AppointmentTypePublished, ClinicOpened
 from shared.contracts.appointments.visits import (
     AppointmentBooked,
@@ -25,6 +31,9 @@ EVENTS: tuple[type[Event], ...] = (
     PatientCheckedIn,
     VisitCheckedOut,
     SlotReleased,
+    AppointmentHeld,
+    HoldReleased,
+    HoldExpired,
 )
 
 __all__ = [
@@ -32,10 +41,14 @@ __all__ = [
     "AppointmentBooked",
     "AppointmentCancelled",
     "AppointmentConfirmed",
+    "AppointmentHeld",
     "AppointmentNoShow",
     "AppointmentRescheduled",
     "AppointmentTypePublished",
     "ClinicOpened",
+    "HoldEvent",
+    "HoldExpired",
+    "HoldReleased",
     "PatientCheckedIn",
     "SlotReleased",
     "VisitCheckedOut",
