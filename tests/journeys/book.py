@@ -1,0 +1,20 @@
+"""What a desk does with its book besides booking, so that every event of it is said."""
+
+from datetime import datetime, timedelta
+
+from tests.journeys.clinic import Clinic
+
+
+async def hold_times(clinic: Clinic, patient: str, at: datetime) -> dict[str, str]:
+    """Three holds: one is given back, one becomes a visit, one runs out. Their ids, and its."""
+    ids = {}
+    for number, name in enumerate(("given_back", "booked", "ran_out")):
+        wish = clinic.booking(patient, at + timedelta(hours=number))
+        ids[name] = (await clinic.does("dana", "appointments", "/v1/holds", wish))["id"]
+    path = f"/v1/holds/{ids['given_back']}/release"
+    await clinic.does("dana", "appointments", path)
+    booked = await clinic.book(patient, at + timedelta(hours=1), hold_id=ids["booked"])
+    ids["appointment_id"] = booked["id"]
+    clinic.house.clock.at += timedelta(minutes=5)
+    await clinic.house.settled(clinic.network_id)
+    return ids

@@ -1,0 +1,28 @@
+"""The book of a clinic, as the desk keeps it: times that are held."""
+
+import pytest
+
+from tests.journeys.book import hold_times
+from tests.journeys.clinic import Clinic, denver
+from tests.journeys.house import House
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def test_a_time_is_held_while_somebody_looks_for_their_calendar(house: House) -> None:
+    house.clock.at = denver(2, 9)
+    clinic = await Clinic(house).open()
+    patient = await clinic.register("Holder")
+    await house.settled(clinic.network_id)
+    ids = await hold_times(clinic, patient, denver(4, 9))
+    states = {
+        name: (await clinic.sees("dana", "appointments", f"/v1/holds/{ids[name]}"))["state"]
+        for name in ("given_back", "booked", "ran_out")
+    }
+    assert states == {"given_back": "released", "booked": "taken", "ran_out": "expired"}
+    free = await clinic.free(4)
+    assert {denver(4, 9), denver(4, 11)} <= free
+    assert denver(4, 10) not in free
+    # Whoever hears of visits has heard of the one, and of nothing that was only held.
+    assert set((await clinic.heard_states(ids["appointment_id"])).values()) == {"booked"}
+    assert len(await clinic.rows("payments", "known_visits")) == 1
