@@ -18,3 +18,11 @@ async def hold_times(clinic: Clinic, patient: str, at: datetime) -> dict[str, st
     clinic.house.clock.at += timedelta(minutes=5)
     await clinic.house.settled(clinic.network_id)
     return ids
+
+
+async def change_their_mind(clinic: Clinic, patient: str, at: datetime) -> str:
+    """A visit that the patient declines, and confirms after all. Its id."""
+    visit = (await clinic.book(patient, at))["id"]
+    for verb in ("decline", "confirm"):
+        await clinic.does("dana", "appointments", f"/v1/appointments/{visit}/{verb}")
+    return str(visit)

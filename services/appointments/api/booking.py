@@ -15,13 +15,11 @@ from services.appointments.schemas.visits import (
     AppointmentView,
     AvailabilityView,
     BookAppointment,
-    CancelAppointment,
     EmptyView,
     FindSlots,
     ListAppointments,
     MoveList,
     MoveView,
-    RescheduleAppointment,
     SlotView,
 )
 from services.appointments.tables import Appointment, AppointmentMove
@@ -191,68 +189,6 @@ async def find_slots(work: Work, call: Call[FindSlots]) -> Reply:
         time_zone=time_zone,
     )
     return Reply(view)
-
-
-async def _reschedule_locks(work: Work, call: Call[Any]) -> Sequence[LockKey]:
-    return await booking.reschedule_locks(work, call.id("appointment_id"), _destination(call))
-
-
-def _destination(call: Call[RescheduleAppointment]) -> booking.Destination:
-    return booking.Destination(**call.given.model_dump(exclude={"reason"}))
-
-
-@ROUTES.post(
-    "/v1/appointments/{appointment_id}/reschedule",
-    may=May.APPOINTMENT_BOOK,
-    body=RescheduleAppointment,
-    reply=AppointmentView,
-    versioned=True,
-    refuses=("lifecycle.illegal_transition", *BOOKING_REFUSALS),
-    locks_read=_reschedule_locks,
-)
-async def reschedule_appointment(work: Work, call: Call[RescheduleAppointment]) -> Reply:
-    """Move a visit to another time, provider or clinic, as a whole or not at all."""
-    row = await booking.reschedule(
-        work, call.id("appointment_id"), _destination(call), call.given.reason, call.if_match,
-        may_overbook=may_overbook(call),
-    )  # fmt: skip
-    call.concerns(row.patient_id)
-    return await view_saved(work, row)
-
-
-def visit_lock(call: Call[Any]) -> Sequence[LockKey]:
-    """The one visit of the path."""
-    return booking.visit_lock(call.id("appointment_id"))
-
-
-@ROUTES.post(
-    "/v1/appointments/{appointment_id}/cancel",
-    may=May.APPOINTMENT_BOOK,
-    body=CancelAppointment,
-    reply=AppointmentView,
-    versioned=True,
-    refuses=("lifecycle.illegal_transition",),
-    locks=visit_lock,
-)
-async def cancel_appointment(work: Work, call: Call[CancelAppointment]) -> Reply:
-    """Call a visit off."""
-    row = await booking.cancel(work, call.id("appointment_id"), call.given.reason, call.if_match)
-    call.concerns(row.patient_id)
-    return await view_saved(work, row)
-
-
-@ROUTES.post(
-    "/v1/appointments/{appointment_id}/confirm",
-    may=May.APPOINTMENT_BOOK,
-    reply=AppointmentView,
-    refuses=("lifecycle.illegal_transition",),
-    locks=visit_lock,
-)
-async def confirm_appointment(work: Work, call: Call[None]) -> Reply:
-    """Note that the patient will come."""
-    row = await booking.confirm(work, call.id("appointment_id"))
-    call.concerns(row.patient_id)
-    return await view_saved(work, row)
 
 
 async def view_saved(work: Work, row: Appointment) -> Reply:

@@ -20,6 +20,7 @@ from services.appointments.commands.statuses import set_statuses, statuses_of
 from services.appointments.domain.booking import decide_booking
 from services.appointments.domain.cancel import decide_cancel
 from services.appointments.domain.no_show import due_at
+from services.appointments.domain.occupancy import ResourceKind
 from services.appointments.domain.reasons import Reason
 from services.appointments.domain.reschedule import Current, Lineage, Place, decide_reschedule
 from services.appointments.domain.status import Move
@@ -155,25 +156,59 @@ def visit_lock(appointment_id: UUID) -> Sequence[LockKey]:
     return (lock_key("appointment", appointment_id),)
 
 
+@dataclass(frozen=True, slots=True)
+class Cancelling:
+    """Why a visit is called off. frees_slot: None goes by the reason."""
+
+    reason: Reason
+    frees_slot: bool | None = None
+
+
 async def cancel(
-    work: Work, appointment_id: UUID, reason: Reason, version: int | None
+    work: Work, appointment_id: UUID, why: Cancelling, version: int | None
 ) -> Appointment:
-    """Call a visit off and free its time. Asking again for a cancelled one changes nothing."""
+    """Call a visit off. Its time is free again, or stays closed where nobody can have it.
+
+    Asking again for a cancelled one changes nothing. Raises what `decide_cancel` raises.
+    """
     row = await visit(work, appointment_id)
     if statuses_of(row).already(Move.CANCEL):
         return row
     match_version(version, row.version)
     interval = Interval(row.starts_at, row.ends_at)
-    decided = decide_cancel(statuses_of(row), interval, reason, work.now)
+    decided = decide_cancel(
+        statuses_of(row),
+        interval,
+        why.reason,
+        work.now,
+        frees_slot=why.frees_slot,
+        by_patient=work.actor.patient_ids is not None,
+    )
     set_statuses(row, decided.statuses)
-    row.cancelled_at, row.cancel_reason = work.now, reason.value
-    row.late_cancel = decided.notice.late
-    await free(work, row.id)
+    row.cancelled_at, row.cancel_reason = work.now, why.reason.value
+    row.late_cancel, row.cancelled_by = decided.notice.late, decided.by.value
+    row.cancel_notice_minutes, row.keeps_time = decided.notice.minutes, decided.keeps_time
+    await free(work, row.id, but=ResourceKind.PROVIDER if decided.keeps_time else None)
     work.save(row)
     work.say(events.cancelled(row, decided.notice.minutes, work.now), of=row)
     if decided.notice.frees_slot:
         work.say(events.slot_released(row, interval, "cancelled"), of=row)
     work.cancel_timer(NO_SHOW, row.id)
+    return row
+
+
+async def free_slot(work: Work, appointment_id: UUID) -> Appointment:
+    """Open the time that a cancelled visit keeps closed. Where it keeps none, nothing changes."""
+    row = await visit(work, appointment_id)
+    if not row.keeps_time:
+        return row
+    row.keeps_time = False
+    await free(work, row.id)
+    work.save(row)
+    if work.now < row.ends_at:
+        work.say(
+            events.slot_released(row, Interval(row.starts_at, row.ends_at), "cancelled"), of=row
+        )
     return row
 
 
@@ -185,6 +220,20 @@ async def confirm(work: Work, appointment_id: UUID) -> Appointment:
     set_statuses(row, statuses_of(row).moved(Move.CONFIRM))
     work.save(row)
     work.say(events.confirmed(row, work.now), of=row)
+    return row
+
+
+async def decline(work: Work, appointment_id: UUID) -> Appointment:
+    """Note that the patient will not come. The visit and its time stay until somebody cancels it.
+
+    Declining twice changes nothing; they may still confirm.
+    """
+    row = await visit(work, appointment_id)
+    if row.confirmation == "declined":
+        return row
+    set_statuses(row, statuses_of(row).moved(Move.DECLINE))
+    work.save(row)
+    work.say(events.declined(row, work.now), of=row)
     return row
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from services.appointments.domain.booking import Booking, Wish
+from services.appointments.domain.occupancy import ResourceKind
 from services.appointments.queries.booking_facts import Known, facts_for
 from services.appointments.tables import Occupancy
 from shared.db.work import Work
@@ -99,11 +100,15 @@ def occupancy_rows(
     ]
 
 
-async def free(work: Work, appointment_id: UUID) -> None:
-    """Deactivate a visit's occupancies and send that before anything takes their place."""
+async def free(work: Work, appointment_id: UUID, but: ResourceKind | None = None) -> None:
+    """Deactivate a visit's occupancies and send that before anything takes their place.
+
+    but: what stays occupied.
+    """
     for row in await work.load_where(Occupancy, "appointment_id = $2 AND active", appointment_id):
-        row.active = False
-        work.save(row)
+        if row.resource_kind != but:
+            row.active = False
+            work.save(row)
     await work.flush()
 
 

@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from services.appointments import tables as t
-from services.appointments.domain.reasons import Reason
 from services.appointments.domain.requirements import Item
 from services.appointments.domain.slots import Slot
 from shared.web.fields import STRICT, Line, QueryDay, QueryTime
@@ -42,6 +41,9 @@ _VIEW: dict[str, JsonValue] = {
     "cancelled_at": None,
     "cancel_reason": None,
     "late_cancel": False,
+    "cancelled_by": None,
+    "cancel_notice_minutes": None,
+    "keeps_time": False,
     "version": 1,
 }
 
@@ -86,36 +88,6 @@ class BookAppointment(BaseModel):
     hold_id: UUID | None = None
 
 
-class RescheduleAppointment(BaseModel):
-    """Where a visit is to go; what is left out stays as it is."""
-
-    model_config = ConfigDict(
-        **STRICT,
-        json_schema_extra={
-            "examples": [{"starts_at": "2026-12-01T09:00:00-07:00", "reason": "patient_request"}]
-        },
-    )
-
-    starts_at: Wanted
-    ends_at: Wanted | None = None
-    clinic_id: UUID | None = None
-    provider_id: UUID | None = None
-    room_id: UUID | None = None
-    overbook: bool = False
-    overlap_reason: Line | None = None
-    reason: Annotated[Reason, Field(strict=False)]
-
-
-class CancelAppointment(BaseModel):
-    """Why a visit is called off."""
-
-    model_config = ConfigDict(
-        **STRICT, json_schema_extra={"examples": [{"reason": "patient_request"}]}
-    )
-
-    reason: Annotated[Reason, Field(strict=False)]
-
-
 class CheckInVisit(BaseModel):
     """What the person at the desk settles with a word. Each is kept with the visit."""
 
@@ -156,6 +128,9 @@ class AppointmentView(BaseModel):
     cancelled_at: datetime | None
     cancel_reason: str | None
     late_cancel: bool
+    cancelled_by: str | None
+    cancel_notice_minutes: int | None
+    keeps_time: bool
     version: int
 
     @classmethod

@@ -39,6 +39,9 @@ class Appointment(Base, table=True):
     cancelled_at: datetime | None = None
     cancel_reason: str | None = None
     late_cancel: bool = False
+    cancelled_by: str | None = None
+    cancel_notice_minutes: int | None = None
+    keeps_time: bool = False
     waivers: dict[str, str] | None = Field(default=None, sa_column=Column(JSONB))
     version: int = 1
     event_seq: int = 0
