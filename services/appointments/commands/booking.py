@@ -34,8 +34,14 @@ NO_SHOW = "no_show"
 
 
 def book_locks(wanted: Wanted) -> Sequence[LockKey]:
-    """What a booking changes: the provider's time, the patient's, and the clinic's rooms."""
-    keys = [lock_key("provider", wanted.provider_id), lock_key("rooms", wanted.clinic_id)]
+    """What a booking changes: the time of its providers and the patient, and the clinic's rooms.
+
+    The lock on a clinic's rooms is that on its equipment as well: which of them is taken is decided
+    under it. All are taken in one sorted pass, so bookings that share any of them only wait.
+    """
+    providers = (wanted.provider_id, *wanted.further_provider_ids)
+    keys = [lock_key("provider", provider_id) for provider_id in providers]
+    keys.append(lock_key("rooms", wanted.clinic_id))
     if wanted.patient_id is not None:
         keys.append(lock_key("patient", wanted.patient_id))
     return keys
@@ -67,6 +73,8 @@ async def book(
         provider_id=request.provider_id,
         appointment_type_id=request.appointment_type_id,
         room_id=booking.room_id,
+        further_provider_ids=list(booking.further_provider_ids) or None,
+        equipment_ids=list(booking.equipment_ids) or None,
         starts_at=booking.interval.start,
         ends_at=booking.interval.end,
         new_patient=not known.known_patient,
@@ -85,7 +93,9 @@ async def reschedule_locks(work: Work, appointment_id: UUID, to: "Destination") 
     """What a move changes: the visit, the time it leaves and the time it takes."""
     row = await visit(work, appointment_id)
     keys = [lock_key("appointment", row.id), lock_key("patient", row.patient_id)]
-    for provider_id in {row.provider_id, to.provider_id or row.provider_id}:
+    further = row.further_provider_ids or ()
+    providers = {row.provider_id, *further, *(to.further_provider_ids or ())}
+    for provider_id in providers | {to.provider_id or row.provider_id}:
         keys.append(lock_key("provider", provider_id))
     for clinic_id in {row.clinic_id, to.clinic_id or row.clinic_id}:
         keys.append(lock_key("rooms", clinic_id))
@@ -101,6 +111,7 @@ class Destination:
     clinic_id: UUID | None = None
     provider_id: UUID | None = None
     room_id: UUID | None = None
+    further_provider_ids: Sequence[UUID] | None = None
     overbook: bool = False
     overlap_reason: str | None = None
 
@@ -125,6 +136,11 @@ async def reschedule(
         starts_at=to.starts_at,
         ends_at=to.ends_at,
         room_id=to.room_id,
+        further_provider_ids=(
+            row.further_provider_ids or ()
+            if to.further_provider_ids is None
+            else to.further_provider_ids
+        ),
         overbook=to.overbook,
         overlap_reason=to.overlap_reason,
     )
@@ -139,6 +155,8 @@ async def reschedule(
         work.say(events.slot_released(row, move.released, "rescheduled"), of=row)
     row.clinic_id, row.provider_id = move.booking.clinic_id, move.booking.provider_id
     row.room_id, row.moves = move.booking.room_id, move.lineage.move
+    row.further_provider_ids = list(move.booking.further_provider_ids) or None
+    row.equipment_ids = list(move.booking.equipment_ids) or None
     row.starts_at, row.ends_at = move.booking.interval.start, move.booking.interval.end
     row.overbooked, row.overlap_reason = move.booking.overbooked, move.booking.overlap_reason
     set_statuses(row, move.statuses)

@@ -68,6 +68,7 @@ async def hold(
         provider_id=wanted.provider_id,
         appointment_type_id=wanted.appointment_type_id,
         room_id=booking.room_id,
+        further_provider_ids=list(booking.further_provider_ids) or None,
         starts_at=booking.interval.start,
         ends_at=booking.interval.end,
         overbooked=booking.overbooked,
@@ -114,6 +115,7 @@ async def take(
         request,
         ends_at=request.ends_at or row.ends_at,
         room_id=request.room_id or row.room_id,
+        further_provider_ids=request.further_provider_ids or row.further_provider_ids or (),
         overbook=request.overbook or row.overbooked,
         overlap_reason=request.overlap_reason or row.overlap_reason,
     )
@@ -130,7 +132,8 @@ async def extend_locks(work: Work, hold_id: UUID) -> Sequence[LockKey]:
     """What an extension changes: the hold, and the time that others may want."""
     row = await found_hold(work, hold_id)
     keys = [*hold_lock(row.id), lock_key("rooms", row.clinic_id)]
-    keys.append(lock_key("provider", row.provider_id))
+    for provider_id in (row.provider_id, *(row.further_provider_ids or ())):
+        keys.append(lock_key("provider", provider_id))
     if row.patient_id is not None:
         keys.append(lock_key("patient", row.patient_id))
     return keys

@@ -9,6 +9,7 @@ from uuid import UUID
 from services.appointments.domain.booking import Booking, Wish
 from services.appointments.domain.occupancy import ResourceKind
 from services.appointments.queries.booking_facts import Known, facts_for
+from services.appointments.queries.equipment import with_colleagues, with_equipment
 from services.appointments.tables import Occupancy
 from shared.db.work import Work
 from shared.values.errors import Forbidden
@@ -29,6 +30,7 @@ class Wanted:
     starts_at: datetime
     ends_at: datetime | None = None
     room_id: UUID | None = None
+    further_provider_ids: Sequence[UUID] = ()
     walk_in: bool = False
     overbook: bool = False
     overlap_reason: str | None = None
@@ -50,17 +52,29 @@ def require_desk(work: Work, wanted: Wanted) -> None:
 
 
 async def facts_of(work: Work, wanted: Wanted, may_overbook: bool) -> Known:
-    """What must be known of a place. Raises NotFound, NotYetHeard."""
-    return await facts_for(
-        work,
-        clinic_id=wanted.clinic_id,
-        provider_id=wanted.provider_id,
-        type_id=wanted.appointment_type_id,
-        patient_id=wanted.patient_id,
-        starts_at=wanted.starts_at,
-        ends_at=wanted.ends_at,
-        may_overbook=may_overbook,
-    )
+    """What must be known of a place. Raises NotFound, NotYetHeard.
+
+    One round trip; one more for each further provider, and one for equipment.
+    """
+
+    async def facts_of_one(provider_id: UUID) -> Known:
+        return await facts_for(
+            work,
+            clinic_id=wanted.clinic_id,
+            provider_id=provider_id,
+            type_id=wanted.appointment_type_id,
+            patient_id=wanted.patient_id,
+            starts_at=wanted.starts_at,
+            ends_at=wanted.ends_at,
+            may_overbook=may_overbook,
+        )
+
+    known = await facts_of_one(wanted.provider_id)
+    others = [await facts_of_one(each) for each in wanted.further_provider_ids]
+    if not others and not known.facts.type.equipment:
+        return known
+    at = wanted.starts_at if wanted.starts_at.tzinfo is not None else work.now
+    return await with_equipment(work, with_colleagues(known, others), at, wanted.clinic_id)
 
 
 def wish_of(wanted: Wanted, known: Known) -> Wish:
@@ -74,6 +88,7 @@ def wish_of(wanted: Wanted, known: Known) -> Wish:
         room_id=wanted.room_id,
         overbook=wanted.overbook,
         overlap_reason=wanted.overlap_reason,
+        further_provider_ids=tuple(wanted.further_provider_ids),
     )
     if wanted.ends_at is None:
         return wish
@@ -86,7 +101,7 @@ def occupancy_rows(
     """The rows of what is occupied. owner: the columns that say for what."""
     return [
         {
-            "id": work.new_id(f"occupancy/{owner_id}/{move}/{taken.kind}"),
+            "id": work.new_id(f"occupancy/{owner_id}/{move}/{number}"),
             "network_id": work.network_id,
             "resource_kind": taken.kind.value,
             "resource_id": taken.resource_id,
@@ -96,7 +111,7 @@ def occupancy_rows(
             "active": True,
             **owner,
         }
-        for taken in booking.occupancies
+        for number, taken in enumerate(booking.occupancies)
     ]
 
 

@@ -24,8 +24,8 @@ from shared.values.zones import zone
 # One arm a kind of resource: an OR of the three reads every room of the network. No COALESCE in a
 # condition: Postgres takes it for leaky, and reads all that is booked later as well.
 _TAKEN = """
-SELECT json_build_array(resource_kind, resource_id, lane, starts_at, ends_at, appointment_id,
-  hold_id, expires_at) AS row
+SELECT json_build_array(resource_kind, resource_id, lane, starts_at, ends_at,
+  coalesce(appointment_id, session_id), hold_id, expires_at) AS row
 FROM occupancies WHERE network_id = $1 AND active
  AND starts_at > $6::timestamptz - interval '30 h'
  AND ends_at > (
@@ -40,14 +40,14 @@ FACTS = f"""
 SELECT json_build_array(
  (SELECT json_build_array(time_zone, currency) FROM clinics WHERE network_id = $1 AND id = $2),
  (SELECT json_build_array(minutes_new, minutes_known, buffer_before_minutes, buffer_after_minutes,
-    needs_room, lead_time_minutes, horizon_days)
+    needs_room, lead_time_minutes, horizon_days, room_kind, equipment, providers)
   FROM appointment_types WHERE network_id = $1 AND id = $4),
  (SELECT json_build_array(active_from, active_until, capacity, overbook_quota)
   FROM providers WHERE network_id = $1 AND id = $3),
  (SELECT json_agg(clinic_id) FROM provider_clinics WHERE network_id = $1 AND provider_id = $3),
  (SELECT json_agg(json_build_array(weekday, opens, closes, effective_from, effective_until))
   FROM weekly_schedules WHERE network_id = $1 AND provider_id = $3 AND clinic_id = $2),
- (SELECT json_agg(json_build_array(id, capacity) ORDER BY position, id)
+ (SELECT json_agg(json_build_array(id, capacity, kind) ORDER BY position, id)
   FROM rooms WHERE network_id = $1 AND clinic_id = $2),
  (SELECT json_agg(row) FROM (
    {_TAKEN} = 'provider' AND resource_id = $3 UNION ALL
@@ -127,7 +127,7 @@ async def facts_for(
                 provider[3],
             ),
             open_times=_open_times(provider_id, clinic_id, in_zone, hours, first, last),
-            rooms=tuple(Room(_id(r[0]), clinic_id, r[1]) for r in rooms or ()),
+            rooms=tuple(Room(_id(r[0]), clinic_id, r[1], r[2]) for r in rooms or ()),
             busy=tuple(busy_of(item) for item in busy or () if item[6] not in expired),
             may_overbook=may_overbook,
         ),
@@ -139,7 +139,7 @@ async def facts_for(
 
 def type_of(type_id: UUID, members: list[Any]) -> AppointmentType:
     """A type's rule values from its columns."""
-    new, known, before, after, needs_room, lead, horizon = members
+    new, known, before, after, needs_room, lead, horizon, room_kind, equipment, providers = members
     return AppointmentType(
         type_id,
         timedelta(minutes=new),
@@ -147,6 +147,9 @@ def type_of(type_id: UUID, members: list[Any]) -> AppointmentType:
         timedelta(minutes=before),
         timedelta(minutes=after),
         needs_room,
+        room_kind,
+        tuple(sorted((equipment or {}).items())),
+        providers,
         timedelta(minutes=lead),
         timedelta(days=horizon),
     )

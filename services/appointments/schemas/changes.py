@@ -25,6 +25,7 @@ class RescheduleAppointment(BaseModel):
     clinic_id: UUID | None = None
     provider_id: UUID | None = None
     room_id: UUID | None = None
+    further_provider_ids: Annotated[list[UUID], Field(max_length=3)] | None = None
     overbook: bool = False
     overlap_reason: Line | None = None
     reason: Annotated[Reason, Field(strict=False)]

@@ -43,6 +43,7 @@ class PlaceHold(BaseModel):
     starts_at: Wanted
     ends_at: Wanted | None = None
     room_id: UUID | None = None
+    further_provider_ids: Annotated[list[UUID], Field(max_length=3)] = []
     overbook: bool = False
     overlap_reason: Line | None = None
     ttl_minutes: Minutes = 5
@@ -65,6 +66,7 @@ class HoldView(BaseModel):
     provider_id: UUID
     appointment_type_id: UUID
     room_id: UUID | None
+    further_provider_ids: list[UUID] | None
     starts_at: datetime
     ends_at: datetime
     local_start: str

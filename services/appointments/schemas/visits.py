@@ -24,6 +24,8 @@ _VIEW: dict[str, JsonValue] = {
     "provider_id": _PROVIDER,
     "appointment_type_id": _TYPE,
     "room_id": None,
+    "further_provider_ids": None,
+    "equipment_ids": None,
     "starts_at": "2026-11-30T16:00:00Z",
     "ends_at": "2026-11-30T16:40:00Z",
     "time_zone": "America/Denver",
@@ -82,6 +84,7 @@ class BookAppointment(BaseModel):
     starts_at: Wanted
     ends_at: Wanted | None = None
     room_id: UUID | None = None
+    further_provider_ids: Annotated[list[UUID], Field(max_length=3)] = []
     walk_in: bool = False
     overbook: bool = False
     overlap_reason: Line | None = None
@@ -111,6 +114,8 @@ class AppointmentView(BaseModel):
     provider_id: UUID
     appointment_type_id: UUID
     room_id: UUID | None
+    further_provider_ids: list[UUID] | None
+    equipment_ids: list[UUID] | None
     starts_at: datetime
     ends_at: datetime
     time_zone: str
@@ -185,6 +190,7 @@ class SlotView(BaseModel):
     provider_id: UUID
     clinic_id: UUID
     room_id: UUID | None
+    further_provider_ids: list[UUID]
 
     @classmethod
     def of(cls, slot: Slot, time_zone: str) -> Self:
@@ -196,6 +202,7 @@ class SlotView(BaseModel):
             provider_id=slot.provider_id,
             clinic_id=slot.clinic_id,
             room_id=slot.room_id,
+            further_provider_ids=list(slot.further_provider_ids),
         )
 
 

@@ -12,6 +12,7 @@ from services.appointments.tables.registered import Base, metadata
 from services.appointments.tables.setup import (
     AppointmentType,
     Clinic,
+    Equipment,
     Provider,
     ProviderClinic,
     Room,
@@ -26,6 +27,7 @@ __all__ = [
     "Base",
     "Clinic",
     "EmergencyAccess",
+    "Equipment",
     "Hold",
     "KnownConsent",
     "KnownPatient",

@@ -3,6 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
+from sqlalchemy import ARRAY, Column, Uuid
 from sqlmodel import Field
 
 from services.appointments.tables.registered import Base
@@ -23,6 +24,7 @@ class Hold(Base, table=True):
     provider_id: UUID
     appointment_type_id: UUID
     room_id: UUID | None = None
+    further_provider_ids: list[UUID] | None = Field(default=None, sa_column=Column(ARRAY(Uuid)))
     starts_at: datetime
     ends_at: datetime
     overbooked: bool = False
