@@ -26,3 +26,18 @@ async def change_their_mind(clinic: Clinic, patient: str, at: datetime) -> str:
     for verb in ("decline", "confirm"):
         await clinic.does("dana", "appointments", f"/v1/appointments/{visit}/{verb}")
     return str(visit)
+
+
+async def hold_a_group(clinic: Clinic, patients: list[str], at: datetime) -> dict[str, str]:
+    """A session whose seats are taken, which moves by an hour and is called off. Its id."""
+    wish = clinic.booking(patients[0], at, seats=4)
+    del wish["patient_id"]
+    session = (await clinic.does("dana", "appointments", "/v1/sessions", wish))["id"]
+    path = f"/v1/sessions/{session}"
+    for patient in patients:
+        await clinic.does("dana", "appointments", f"{path}/seats", {"patient_id": patient})
+    later = {"starts_at": (at + timedelta(hours=1)).isoformat(), "reason": "clinic_request"}
+    await clinic.does("dana", "appointments", f"{path}/move", later, version=1)
+    off = {"reason": "provider_unavailable"}
+    await clinic.does("dana", "appointments", f"{path}/cancel", off, version=2)
+    return {"session_id": session}

@@ -31,6 +31,8 @@ OF_A_CLINIC = (
     "clinic_id",
     "appointment_id",
     "hold_id",
+    "session_id",
+    "equipment_id",
     "charge_id",
     "payment_id",
     "receipt_id",

@@ -1,8 +1,8 @@
-"""The book of a clinic, as the desk keeps it: times that are held."""
+"""The book of a clinic, as the desk keeps it: times that are held, groups that have seats."""
 
 import pytest
 
-from tests.journeys.book import hold_times
+from tests.journeys.book import hold_a_group, hold_times
 from tests.journeys.clinic import Clinic, denver
 from tests.journeys.house import House
 
@@ -26,3 +26,15 @@ async def test_a_time_is_held_while_somebody_looks_for_their_calendar(house: Hou
     # Whoever hears of visits has heard of the one, and of nothing that was only held.
     assert set((await clinic.heard_states(ids["appointment_id"])).values()) == {"booked"}
     assert len(await clinic.rows("payments", "known_visits")) == 1
+
+
+async def test_a_group_is_called_off_and_everybody_hears_of_every_seat(house: House) -> None:
+    house.clock.at = denver(2, 9)
+    clinic = await Clinic(house).open()
+    patients = [await clinic.register(f"Group{n}") for n in range(3)]
+    await house.settled(clinic.network_id)
+    await hold_a_group(clinic, patients, denver(4, 13))
+    await house.settled(clinic.network_id)
+    for service in ("eligibility", "payments", "documents"):
+        states = [row["state"] for row in await clinic.rows(service, "known_visits")]
+        assert states == ["cancelled"] * 3, service

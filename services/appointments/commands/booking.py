@@ -28,6 +28,7 @@ from services.appointments.queries.visits import visit
 from services.appointments.tables import Appointment, AppointmentMove, Occupancy
 from shared.db.locks import LockKey, lock_key
 from shared.db.work import Work, match_version
+from shared.values.errors import Conflict
 from shared.values.interval import Interval
 
 NO_SHOW = "no_show"
@@ -89,6 +90,13 @@ async def book(
     return row, known.facts.zone.key
 
 
+def require_own_place(row: Appointment) -> None:
+    """Raise Conflict where a visit is a seat: its time is that of the session."""
+    if row.session_id is not None:
+        title = "A seat has its session's time; cancel it and take one in another session."
+        raise Conflict("session.moves_as_a_whole", title)
+
+
 async def reschedule_locks(work: Work, appointment_id: UUID, to: "Destination") -> list[LockKey]:
     """What a move changes: the visit, the time it leaves and the time it takes."""
     row = await visit(work, appointment_id)
@@ -128,6 +136,7 @@ async def reschedule(
     """Move a visit: all of it or nothing. It stays the same visit and remembers where it was."""
     row = await visit(work, appointment_id)
     match_version(version, row.version)
+    require_own_place(row)
     request = Request(
         patient_id=row.patient_id,
         clinic_id=to.clinic_id or row.clinic_id,
@@ -161,7 +170,7 @@ async def reschedule(
     row.overbooked, row.overlap_reason = move.booking.overbooked, move.booking.overlap_reason
     set_statuses(row, move.statuses)
     work.save(row)
-    work.add(_lineage_row(work, move.lineage))
+    work.add(lineage_row(work, move.lineage))
     taken = occupancy_rows(work, move.booking, row.id, row.moves, appointment_id=row.id)
     work.insert(Occupancy, taken)
     work.say(events.rescheduled(row, move.lineage), of=row)
@@ -193,6 +202,12 @@ async def cancel(
     if statuses_of(row).already(Move.CANCEL):
         return row
     match_version(version, row.version)
+    await call_off(work, row, why)
+    return row
+
+
+async def call_off(work: Work, row: Appointment, why: Cancelling) -> None:
+    """Call off a visit that was read, under its lock. Raises what `decide_cancel` raises."""
     interval = Interval(row.starts_at, row.ends_at)
     decided = decide_cancel(
         statuses_of(row),
@@ -205,14 +220,15 @@ async def cancel(
     set_statuses(row, decided.statuses)
     row.cancelled_at, row.cancel_reason = work.now, why.reason.value
     row.late_cancel, row.cancelled_by = decided.notice.late, decided.by.value
-    row.cancel_notice_minutes, row.keeps_time = decided.notice.minutes, decided.keeps_time
-    await free(work, row.id, but=ResourceKind.PROVIDER if decided.keeps_time else None)
+    # A seat keeps no time of a provider: that is the session's.
+    keeps_time = decided.keeps_time and row.session_id is None
+    row.cancel_notice_minutes, row.keeps_time = decided.notice.minutes, keeps_time
+    await free(work, row.id, but=ResourceKind.PROVIDER if keeps_time else None)
     work.save(row)
     work.say(events.cancelled(row, decided.notice.minutes, work.now), of=row)
-    if decided.notice.frees_slot:
+    if decided.notice.frees_slot and row.session_id is None:
         work.say(events.slot_released(row, interval, "cancelled"), of=row)
     work.cancel_timer(NO_SHOW, row.id)
-    return row
 
 
 async def free_slot(work: Work, appointment_id: UUID) -> Appointment:
@@ -255,7 +271,8 @@ async def decline(work: Work, appointment_id: UUID) -> Appointment:
     return row
 
 
-def _lineage_row(work: Work, lineage: Lineage) -> AppointmentMove:
+def lineage_row(work: Work, lineage: Lineage) -> AppointmentMove:
+    """The row of one move."""
     return AppointmentMove(
         network_id=work.network_id,
         appointment_id=lineage.appointment_id,

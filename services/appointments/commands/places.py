@@ -127,6 +127,14 @@ async def free(work: Work, appointment_id: UUID, but: ResourceKind | None = None
     await work.flush()
 
 
+async def free_session(work: Work, session_id: UUID) -> None:
+    """Deactivate what a group session occupies itself, and send that; its seats are visits."""
+    for row in await work.load_where(Occupancy, "session_id = $2 AND active", session_id):
+        row.active = False
+        work.save(row)
+    await work.flush()
+
+
 # In the order of their ids, so that two who free the same time do not wait for each other.
 _FREE_HELD = """
 UPDATE occupancies SET active = false WHERE network_id = $1 AND id IN (

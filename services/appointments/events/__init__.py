@@ -1,6 +1,11 @@
 """What appointments says: from rows and facts to contract events, pure."""
 
 from services.appointments.events.holds import held, hold_expired, hold_released
+from services.appointments.events.sessions import (
+    session_cancelled,
+    session_moved,
+    session_opened,
+)
 from services.appointments.events.setup import clinic_opened, type_published
 from services.appointments.events.visits import (
     booked,
@@ -27,6 +32,9 @@ __all__ = [
     "hold_released",
     "no_show",
     "rescheduled",
+    "session_cancelled",
+    "session_moved",
+    "session_opened",
     "slot_released",
     "type_published",
 ]

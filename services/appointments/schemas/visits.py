@@ -26,6 +26,8 @@ _VIEW: dict[str, JsonValue] = {
     "room_id": None,
     "further_provider_ids": None,
     "equipment_ids": None,
+    "session_id": None,
+    "seat": None,
     "starts_at": "2026-11-30T16:00:00Z",
     "ends_at": "2026-11-30T16:40:00Z",
     "time_zone": "America/Denver",
@@ -116,6 +118,8 @@ class AppointmentView(BaseModel):
     room_id: UUID | None
     further_provider_ids: list[UUID] | None
     equipment_ids: list[UUID] | None
+    session_id: UUID | None
+    seat: int | None
     starts_at: datetime
     ends_at: datetime
     time_zone: str

@@ -6,6 +6,12 @@ from shared.contracts.appointments.holds import (
     HoldExpired,
     HoldReleased,
 )
+from shared.contracts.appointments.sessions import (
+    SessionCancelled,
+    SessionEvent,
+    SessionMoved,
+    SessionOpened,
+)
 from shared.contracts.appointments.setup import AppointmentTypePublished, ClinicOpened
 from shared.contracts.appointments.visits import (
     AppointmentBooked,
@@ -36,6 +42,9 @@ EVENTS: tuple[type[Event], ...] = (
     AppointmentHeld,
     HoldReleased,
     HoldExpired,
+    SessionOpened,
+    SessionMoved,
+    SessionCancelled,
 )
 
 __all__ = [
@@ -53,6 +62,10 @@ __all__ = [
     "HoldExpired",
     "HoldReleased",
     "PatientCheckedIn",
+    "SessionCancelled",
+    "SessionEvent",
+    "SessionMoved",
+    "SessionOpened",
     "SlotReleased",
     "VisitCheckedOut",
     "VisitEvent",
