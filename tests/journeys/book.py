@@ -41,3 +41,18 @@ async def hold_a_group(clinic: Clinic, patients: list[str], at: datetime) -> dic
     off = {"reason": "provider_unavailable"}
     await clinic.does("dana", "appointments", f"{path}/cancel", off, version=2)
     return {"session_id": session}
+
+
+async def repeat_weekly(clinic: Clinic, patient: str, at: datetime) -> str:
+    """A series of four weeks: from the third on an hour later, the last called off. Its id."""
+    wish = clinic.booking(patient, at, rrule="FREQ=WEEKLY;COUNT=4")
+    series = (await clinic.does("dana", "appointments", "/v1/series", wish))["id"]
+    later = at + timedelta(weeks=2, hours=1)
+    move = {"occurrence": 3, "scope": "following", "starts_at": later.isoformat()}
+    path = f"/v1/series/{series}"
+    why = {"reason": "patient_request"}
+    await clinic.does("dana", "appointments", f"{path}/reschedule", move | why)
+    await clinic.does(
+        "dana", "appointments", f"{path}/cancel", {"occurrence": 4, "scope": "this"} | why
+    )
+    return str(series)

@@ -32,6 +32,7 @@ OF_A_CLINIC = (
     "appointment_id",
     "hold_id",
     "session_id",
+    "series_id",
     "equipment_id",
     "charge_id",
     "payment_id",

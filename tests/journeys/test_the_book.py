@@ -1,9 +1,9 @@
-"""The book of a clinic, as the desk keeps it: times that are held, groups that have seats."""
+"""The book of a clinic, as the desk keeps it: times that are held, groups that have seats, visits that repeat."""
 
 import pytest
 
-from tests.journeys.book import hold_a_group, hold_times
-from tests.journeys.clinic import Clinic, denver
+from tests.journeys.book import hold_a_group, hold_times, repeat_weekly
+from tests.journeys.clinic import DENVER, Clinic, denver
 from tests.journeys.house import House
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -38,3 +38,16 @@ async def test_a_group_is_called_off_and_everybody_hears_of_every_seat(house: Ho
     for service in ("eligibility", "payments", "documents"):
         states = [row["state"] for row in await clinic.rows(service, "known_visits")]
         assert states == ["cancelled"] * 3, service
+
+
+async def test_visits_repeat_and_those_who_listen_know_each_of_them(house: House) -> None:
+    house.clock.at = denver(2, 9)
+    clinic = await Clinic(house).open()
+    patient = await clinic.register("Weekly")
+    await house.settled(clinic.network_id)
+    await repeat_weekly(clinic, patient, denver(3, 13))
+    await house.settled(clinic.network_id)
+    for service in ("eligibility", "payments", "documents"):
+        known = sorted(await clinic.rows(service, "known_visits"), key=lambda v: v["starts_at"])
+        times = [(row["starts_at"].astimezone(DENVER).hour, row["state"]) for row in known]
+        assert times == [(13, "booked"), (13, "booked"), (14, "booked"), (14, "cancelled")]

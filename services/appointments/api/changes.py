@@ -5,7 +5,7 @@ from typing import Any
 
 from services.appointments.api.booking import BOOKING_REFUSALS, may_overbook, view_saved
 from services.appointments.api.routes import ROUTES
-from services.appointments.commands import booking
+from services.appointments.commands import booking, cancelling
 from services.appointments.schemas.changes import CancelAppointment, RescheduleAppointment
 from services.appointments.schemas.visits import AppointmentView
 from shared.contracts.permissions import Permission as May
@@ -60,8 +60,8 @@ async def cancel_appointment(work: Work, call: Call[CancelAppointment]) -> Reply
 
     Its time is free for others, unless the reason or `frees_slot` says that nobody can have it.
     """
-    why = booking.Cancelling(call.given.reason, call.given.frees_slot)
-    row = await booking.cancel(work, call.id("appointment_id"), why, call.if_match)
+    why = cancelling.Cancelling(call.given.reason, call.given.frees_slot)
+    row = await cancelling.cancel(work, call.id("appointment_id"), why, call.if_match)
     call.concerns(row.patient_id)
     return await view_saved(work, row)
 
@@ -102,6 +102,6 @@ async def decline_appointment(work: Work, call: Call[None]) -> Reply:
 )
 async def free_slot(work: Work, call: Call[None]) -> Reply:
     """Open the time that a cancelled visit keeps closed (`keeps_time`)."""
-    row = await booking.free_slot(work, call.id("appointment_id"))
+    row = await cancelling.free_slot(work, call.id("appointment_id"))
     call.concerns(row.patient_id)
     return await view_saved(work, row)

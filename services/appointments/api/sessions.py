@@ -53,9 +53,10 @@ async def open_session(work: Work, call: Call[OpenSession]) -> Reply:
 
 @ROUTES.get("/v1/sessions", may=May.VISIT_FLOW, query=ListSessions, reply=SessionList)
 async def list_sessions(work: Work, call: Call[ListSessions]) -> Reply:
-    """The group sessions of a clinic on a local day."""
-    named = await visits.named_zone(work, call.given.clinic_id)
-    bounds = day_bounds(call.given.day, zone(named))
+    """The group sessions of a clinic on a local day; today, where none is named."""
+    in_zone = zone(await visits.named_zone(work, call.given.clinic_id))
+    day = call.given.day or work.now.astimezone(in_zone).date()
+    bounds = day_bounds(day, in_zone)
     rows = await read.sessions_between(work, call.given.clinic_id, *bounds)
     names = SessionSummary.model_fields
     items = [SessionSummary(**{n: getattr(row, n) for n in names}) for row in rows]
@@ -96,23 +97,6 @@ async def _whole_locks(work: Work, call: Call[Any]) -> Sequence[LockKey]:
     return await sessions.whole_locks(work, call.id("session_id"))
 
 
-@ROUTES.post(
-    "/v1/sessions/{session_id}/cancel",
-    may=May.VISIT_FLOW,
-    body=CancelSession,
-    reply=SessionView,
-    versioned=True,
-    refuses=("session.begun",),
-    locks_read=_whole_locks,
-)
-async def cancel_session(work: Work, call: Call[CancelSession]) -> Reply:
-    """Call a session off, and every seat with it."""
-    row = await sessions.call_session_off(
-        work, call.id("session_id"), call.given.reason, call.if_match
-    )
-    return await _view(work, call, row)
-
-
 async def _moved_to(work: Work, call: Call[MoveSession]) -> Wanted:
     row, given = await read.one_session(work, call.id("session_id")), call.given
     return sessions.moved_to(row, given.starts_at, given.provider_id, given.room_id)
@@ -136,6 +120,23 @@ async def move_session(work: Work, call: Call[MoveSession]) -> Reply:
     to = await _moved_to(work, call)
     row = await sessions.move_session(
         work, call.id("session_id"), to, call.given.reason, call.if_match
+    )
+    return await _view(work, call, row)
+
+
+@ROUTES.post(
+    "/v1/sessions/{session_id}/cancel",
+    may=May.VISIT_FLOW,
+    body=CancelSession,
+    reply=SessionView,
+    versioned=True,
+    refuses=("session.begun",),
+    locks_read=_whole_locks,
+)
+async def cancel_session(work: Work, call: Call[CancelSession]) -> Reply:
+    """Call a session off, and every seat with it."""
+    row = await sessions.call_session_off(
+        work, call.id("session_id"), call.given.reason, call.if_match
     )
     return await _view(work, call, row)
 

@@ -1,8 +1,9 @@
-"""Book, move, call off, confirm."""
+"""Book, move, confirm, decline."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from services.appointments import events
@@ -17,13 +18,12 @@ from services.appointments.commands.places import (
     wish_of,
 )
 from services.appointments.commands.statuses import set_statuses, statuses_of
-from services.appointments.domain.booking import decide_booking
-from services.appointments.domain.cancel import decide_cancel
+from services.appointments.domain.booking import Booking, decide_booking
 from services.appointments.domain.no_show import due_at
-from services.appointments.domain.occupancy import ResourceKind
 from services.appointments.domain.reasons import Reason
 from services.appointments.domain.reschedule import Current, Lineage, Place, decide_reschedule
 from services.appointments.domain.status import Move
+from services.appointments.queries.booking_facts import Known
 from services.appointments.queries.visits import visit
 from services.appointments.tables import Appointment, AppointmentMove, Occupancy
 from shared.db.locks import LockKey, lock_key
@@ -65,6 +65,13 @@ async def book(
     wish = wish_of(request, known)
     booking = decide_booking(wish, known.facts, work.now, ignoring=instead_of)
     await free_held(work, (*known.expired, *([instead_of] if instead_of else [])))
+    return write_booking(work, request, known, booking), known.facts.zone.key
+
+
+def write_booking(
+    work: Work, request: Request, known: Known, booking: Booking, **more: Any
+) -> Appointment:
+    """Write a visit that was decided; holds that ran out are freed already. more: columns."""
     row = work.create(
         Appointment,
         id=work.new_id("appointment"),
@@ -83,11 +90,12 @@ async def book(
         overbooked=booking.overbooked,
         overlap_reason=booking.overlap_reason,
         booked_at=work.now,
+        **more,
     )
     work.insert(Occupancy, occupancy_rows(work, booking, row.id, 0, appointment_id=row.id))
     work.say(events.booked(row), of=row)
     work.timer(NO_SHOW, row.id, due_at(booking.interval))
-    return row, known.facts.zone.key
+    return row
 
 
 def require_own_place(row: Appointment) -> None:
@@ -136,6 +144,14 @@ async def reschedule(
     """Move a visit: all of it or nothing. It stays the same visit and remembers where it was."""
     row = await visit(work, appointment_id)
     match_version(version, row.version)
+    await move(work, row, to, reason, may_overbook=may_overbook)
+    return row
+
+
+async def move(
+    work: Work, row: Appointment, to: Destination, reason: Reason, *, may_overbook: bool = False
+) -> None:
+    """Move a visit that was read, under the locks of `reschedule_locks`."""
     require_own_place(row)
     request = Request(
         patient_id=row.patient_id,
@@ -157,93 +173,29 @@ async def reschedule(
     known = await facts_of(work, request, may_overbook)
     was = Place(Interval(row.starts_at, row.ends_at), row.clinic_id, row.provider_id, row.room_id)
     current = Current(row.id, was, statuses_of(row), row.moves)
-    move = decide_reschedule(current, wish_of(request, known), known.facts, reason, work.now)
+    moved = decide_reschedule(current, wish_of(request, known), known.facts, reason, work.now)
     await free_held(work, known.expired)
     await free(work, row.id)
-    if move.released is not None:
-        work.say(events.slot_released(row, move.released, "rescheduled"), of=row)
-    row.clinic_id, row.provider_id = move.booking.clinic_id, move.booking.provider_id
-    row.room_id, row.moves = move.booking.room_id, move.lineage.move
-    row.further_provider_ids = list(move.booking.further_provider_ids) or None
-    row.equipment_ids = list(move.booking.equipment_ids) or None
-    row.starts_at, row.ends_at = move.booking.interval.start, move.booking.interval.end
-    row.overbooked, row.overlap_reason = move.booking.overbooked, move.booking.overlap_reason
-    set_statuses(row, move.statuses)
+    if moved.released is not None:
+        work.say(events.slot_released(row, moved.released, "rescheduled"), of=row)
+    row.clinic_id, row.provider_id = moved.booking.clinic_id, moved.booking.provider_id
+    row.room_id, row.moves = moved.booking.room_id, moved.lineage.move
+    row.further_provider_ids = list(moved.booking.further_provider_ids) or None
+    row.equipment_ids = list(moved.booking.equipment_ids) or None
+    row.starts_at, row.ends_at = moved.booking.interval.start, moved.booking.interval.end
+    row.overbooked, row.overlap_reason = moved.booking.overbooked, moved.booking.overlap_reason
+    set_statuses(row, moved.statuses)
     work.save(row)
-    work.add(lineage_row(work, move.lineage))
-    taken = occupancy_rows(work, move.booking, row.id, row.moves, appointment_id=row.id)
+    work.add(lineage_row(work, moved.lineage))
+    taken = occupancy_rows(work, moved.booking, row.id, row.moves, appointment_id=row.id)
     work.insert(Occupancy, taken)
-    work.say(events.rescheduled(row, move.lineage), of=row)
-    work.timer(NO_SHOW, row.id, due_at(move.booking.interval))
-    return row
+    work.say(events.rescheduled(row, moved.lineage), of=row)
+    work.timer(NO_SHOW, row.id, due_at(moved.booking.interval))
 
 
 def visit_lock(appointment_id: UUID) -> Sequence[LockKey]:
     """What a change of one visit alone changes."""
     return (lock_key("appointment", appointment_id),)
-
-
-@dataclass(frozen=True, slots=True)
-class Cancelling:
-    """Why a visit is called off. frees_slot: None goes by the reason."""
-
-    reason: Reason
-    frees_slot: bool | None = None
-
-
-async def cancel(
-    work: Work, appointment_id: UUID, why: Cancelling, version: int | None
-) -> Appointment:
-    """Call a visit off. Its time is free again, or stays closed where nobody can have it.
-
-    Asking again for a cancelled one changes nothing. Raises what `decide_cancel` raises.
-    """
-    row = await visit(work, appointment_id)
-    if statuses_of(row).already(Move.CANCEL):
-        return row
-    match_version(version, row.version)
-    await call_off(work, row, why)
-    return row
-
-
-async def call_off(work: Work, row: Appointment, why: Cancelling) -> None:
-    """Call off a visit that was read, under its lock. Raises what `decide_cancel` raises."""
-    interval = Interval(row.starts_at, row.ends_at)
-    decided = decide_cancel(
-        statuses_of(row),
-        interval,
-        why.reason,
-        work.now,
-        frees_slot=why.frees_slot,
-        by_patient=work.actor.patient_ids is not None,
-    )
-    set_statuses(row, decided.statuses)
-    row.cancelled_at, row.cancel_reason = work.now, why.reason.value
-    row.late_cancel, row.cancelled_by = decided.notice.late, decided.by.value
-    # A seat keeps no time of a provider: that is the session's.
-    keeps_time = decided.keeps_time and row.session_id is None
-    row.cancel_notice_minutes, row.keeps_time = decided.notice.minutes, keeps_time
-    await free(work, row.id, but=ResourceKind.PROVIDER if keeps_time else None)
-    work.save(row)
-    work.say(events.cancelled(row, decided.notice.minutes, work.now), of=row)
-    if decided.notice.frees_slot and row.session_id is None:
-        work.say(events.slot_released(row, interval, "cancelled"), of=row)
-    work.cancel_timer(NO_SHOW, row.id)
-
-
-async def free_slot(work: Work, appointment_id: UUID) -> Appointment:
-    """Open the time that a cancelled visit keeps closed. Where it keeps none, nothing changes."""
-    row = await visit(work, appointment_id)
-    if not row.keeps_time:
-        return row
-    row.keeps_time = False
-    await free(work, row.id)
-    work.save(row)
-    if work.now < row.ends_at:
-        work.say(
-            events.slot_released(row, Interval(row.starts_at, row.ends_at), "cancelled"), of=row
-        )
-    return row
 
 
 async def confirm(work: Work, appointment_id: UUID) -> Appointment:

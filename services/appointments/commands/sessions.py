@@ -8,11 +8,10 @@ from uuid import UUID
 from services.appointments import events
 from services.appointments.commands.booking import (
     NO_SHOW,
-    Cancelling,
     book_locks,
-    call_off,
     lineage_row,
 )
+from services.appointments.commands.cancelling import Cancelling, call_off
 from services.appointments.commands.places import (
     Wanted,
     facts_of,

@@ -1,6 +1,7 @@
 """What appointments says: from rows and facts to contract events, pure."""
 
 from services.appointments.events.holds import held, hold_expired, hold_released
+from services.appointments.events.series import series_changed
 from services.appointments.events.sessions import (
     session_cancelled,
     session_moved,
@@ -32,6 +33,7 @@ __all__ = [
     "hold_released",
     "no_show",
     "rescheduled",
+    "series_changed",
     "session_cancelled",
     "session_moved",
     "session_opened",

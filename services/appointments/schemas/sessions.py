@@ -160,4 +160,4 @@ class ListSessions(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     clinic_id: UUID
-    day: QueryDay
+    day: QueryDay | None = None

@@ -28,6 +28,8 @@ _VIEW: dict[str, JsonValue] = {
     "equipment_ids": None,
     "session_id": None,
     "seat": None,
+    "series_id": None,
+    "occurrence": None,
     "starts_at": "2026-11-30T16:00:00Z",
     "ends_at": "2026-11-30T16:40:00Z",
     "time_zone": "America/Denver",
@@ -120,6 +122,8 @@ class AppointmentView(BaseModel):
     equipment_ids: list[UUID] | None
     session_id: UUID | None
     seat: int | None
+    series_id: UUID | None
+    occurrence: int | None
     starts_at: datetime
     ends_at: datetime
     time_zone: str

@@ -9,6 +9,7 @@ from services.appointments.tables.heard import (
 )
 from services.appointments.tables.holds import Hold
 from services.appointments.tables.registered import Base, metadata
+from services.appointments.tables.series import Series
 from services.appointments.tables.sessions import Session
 from services.appointments.tables.setup import (
     AppointmentType,
@@ -36,6 +37,7 @@ __all__ = [
     "Provider",
     "ProviderClinic",
     "Room",
+    "Series",
     "Session",
     "VisitCover",
     "VisitPacket",

@@ -26,6 +26,8 @@ class Appointment(Base, table=True):
     equipment_ids: list[UUID] | None = Field(default=None, sa_column=Column(ARRAY(Uuid)))
     session_id: UUID | None = None
     seat: int | None = None
+    series_id: UUID | None = None
+    occurrence: int | None = None
     starts_at: datetime
     ends_at: datetime
     lifecycle: str = "booked"

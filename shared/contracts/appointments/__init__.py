@@ -6,6 +6,7 @@ from shared.contracts.appointments.holds import (
     HoldExpired,
     HoldReleased,
 )
+from shared.contracts.appointments.series import SeriesChanged
 from shared.contracts.appointments.sessions import (
     SessionCancelled,
     SessionEvent,
@@ -45,6 +46,7 @@ EVENTS: tuple[type[Event], ...] = (
     SessionOpened,
     SessionMoved,
     SessionCancelled,
+    SeriesChanged,
 )
 
 __all__ = [
@@ -62,6 +64,7 @@ __all__ = [
     "HoldExpired",
     "HoldReleased",
     "PatientCheckedIn",
+    "SeriesChanged",
     "SessionCancelled",
     "SessionEvent",
     "SessionMoved",

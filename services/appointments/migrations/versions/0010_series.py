@@ -94,6 +94,35 @@ SEATS = (
     " WHERE session_id IS NOT NULL",
 )
 
+SERIES = """
+CREATE TABLE series (
+  id uuid PRIMARY KEY,
+  network_id uuid NOT NULL,
+  patient_id uuid NOT NULL,
+  clinic_id uuid NOT NULL,
+  provider_id uuid NOT NULL,
+  appointment_type_id uuid NOT NULL,
+  rrule text NOT NULL,
+  first_start timestamp NOT NULL,
+  time_zone text NOT NULL,
+  on_conflict text NOT NULL CHECK (on_conflict IN ('fail', 'skip', 'nearest')),
+  occurrences int NOT NULL CHECK (occurrences BETWEEN 1 AND 104),
+  left_out jsonb,
+  made_at timestamptz NOT NULL,
+  version int NOT NULL,
+  event_seq int NOT NULL,
+  UNIQUE (network_id, id),
+  FOREIGN KEY (network_id, clinic_id) REFERENCES clinics (network_id, id),
+  FOREIGN KEY (network_id, provider_id) REFERENCES providers (network_id, id),
+  FOREIGN KEY (network_id, appointment_type_id) REFERENCES appointment_types (network_id, id))
+"""
+REPEATED = (
+    "ALTER TABLE appointments ADD COLUMN series_id uuid, ADD COLUMN occurrence int",
+    "ALTER TABLE appointments ADD FOREIGN KEY (network_id, series_id)"
+    " REFERENCES series (network_id, id), ADD CHECK ((series_id IS NULL) = (occurrence IS NULL)),"
+    " ADD UNIQUE (network_id, series_id, occurrence)",
+)
+
 
 def upgrade() -> None:
     execute = executor()
@@ -103,7 +132,8 @@ def upgrade() -> None:
     for text in SEVERAL:
         execute(text)
     execute(SESSIONS)
-    for table in ("equipment", "sessions"):
+    execute(SERIES)
+    for table in ("equipment", "sessions", "series"):
         protect_clinic_table(execute, table, "appointments_app")
-    for text in SEATS:
+    for text in (*SEATS, *REPEATED):
         execute(text)
