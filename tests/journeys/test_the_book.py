@@ -1,4 +1,4 @@
-"""The book of a clinic, as the desk keeps it: times that are held, groups that have seats, visits that repeat."""
+"""The book of a clinic, as the desk keeps it: holds, groups that have seats, visits that repeat."""
 
 import pytest
 

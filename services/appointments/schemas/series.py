@@ -108,6 +108,7 @@ class OutcomeView(BaseModel):
     outcome: str
     appointment_id: UUID | None
     starts_at: datetime | None
+    version: int | None
     code: str | None
 
     @classmethod
@@ -121,6 +122,7 @@ class OutcomeView(BaseModel):
             outcome="unchanged" if visit is None else word,
             appointment_id=visit.id if visit else None,
             starts_at=visit.starts_at if visit else None,
+            version=visit.version if visit else None,
             code=why.code if why else None,
         )
 
