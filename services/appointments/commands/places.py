@@ -13,7 +13,7 @@ from services.appointments.queries.equipment import with_colleagues, with_equipm
 from services.appointments.tables import Occupancy
 from shared.db.work import Work
 from shared.values.errors import Forbidden
-from shared.values.zones import instant_in
+from shared.values.zones import in_range, instant_in
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,10 +52,13 @@ def require_desk(work: Work, wanted: Wanted) -> None:
 
 
 async def facts_of(work: Work, wanted: Wanted, may_overbook: bool) -> Known:
-    """What must be known of a place. Raises NotFound, NotYetHeard.
+    """What must be known of a place. Raises NotFound, NotYetHeard; Invalid ``time.range``.
 
     One round trip; one more for each further provider, and one for equipment.
     """
+    for moment in (wanted.starts_at, wanted.ends_at):
+        if moment is not None:
+            in_range(moment)
 
     async def facts_of_one(provider_id: UUID) -> Known:
         return await facts_for(

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from services.appointments import tables as t
 from services.appointments.domain.requirements import Item
 from services.appointments.domain.slots import Slot
-from shared.web.fields import STRICT, Line, QueryDay, QueryTime
+from shared.web.fields import STRICT, Line, QueryDay, QueryTime, WrittenTime
 from shared.web.pages import PageQuery
 
 _CLINIC = "0190a1b2-0000-7000-8000-000000000010"
@@ -54,11 +54,8 @@ _VIEW: dict[str, JsonValue] = {
 }
 
 Wanted = Annotated[
-    datetime,
-    Field(
-        strict=False,
-        description="RFC 3339 with the offset that the clinic's zone has then, or UTC.",
-    ),
+    WrittenTime,
+    Field(description="RFC 3339 with the offset that the clinic's zone has then, or UTC."),
 ]
 """A time as the caller gave it; the clinic's zone judges it, so a naive one gets proposals."""
 
