@@ -53,11 +53,11 @@ async def open_session(work: Work, call: Call[OpenSession]) -> Reply:
 
 @ROUTES.get("/v1/sessions", may=May.VISIT_FLOW, query=ListSessions, reply=SessionList)
 async def list_sessions(work: Work, call: Call[ListSessions]) -> Reply:
-    """The group sessions of a clinic on a local day; today, where none is named."""
+    """The group sessions of a clinic on a local day, or those to come; 200 at most, by start."""
     in_zone = zone(await visits.named_zone(work, call.given.clinic_id))
-    day = call.given.day or work.now.astimezone(in_zone).date()
-    bounds = day_bounds(day, in_zone)
-    rows = await read.sessions_between(work, call.given.clinic_id, *bounds)
+    day = call.given.day
+    since, until = (work.now, None) if day is None else day_bounds(day, in_zone)
+    rows = await read.sessions_between(work, call.given.clinic_id, since, until)
     names = SessionSummary.model_fields
     items = [SessionSummary(**{n: getattr(row, n) for n in names}) for row in rows]
     return Reply(SessionList(items=items))

@@ -42,10 +42,13 @@ async def seats_of(work: Work, session_id: UUID) -> list[Appointment]:
 
 
 async def sessions_between(
-    work: Work, clinic_id: UUID, since: datetime, until: datetime
+    work: Work, clinic_id: UUID, since: datetime, until: datetime | None
 ) -> list[Session]:
-    """The sessions of a clinic that begin in a time, by start."""
-    where = "clinic_id = $2 AND starts_at >= $3 AND starts_at < $4 ORDER BY starts_at, id LIMIT 200"
+    """The sessions of a clinic that begin in a time, by start; `until` None is without an end."""
+    where = (
+        "clinic_id = $2 AND starts_at >= $3 AND ($4::timestamptz IS NULL OR starts_at < $4)"
+        f" ORDER BY starts_at, id LIMIT {LIMIT}"
+    )
     return await work.load_where(Session, where, clinic_id, since, until)
 
 
