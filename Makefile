@@ -13,7 +13,7 @@ CODE := $(wildcard shared services ops tests bench)
 TESTS ?= $(CODE)
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run demo status stop reset doctor kafka monitor check sbom docs contracts test faults sim bench lock
+.PHONY: help install install-dev run demo status stop reset doctor kafka monitor check sbom docs contracts test faults sim race bench lock
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -78,6 +78,9 @@ faults: install-dev  ## kill, freeze, cut and stall, on both buses [SEED=n] [FUL
 
 sim: install-dev  ## relay, bus and consumers on a virtual clock [SEEDS=1000] [FROM=0]
 	$(PY) -m shared.bus.tests.sim --seeds $(or $(SEEDS),1000) --from $(or $(FROM),0)
+
+race: install-dev  ## 2,000 calls for 50 slots that overlap, the API killed meanwhile [SEED=n]
+	$(PY) -m bench.rush --seed $(SEED)
 
 bench: install-dev  ## measure the ratios; writes bench/results/latest.json
 	$(PY) -m bench

@@ -2,8 +2,7 @@
 
 from services.appointments import handlers, tables, timers
 from services.appointments.api import ROUTES
-from services.appointments.domain.booking import slot_taken
-from services.appointments.domain.occupancy import ResourceKind
+from services.appointments.domain.occupancy import ResourceKind, slot_taken
 from services.appointments.settings import Settings, settings
 from shared.values.errors import Conflict
 from shared.web.service import Service

@@ -56,7 +56,7 @@ def resolved(wall: datetime, in_zone: ZoneInfo) -> datetime:
     the zone's offset. For a gap: the wall time read with the offset before and after the change.
     ``time.range`` outside the years kept here.
     """
-    _in_range(wall)
+    in_range(wall)
     found = instants_of(wall, in_zone)
     if len(found) == 1:
         return found[0]
@@ -81,7 +81,7 @@ def instant_in(moment: datetime, in_zone: ZoneInfo) -> datetime:
     ``time.offset`` where the offset contradicts the zone; ``time.range`` outside the years kept
     here. A moment in UTC needs no such check: it names an instant.
     """
-    _in_range(moment)
+    in_range(moment)
     if moment.tzinfo is None:
         meant = resolved(moment, in_zone).astimezone(in_zone).isoformat()
         raise Invalid("time.naive", "A time needs an offset.", facts={"proposals": [meant]})
@@ -130,7 +130,10 @@ def day_bounds(day: date, in_zone: ZoneInfo) -> tuple[datetime, datetime]:
     return start, end
 
 
-def _in_range(moment: datetime) -> None:
-    """Refuse years at whose edge arithmetic overflows, and far beyond any visit or birth."""
+def in_range(moment: datetime) -> None:
+    """Raise Invalid ``time.range`` for years at whose edge arithmetic overflows.
+
+    They are far beyond any visit or birth.
+    """
     if not YEAR_MIN <= moment.year <= YEAR_MAX:
         raise Invalid("time.range", "The year is out of range.")

@@ -4,7 +4,14 @@ import re
 from datetime import date, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+)
 from pydantic_core import PydanticCustomError
 
 from shared.values.errors import Invalid
@@ -58,3 +65,19 @@ QueryDay = Annotated[date, BeforeValidator(_day)]
 
 QueryTime = Annotated[datetime, BeforeValidator(_written)]
 """An instant in a query: `2026-11-01T08:00:00-06:00`, no count of seconds."""
+
+_TIME = TypeAdapter(datetime)
+_DAY_AND_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]")
+
+
+def _time(text: Any) -> Any:
+    # Even a strict model reads a count of seconds in quotes as a time.
+    if not isinstance(text, str):
+        return text
+    if not _DAY_AND_TIME.match(text):
+        raise PydanticCustomError("datetime_parsing", "It is not a time as in RFC 3339")
+    return _TIME.validate_python(text)
+
+
+WrittenTime = Annotated[datetime, BeforeValidator(_time)]
+"""A time in a body, with or without an offset: `2026-11-01T08:00:00-06:00`, no count of seconds."""

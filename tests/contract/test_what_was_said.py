@@ -28,6 +28,7 @@ from shared.db.locks import LockKey
 from shared.db.provision import SERVICES
 from shared.db.work import Work
 from shared.values.clock import FixedClock
+from tests.journeys.book import change_their_mind, hold_a_group, hold_times, repeat_weekly
 from tests.journeys.clinic import Clinic, denver, told
 from tests.journeys.conftest import Ground
 from tests.journeys.house import House, house_of
@@ -69,6 +70,10 @@ async def bad_day(house: House) -> UUID:
     await house.settled(clinic.network_id)
     coverage = await clinic.cover(patient, "SIL100")
     await clinic.book(patient, denver(10, 10))
+    await hold_times(clinic, patient, denver(11, 9))
+    await change_their_mind(clinic, patient, denver(12, 9))
+    await hold_a_group(clinic, [patient], denver(12, 11))
+    await repeat_weekly(clinic, patient, denver(12, 15))
     await house.settled(clinic.network_id)
     path = f"/v1/patients/{patient}/proxies"
     acts = {"proxy_subject": "a-son", "authority": "patient_permission", "scope": ["patient:read"]}

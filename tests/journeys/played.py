@@ -20,6 +20,16 @@ async def played(clinic: Clinic, family: str = "Fontaine") -> dict[str, str]:
     ids["coverage_id"] = await clinic.cover(patient, "ACT100200")
     visit = await clinic.book(patient, denver(5, 10))
     ids["appointment_id"] = visit["id"]
+    wish = clinic.booking(patient, denver(6, 10), ttl_minutes=30)
+    group = clinic.booking(patient, denver(6, 13), seats=4)
+    del group["patient_id"]
+    ids["session_id"] = (await clinic.does("dana", "appointments", "/v1/sessions", group))["id"]
+    weeks = clinic.booking(patient, denver(6, 15), rrule="FREQ=WEEKLY;COUNT=5")
+    ids["series_id"] = (await clinic.does("dana", "appointments", "/v1/series", weeks))["id"]
+    item = {"clinic_id": clinic.clinic_id, "kind": "scanner", "name": "Scanner"}
+    made = await clinic.does("ada", "appointments", "/v1/equipment", item)
+    ids["equipment_id"] = made["id"]
+    ids["hold_id"] = (await clinic.does("dana", "appointments", "/v1/holds", wish))["id"]
     await clinic.verify(patient)
     await clinic.consent(patient)
     await house.settled(clinic.network_id)

@@ -31,7 +31,10 @@ NOBODY_TO_SHOW = """
 appointments GET /v1/appointment-types
 appointments GET /v1/clinics
 appointments GET /v1/clinics/{clinic_id}
+appointments GET /v1/equipment
 appointments GET /v1/providers
+appointments GET /v1/sessions
+appointments GET /v1/sessions/{session_id}
 appointments GET /v1/traces/{subject_id}
 documents GET /v1/index-queue
 documents GET /v1/traces/{subject_id}

@@ -49,6 +49,9 @@ ANOTHER: dict[str, dict[str, Any]] = {
     "/v1/drawers": {"name": "Second window"},
     "/v1/drawers/{drawer_id}/close": {"reason": "Counted twice."},
     "/v1/fees": {"code": "V-WALK"},
+    "/v1/holds": {"starts_at": "2026-11-30T11:00:00-07:00"},
+    "/v1/sessions": {"starts_at": "2026-11-30T14:00:00-07:00", "ends_at": None},
+    "/v1/sessions/{session_id}/move": {"starts_at": "2026-12-01T14:00:00-07:00"},
     "/v1/payers": {"payer_id": "WLK01"},
     "/v1/payments/{payment_id}/refund": {"amount_cents": 100},
 }
@@ -56,6 +59,7 @@ ANOTHER: dict[str, dict[str, Any]] = {
 A_VISIT = "/v1/appointments/{appointment_id}"
 NOT_NOW = """
 appointments POST /v1/appointments/{appointment_id}/no-show
+appointments POST /v1/holds/{hold_id}/extend
 patients POST /v1/emergency-accesses/{access_id}/review
 payments POST /v1/charges
 payments POST /v1/receipts/{receipt_id}/print

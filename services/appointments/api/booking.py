@@ -6,7 +6,8 @@ from typing import Any
 from uuid import UUID
 
 from services.appointments.api.routes import ROUTES
-from services.appointments.commands import booking
+from services.appointments.commands import booking, holds
+from services.appointments.commands.places import Request
 from services.appointments.domain.slots import Question
 from services.appointments.queries import availability, visits
 from services.appointments.schemas.visits import (
@@ -14,13 +15,11 @@ from services.appointments.schemas.visits import (
     AppointmentView,
     AvailabilityView,
     BookAppointment,
-    CancelAppointment,
     EmptyView,
     FindSlots,
     ListAppointments,
     MoveList,
     MoveView,
-    RescheduleAppointment,
     SlotView,
 )
 from services.appointments.tables import Appointment, AppointmentMove
@@ -34,24 +33,28 @@ from shared.web.calls import Call, Reply, created
 from shared.web.pages import read_cursor, sign_cursor
 
 WINDOW = timedelta(days=14)
-REFUSALS = (
+BOOKING_REFUSALS = (
     "slot.taken", "slot.outside_schedule", "patient.overlap", "overbook.quota_used",
     "appointment.in_past", "appointment.too_far", "provider.inactive", "time.naive",
     "time.nonexistent", "time.ambiguous", "time.offset", "interval.reversed", "interval.too_long",
     "booking.for_the_desk",
 )  # fmt: skip
+HOLD_REFUSALS = (
+    "hold.anothers", "hold.expired", "hold.released", "hold.taken", "hold.other_place",
+)  # fmt: skip
 
 
-def _request(call: Call[BookAppointment]) -> booking.Request:
-    return booking.Request(**vars(call.given))
+def _request(call: Call[BookAppointment]) -> Request:
+    return Request(**vars(call.given))
 
 
-def _may_overbook(call: Call[Any]) -> bool:
+def may_overbook(call: Call[Any]) -> bool:
+    """Whether the caller may book above the capacity."""
     return May.APPOINTMENT_OVERBOOK in call.principal.permissions
 
 
 def _book_locks(call: Call[Any]) -> Sequence[LockKey]:
-    return booking.book_locks(_request(call))
+    return holds.take_locks(_request(call))
 
 
 async def _instead(work: Work, call: Call[Any], error: DomainError) -> Mapping[str, Any]:
@@ -75,19 +78,24 @@ async def _instead(work: Work, call: Call[Any], error: DomainError) -> Mapping[s
     body=BookAppointment,
     reply=AppointmentView,
     status=201,
-    refuses=REFUSALS,
+    refuses=(*BOOKING_REFUSALS, *HOLD_REFUSALS),
     locks=_book_locks,
     enrich=_instead,
 )
 async def book_appointment(work: Work, call: Call[BookAppointment]) -> Reply:
-    """Book a visit.
+    """Book a visit, or turn a hold into one: `hold_id` names it, and asking twice makes one visit.
 
     A conflict carries up to three `alternatives`. Time is judged in the clinic's zone: one that
     its clocks skip or show twice is refused with two `proposals`.
     """
     call.concerns(call.given.patient_id)
-    row, time_zone = await booking.book(work, _request(call), may_overbook=_may_overbook(call))
-    return created(AppointmentView.of(row, time_zone), f"/v1/appointments/{row.id}")
+    request, may = _request(call), may_overbook(call)
+    if request.hold_id is None:
+        row, time_zone = await booking.book(work, request, may_overbook=may)
+    else:
+        row, time_zone = await holds.take(work, request.hold_id, request, may_overbook=may)
+    view = AppointmentView.of(row, time_zone)
+    return created(view, f"/v1/appointments/{row.id}", row.version)
 
 
 async def _view(work: Work, row: Appointment) -> Reply:
@@ -181,68 +189,6 @@ async def find_slots(work: Work, call: Call[FindSlots]) -> Reply:
         time_zone=time_zone,
     )
     return Reply(view)
-
-
-async def _reschedule_locks(work: Work, call: Call[Any]) -> Sequence[LockKey]:
-    return await booking.reschedule_locks(work, call.id("appointment_id"), _destination(call))
-
-
-def _destination(call: Call[RescheduleAppointment]) -> booking.Destination:
-    return booking.Destination(**call.given.model_dump(exclude={"reason"}))
-
-
-@ROUTES.post(
-    "/v1/appointments/{appointment_id}/reschedule",
-    may=May.APPOINTMENT_BOOK,
-    body=RescheduleAppointment,
-    reply=AppointmentView,
-    versioned=True,
-    refuses=("lifecycle.illegal_transition", *REFUSALS),
-    locks_read=_reschedule_locks,
-)
-async def reschedule_appointment(work: Work, call: Call[RescheduleAppointment]) -> Reply:
-    """Move a visit to another time, provider or clinic, as a whole or not at all."""
-    row = await booking.reschedule(
-        work, call.id("appointment_id"), _destination(call), call.given.reason, call.if_match,
-        may_overbook=_may_overbook(call),
-    )  # fmt: skip
-    call.concerns(row.patient_id)
-    return await view_saved(work, row)
-
-
-def visit_lock(call: Call[Any]) -> Sequence[LockKey]:
-    """The one visit of the path."""
-    return booking.visit_lock(call.id("appointment_id"))
-
-
-@ROUTES.post(
-    "/v1/appointments/{appointment_id}/cancel",
-    may=May.APPOINTMENT_BOOK,
-    body=CancelAppointment,
-    reply=AppointmentView,
-    versioned=True,
-    refuses=("lifecycle.illegal_transition",),
-    locks=visit_lock,
-)
-async def cancel_appointment(work: Work, call: Call[CancelAppointment]) -> Reply:
-    """Call a visit off."""
-    row = await booking.cancel(work, call.id("appointment_id"), call.given.reason, call.if_match)
-    call.concerns(row.patient_id)
-    return await view_saved(work, row)
-
-
-@ROUTES.post(
-    "/v1/appointments/{appointment_id}/confirm",
-    may=May.APPOINTMENT_BOOK,
-    reply=AppointmentView,
-    refuses=("lifecycle.illegal_transition",),
-    locks=visit_lock,
-)
-async def confirm_appointment(work: Work, call: Call[None]) -> Reply:
-    """Note that the patient will come."""
-    row = await booking.confirm(work, call.id("appointment_id"))
-    call.concerns(row.patient_id)
-    return await view_saved(work, row)
 
 
 async def view_saved(work: Work, row: Appointment) -> Reply:

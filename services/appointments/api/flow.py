@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from services.appointments.api.booking import view_saved, visit_lock
+from services.appointments.api.booking import view_saved
+from services.appointments.api.changes import visit_lock
 from services.appointments.api.routes import ROUTES
 from services.appointments.commands import flow
 from services.appointments.domain.requirements import State, Waivers

@@ -49,14 +49,10 @@ async def read_clinic(work: Work, call: Call[None]) -> Reply:
 async def add_room(work: Work, call: Call[AddRoom]) -> Reply:
     """Enter a room."""
     given = call.given
-    row = await setup.add_room(work, given.clinic_id, given.name, given.capacity, given.position)
-    view = RoomView(
-        id=row.id,
-        clinic_id=row.clinic_id,
-        name=row.name,
-        capacity=row.capacity,
-        position=row.position,
+    row = await setup.add_room(
+        work, given.clinic_id, given.name, given.capacity, given.position, given.kind
     )
+    view = RoomView(**{name: getattr(row, name) for name in RoomView.model_fields})
     return created(view, f"/v1/rooms/{row.id}")
 
 

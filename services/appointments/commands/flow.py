@@ -80,7 +80,7 @@ async def mark_no_show(
         work.save(taken)
     work.save(row)
     work.say(events.no_show(row, cause, work.now), of=row)
-    if decided.frees_slot:
+    if decided.frees_slot and row.session_id is None:
         work.say(events.slot_released(row, interval, "no_show"), of=row)
     work.cancel_timer(NO_SHOW, row.id)
     return row

@@ -59,7 +59,9 @@ async def clinic(work: Work, clinic_id: UUID) -> Clinic:
     return row
 
 
-async def add_room(work: Work, clinic_id: UUID, name: str, capacity: int, position: int) -> Room:
+async def add_room(
+    work: Work, clinic_id: UUID, name: str, capacity: int, position: int, kind: str | None = None
+) -> Room:
     """Enter a room of a clinic."""
     await clinic(work, clinic_id)
     row = Room(
@@ -69,6 +71,7 @@ async def add_room(work: Work, clinic_id: UUID, name: str, capacity: int, positi
         name=name,
         capacity=capacity,
         position=position,
+        kind=kind,
     )
     work.add(row)
     return row
@@ -133,6 +136,9 @@ def _check_type(row: AppointmentType) -> TypeRule:
             row.needs_room,
             row.lead_time_minutes,
             row.horizon_days,
+            row.room_kind,
+            row.equipment,
+            row.providers,
         ],
     )
 

@@ -7,15 +7,17 @@ from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from services.appointments.domain.allotment import Colleague, colleagues_for, units_for
 from services.appointments.domain.occupancy import (
     Busy,
     Calendar,
     Occupancy,
     ResourceKind,
     provider_time,
+    slot_taken,
 )
-from services.appointments.domain.resources import AppointmentType, Provider, Room
-from services.appointments.domain.slots import Slot, free_room
+from services.appointments.domain.resources import AppointmentType, Equipment, Provider, Room
+from services.appointments.domain.slots import Slot, free_room, rooms_of_kind
 from shared.values.errors import Conflict, Forbidden, Invalid, NotFound
 from shared.values.interval import Interval, at_most_a_day
 
@@ -34,13 +36,15 @@ class BookingPolicy:
 class Wish:
     """What the caller asks for. Times are aware and agree with the clinic's zone already.
 
-    ends_at: None takes the length of the type. room_id: None takes any room that is free.
-    overbook: book above the provider's capacity if need be. overlap_reason: why the patient may be
-    in two places. self_service: a patient books for themselves, so lead time and horizon bind.
+    patient_id: None where time is held and nobody knows yet for whom. ends_at: None takes the
+    length of the type. room_id: None takes any room that is free. overbook: book above the
+    provider's capacity if need be. overlap_reason: why the patient may be in two places.
+    self_service: a patient books for themselves, so lead time and horizon bind.
+    further_provider_ids: who takes part besides the provider, as many as the type asks for.
     """
 
     clinic_id: UUID
-    patient_id: UUID
+    patient_id: UUID | None
     starts_at: datetime
     ends_at: datetime | None = None
     known_patient: bool = True
@@ -48,6 +52,7 @@ class Wish:
     overbook: bool = False
     overlap_reason: str | None = None
     self_service: bool = False
+    further_provider_ids: tuple[UUID, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,8 @@ class BookingFacts:
 
     open_times: when the provider is in at the clinic on the days around the visit, sorted and
     joined. rooms: the clinic's rooms, in the order in which they should fill up. busy: active
-    occupancies of provider, rooms and patient that could touch the visit, expired holds left out.
+    occupancies of all of these that could touch the visit, expired holds left out. equipment: the
+    clinic's, in its order. colleagues: the further providers that are asked for.
     """
 
     zone: ZoneInfo
@@ -66,6 +72,8 @@ class BookingFacts:
     rooms: tuple[Room, ...] = ()
     busy: tuple[Busy, ...] = ()
     may_overbook: bool = False
+    equipment: tuple[Equipment, ...] = ()
+    colleagues: tuple[Colleague, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +82,15 @@ class Booking:
 
     interval: Interval
     clinic_id: UUID
-    patient_id: UUID
+    patient_id: UUID | None
     provider_id: UUID
     room_id: UUID | None
     occupancies: tuple[Occupancy, ...]
     overbooked: bool
     overlap_reason: str | None
     """The reason, when the patient does overlap; None when none was needed."""
+    further_provider_ids: tuple[UUID, ...] = ()
+    equipment_ids: tuple[UUID, ...] = ()
 
 
 def decide_booking(
@@ -91,13 +101,15 @@ def decide_booking(
     *,
     ignoring: UUID | None = None,
 ) -> Booking:
-    """The booking that a wish leads to. `ignoring` is the appointment that is being moved.
+    """The booking that a wish leads to. `ignoring` is what gives way: see `Calendar`.
 
     Raises Invalid: ``time.naive``, ``time.format``, ``interval.reversed``, ``interval.too_long``,
     ``appointment.in_past``, ``appointment.too_far``, ``appointment.lead_time``,
-    ``appointment.outside_horizon``, ``provider.inactive``, ``override.reason_required``;
+    ``appointment.outside_horizon``, ``provider.inactive``, ``override.reason_required``,
+    ``provider.count``, ``room.other_kind``;
     NotFound: ``provider.not_found``, ``room.not_found``; Forbidden: ``overbook.forbidden``;
-    Conflict: ``slot.outside_schedule``, ``slot.taken`` (facts: resource, blocked),
+    Conflict: ``slot.outside_schedule``, ``slot.taken`` (facts: resource, blocked, and of_kind of
+    equipment or provider_id of a further provider),
     ``overbook.quota_used``, ``patient.overlap``.
     """
     interval = wanted_interval(wish, facts.type)
@@ -105,11 +117,18 @@ def decide_booking(
     _check_provider(interval, wish.clinic_id, facts)
     calendar = Calendar(facts.busy, ignoring=ignoring)
     occupied = [_provider_occupancy(interval, wish, facts, calendar)]
+    place = (wish.clinic_id, interval, facts.zone, calendar)
+    occupied += colleagues_for(
+        facts.type, facts.provider.id, wish.further_provider_ids, facts.colleagues, *place
+    )
     room = _room_occupancy(interval, wish, facts, calendar)
     if room is not None:
         occupied.append(room)
+    equipment = units_for(facts.type, facts.equipment, *place)
+    occupied += equipment
     patient = _patient_occupancy(interval, wish, calendar)
-    occupied.append(patient)
+    if patient is not None:
+        occupied.append(patient)
     return Booking(
         interval=interval,
         clinic_id=wish.clinic_id,
@@ -118,7 +137,9 @@ def decide_booking(
         room_id=room.resource_id if room else None,
         occupancies=tuple(occupied),
         overbooked=occupied[0].lane > facts.provider.capacity,
-        overlap_reason=wish.overlap_reason if patient.lane > 1 else None,
+        overlap_reason=wish.overlap_reason if patient and patient.lane > 1 else None,
+        further_provider_ids=wish.further_provider_ids,
+        equipment_ids=tuple(dict.fromkeys(unit.resource_id for unit in equipment)),
     )
 
 
@@ -226,6 +247,10 @@ def _room_occupancy(
     rooms = [room for room in facts.rooms if wish.room_id in (None, room.id)]
     if wish.room_id and not any(room.clinic_id == wish.clinic_id for room in rooms):
         raise NotFound("room.not_found", "There is no such room at this clinic.")
+    rooms = rooms_of_kind(rooms, facts.type)
+    if wish.room_id and not rooms:
+        title = "This kind of visit needs another kind of room."
+        raise Invalid("room.other_kind", title, pointer="/room_id")
     found = free_room(rooms, wish.clinic_id, interval, calendar)
     if found is None:
         blocked = [calendar.blocked(ResourceKind.ROOM, room.id, interval) for room in rooms]
@@ -233,8 +258,10 @@ def _room_occupancy(
     return Occupancy(ResourceKind.ROOM, found[0].id, found[1], interval)
 
 
-def _patient_occupancy(interval: Interval, wish: Wish, calendar: Calendar) -> Occupancy:
+def _patient_occupancy(interval: Interval, wish: Wish, calendar: Calendar) -> Occupancy | None:
     kind = ResourceKind.PATIENT
+    if wish.patient_id is None:
+        return None
     lane = calendar.free_lane(kind, wish.patient_id, interval)
     if lane is None:
         if wish.overlap_reason is None:
@@ -244,9 +271,3 @@ def _patient_occupancy(interval: Interval, wish: Wish, calendar: Calendar) -> Oc
             raise Invalid("override.reason_required", title, pointer="/overlap_reason")
         lane = calendar.further_lane(kind, wish.patient_id, interval)
     return Occupancy(kind, wish.patient_id, lane, interval)
-
-
-def slot_taken(kind: ResourceKind, *, blocked: bool = False) -> Conflict:
-    """The refusal when a resource is taken; also for a violated exclusion constraint."""
-    facts = {"resource": kind.value, "blocked": blocked}
-    return Conflict("slot.taken", "This time is taken.", facts=facts)

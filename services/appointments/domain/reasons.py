@@ -12,6 +12,14 @@ class Party(StrEnum):
     CLINIC = "clinic"
 
 
+class CancelledBy(StrEnum):
+    """Who called a visit off; the words are those of FHIR's cancellation reasons."""
+
+    PATIENT = "patient"
+    PROVIDER = "provider"
+    PRACTICE = "practice"
+
+
 class Reason(StrEnum):
     """The reasons to choose from. Text beside them stays in the service; the code travels."""
 
@@ -32,12 +40,34 @@ _PATIENT_CAUSED = frozenset({Reason.PATIENT_REQUEST, Reason.TRANSPORT, Reason.CO
 _TIME_IS_GONE = frozenset({Reason.PROVIDER_UNAVAILABLE, Reason.CLINIC_CLOSED})
 """Nobody else can have the time either."""
 
+_CALLED_OFF_BY = {
+    Reason.PATIENT_REQUEST: CancelledBy.PATIENT,
+    Reason.PATIENT_ILL: CancelledBy.PATIENT,
+    Reason.TRANSPORT: CancelledBy.PATIENT,
+    Reason.COVER_PROBLEM: CancelledBy.PATIENT,
+    Reason.PATIENT_DECEASED: CancelledBy.PATIENT,
+    Reason.PROVIDER_UNAVAILABLE: CancelledBy.PROVIDER,
+    Reason.CLINIC_CLOSED: CancelledBy.PRACTICE,
+    Reason.CLINIC_REQUEST: CancelledBy.PRACTICE,
+    Reason.BOOKED_IN_ERROR: CancelledBy.PRACTICE,
+}
+
+OF_ONESELF = frozenset(
+    {Reason.PATIENT_REQUEST, Reason.PATIENT_ILL, Reason.TRANSPORT, Reason.COVER_PROBLEM}
+)
+"""The reasons that a patient may give for themselves: no other's, which would waive the notice."""
+
 NOTICE_DEFAULT = timedelta(hours=24)
 
 
 def party(reason: Reason) -> Party:
     """Who is answerable for a reason."""
     return Party.PATIENT if reason in _PATIENT_CAUSED else Party.CLINIC
+
+
+def cancelled_by(reason: Reason) -> CancelledBy:
+    """Who calls a visit off that is cancelled for a reason."""
+    return _CALLED_OFF_BY[reason]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from shared.values.errors import Invalid
 _NONE = timedelta(0)
 _MINUTE = timedelta(minutes=1)
 LENGTH_MAX = timedelta(hours=12)
+PROVIDERS_MAX = 4
 BUFFER_MAX = timedelta(hours=2)
 
 
@@ -18,6 +19,8 @@ class AppointmentType:
 
     length_new, length_known: for a patient who is new to the network, and for one who is known.
     buffer_before, buffer_after: time of the provider on either side that nobody else can book.
+    room_kind: which rooms do; None: any. equipment: how many units of which kinds.
+    providers: how many take part, the one whose visit it is included.
     lead_time, horizon: how soon and how far ahead it is offered and may be booked by oneself.
     """
 
@@ -27,6 +30,9 @@ class AppointmentType:
     buffer_before: timedelta = _NONE
     buffer_after: timedelta = _NONE
     needs_room: bool = False
+    room_kind: str | None = None
+    equipment: tuple[tuple[str, int], ...] = ()
+    providers: int = 1
     lead_time: timedelta = _NONE
     horizon: timedelta = timedelta(days=366)
 
@@ -37,6 +43,11 @@ class AppointmentType:
         for buffer in (self.buffer_before, self.buffer_after):
             if not _NONE <= buffer <= BUFFER_MAX or buffer % _MINUTE:
                 raise Invalid("type.buffer", "A buffer lasts whole minutes, 2 hours at most.")
+        kinds = [kind for kind, _ in self.equipment]
+        if len(set(kinds)) < len(kinds) or any(count < 1 for _, count in self.equipment):
+            raise Invalid("type.equipment", "Each kind of equipment is named once, with a count.")
+        if not 1 <= self.providers <= PROVIDERS_MAX:
+            raise Invalid("type.providers", "One to four providers take part in a visit.")
         if not _NONE <= self.lead_time < self.horizon:
             raise Invalid("type.lead_time", "The lead time must be shorter than the horizon.")
 
@@ -72,3 +83,26 @@ class Room:
     id: UUID
     clinic_id: UUID
     capacity: int = 1
+    kind: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Equipment:
+    """An item of a clinic that serves `capacity` visits at once.
+
+    out_from, out_until: the local days on which it is out of service, both included; an end that is
+    None is not known yet, a beginning that is None means that it is in service.
+    """
+
+    id: UUID
+    clinic_id: UUID
+    kind: str
+    capacity: int = 1
+    out_from: date | None = None
+    out_until: date | None = None
+
+    def in_service(self, first: date, last: date) -> bool:
+        """Whether it can be used on every local day from `first` to `last`."""
+        if self.out_from is None or last < self.out_from:
+            return True
+        return self.out_until is not None and self.out_until < first

@@ -1,14 +1,20 @@
 """Availability: the times that could be booked, over several providers, or why there are none."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from services.appointments.domain.allotment import (
+    Colleague,
+    Missing,
+    colleagues_free,
+    equipment_for,
+)
 from services.appointments.domain.occupancy import Calendar, ResourceKind, provider_time
-from services.appointments.domain.resources import AppointmentType, Provider, Room
+from services.appointments.domain.resources import AppointmentType, Equipment, Provider, Room
 from shared.values.errors import Invalid
 from shared.values.interval import Interval
 
@@ -31,6 +37,9 @@ class Empty(StrEnum):
     FULLY_BOOKED = "fully_booked"
     PATIENT_BUSY = "patient_busy"
     ROOM_TAKEN = "room_taken"
+    EQUIPMENT_TAKEN = "equipment_taken"
+    COLLEAGUE_BUSY = "colleague_busy"
+    """The type asks for more than one provider, and no other is in and free."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +84,7 @@ class Slot:
     provider_id: UUID
     clinic_id: UUID
     room_id: UUID | None
+    further_provider_ids: tuple[UUID, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,16 +111,20 @@ def availability(
     rooms: Sequence[Room],
     calendar: Calendar,
     now: datetime,
+    equipment: Sequence[Equipment] = (),
 ) -> Availability:
     """What can be booked.
 
-    `rooms` in the order in which they should fill up; `calendar` holds what is taken of every
-    provider, room and patient concerned, buffers included.
+    `rooms` and `equipment` in the order in which they should fill up; `calendar` holds what is
+    taken of every provider, room, item and patient concerned, buffers included. Who joins a visit
+    of several providers is of another offer at the same clinic.
     """
     slots: list[Slot] = []
     why: list[Why] = []
     for offer in offers:
-        found, reason = _of_one(question, offer, rooms, calendar, now)
+        others = [each for each in offers if each.clinic_id == offer.clinic_id and each != offer]
+        beside = Beside(rooms, equipment, others)
+        found, reason = _of_one(question, offer, beside, calendar, now)
         slots += found
         if reason is not None:
             why.append(Why(offer.provider.id, offer.clinic_id, reason))
@@ -147,8 +161,43 @@ def free_room(
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What there is at a clinic besides the provider; `others` are the offers of colleagues."""
+
+    rooms: Sequence[Room]
+    equipment: Sequence[Equipment]
+    others: Sequence[Offer]
+
+
+def slot_with_all(
+    kind: AppointmentType, offer: Offer, interval: Interval, beside: Beside, calendar: Calendar
+) -> Slot | Empty:
+    """The slot at a time at which the provider can, or what a visit would lack then."""
+    room_id = None
+    if kind.needs_room:
+        fitting = rooms_of_kind(beside.rooms, kind)
+        found = free_room(fitting, offer.clinic_id, interval, calendar)
+        if found is None:
+            return Empty.ROOM_TAKEN
+        room_id = found[0].id
+    place = (offer.clinic_id, interval, offer.zone, calendar)
+    if isinstance(equipment_for(kind, beside.equipment, *place), Missing):
+        return Empty.EQUIPMENT_TAKEN
+    colleagues = [Colleague(each.provider, each.open_times) for each in beside.others]
+    further = colleagues_free(kind, colleagues, *place)
+    if further is None:
+        return Empty.COLLEAGUE_BUSY
+    return Slot(interval, offer.provider.id, offer.clinic_id, room_id, further)
+
+
+def rooms_of_kind(rooms: Iterable[Room], kind: AppointmentType) -> list[Room]:
+    """The rooms in which a visit of a type may be."""
+    return [room for room in rooms if kind.room_kind in (None, room.kind)]
+
+
 def _of_one(
-    question: Question, offer: Offer, rooms: Sequence[Room], calendar: Calendar, now: datetime
+    question: Question, offer: Offer, beside: Beside, calendar: Calendar, now: datetime
 ) -> tuple[list[Slot], Empty | None]:
     """The slots of one offer, or the step that left none."""
     left = _on_template(question, offer)
@@ -157,14 +206,13 @@ def _of_one(
         if left:
             reason = step
             left = [interval for interval in left if keeps(interval)]
-    if left and not question.type.needs_room:
-        return [Slot(at, offer.provider.id, offer.clinic_id, None) for at in left], None
     slots: list[Slot] = []
     for interval in left:
-        reason = Empty.ROOM_TAKEN
-        found = free_room(rooms, offer.clinic_id, interval, calendar)
-        if found is not None:
-            slots.append(Slot(interval, offer.provider.id, offer.clinic_id, found[0].id))
+        found = slot_with_all(question.type, offer, interval, beside, calendar)
+        if isinstance(found, Slot):
+            slots.append(found)
+        else:
+            reason = found
     return slots, None if slots else reason
 
 

@@ -1,5 +1,12 @@
 """What appointments says: from rows and facts to contract events, pure."""
 
+from services.appointments.events.holds import held, hold_expired, hold_released
+from services.appointments.events.series import series_changed
+from services.appointments.events.sessions import (
+    session_cancelled,
+    session_moved,
+    session_opened,
+)
 from services.appointments.events.setup import clinic_opened, type_published
 from services.appointments.events.visits import (
     booked,
@@ -7,6 +14,7 @@ from services.appointments.events.visits import (
     checked_in,
     checked_out,
     confirmed,
+    declined,
     no_show,
     rescheduled,
     slot_released,
@@ -19,8 +27,16 @@ __all__ = [
     "checked_out",
     "clinic_opened",
     "confirmed",
+    "declined",
+    "held",
+    "hold_expired",
+    "hold_released",
     "no_show",
     "rescheduled",
+    "series_changed",
+    "session_cancelled",
+    "session_moved",
+    "session_opened",
     "slot_released",
     "type_published",
 ]

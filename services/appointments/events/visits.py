@@ -9,6 +9,7 @@ from shared.contracts.appointments import (
     AppointmentBooked,
     AppointmentCancelled,
     AppointmentConfirmed,
+    AppointmentDeclined,
     AppointmentNoShow,
     AppointmentRescheduled,
     PatientCheckedIn,
@@ -60,6 +61,7 @@ def cancelled(row: Appointment, notice_minutes: int, at: datetime) -> Appointmen
         reason=row.cancel_reason or "",
         notice_minutes=notice_minutes,
         late=row.late_cancel,
+        cancelled_by=row.cancelled_by,
         cancelled_at=at,
     )
 
@@ -71,6 +73,16 @@ def confirmed(row: Appointment, at: datetime) -> AppointmentConfirmed:
         patient_id=row.patient_id,
         clinic_id=row.clinic_id,
         confirmed_at=at,
+    )
+
+
+def declined(row: Appointment, at: datetime) -> AppointmentDeclined:
+    """The patient said that they will not come."""
+    return AppointmentDeclined(
+        appointment_id=row.id,
+        patient_id=row.patient_id,
+        clinic_id=row.clinic_id,
+        declined_at=at,
     )
 
 

@@ -11,6 +11,7 @@ from services.appointments.domain.resources import AppointmentType, Provider, Ro
 from services.appointments.domain.schedule import WeeklySchedule, local_days, openings
 from services.appointments.domain.slots import Availability, Offer, Question, Slot, availability
 from services.appointments.queries.booking_facts import LONGEST, type_of
+from services.appointments.queries.equipment import equipment_of
 from shared.db.actor import at_clinic
 from shared.db.work import Work
 from shared.values.errors import NotFound
@@ -35,6 +36,9 @@ async def load_type(work: Work, type_id: UUID) -> AppointmentType:
             row.needs_room,
             row.lead_time_minutes,
             row.horizon_days,
+            row.room_kind,
+            row.equipment,
+            row.providers,
         ],
     )
 
@@ -79,11 +83,12 @@ async def slots_for(
         for provider in providers
     ]
     rooms = await _rooms(work, clinic_id)
-    resources = [p.id for p in providers] + [r.id for r in rooms]
+    equipment = await equipment_of(work, clinic_id, question.type)
+    resources = [p.id for p in providers] + [r.id for r in rooms] + [e.id for e in equipment]
     if question.patient_id is not None:
         resources.append(question.patient_id)
     calendar = Calendar(await _busy(work, resources, question.window))
-    return availability(question, offers, rooms, calendar, work.now)
+    return availability(question, offers, rooms, calendar, work.now, equipment)
 
 
 async def slots_near(
@@ -118,20 +123,22 @@ async def _providers(work: Work, clinic_id: UUID, provider_ids: Sequence[UUID]) 
 
 async def _rooms(work: Work, clinic_id: UUID) -> list[Room]:
     rows = await work.load_where(t.Room, "clinic_id = $2 ORDER BY position, id", clinic_id)
-    return [Room(row.id, clinic_id, row.capacity) for row in rows]
+    return [Room(row.id, clinic_id, row.capacity, row.kind) for row in rows]
 
 
 async def _busy(work: Work, resources: Sequence[UUID], window: Interval) -> list[Busy]:
     rows = await work.raw.fetch(
         "SELECT resource_kind, resource_id, lane, starts_at, ends_at, appointment_id"
         " FROM occupancies WHERE network_id = $1 AND active AND resource_id = ANY($2)"
-        " AND resource_kind = ANY($3) AND starts_at < $4 AND ends_at > $5 AND starts_at > $6",
+        " AND resource_kind = ANY($3) AND starts_at < $4 AND ends_at > $5 AND starts_at > $6"
+        " AND (expires_at IS NULL OR expires_at > $7)",
         work.network_id,
         list(resources),
         [kind.value for kind in ResourceKind],
         window.end + LONGEST,
         window.start - LONGEST,
         window.start - LONGEST,
+        work.now,
     )
     return [
         Busy(

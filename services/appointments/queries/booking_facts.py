@@ -24,7 +24,8 @@ from shared.values.zones import zone
 # One arm a kind of resource: an OR of the three reads every room of the network. No COALESCE in a
 # condition: Postgres takes it for leaky, and reads all that is booked later as well.
 _TAKEN = """
-SELECT json_build_array(resource_kind, resource_id, lane, starts_at, ends_at, appointment_id) AS row
+SELECT json_build_array(resource_kind, resource_id, lane, starts_at, ends_at,
+  coalesce(appointment_id, session_id), hold_id, expires_at) AS row
 FROM occupancies WHERE network_id = $1 AND active
  AND starts_at > $6::timestamptz - interval '30 h'
  AND ends_at > (
@@ -39,14 +40,14 @@ FACTS = f"""
 SELECT json_build_array(
  (SELECT json_build_array(time_zone, currency) FROM clinics WHERE network_id = $1 AND id = $2),
  (SELECT json_build_array(minutes_new, minutes_known, buffer_before_minutes, buffer_after_minutes,
-    needs_room, lead_time_minutes, horizon_days)
+    needs_room, lead_time_minutes, horizon_days, room_kind, equipment, providers)
   FROM appointment_types WHERE network_id = $1 AND id = $4),
  (SELECT json_build_array(active_from, active_until, capacity, overbook_quota)
   FROM providers WHERE network_id = $1 AND id = $3),
  (SELECT json_agg(clinic_id) FROM provider_clinics WHERE network_id = $1 AND provider_id = $3),
  (SELECT json_agg(json_build_array(weekday, opens, closes, effective_from, effective_until))
   FROM weekly_schedules WHERE network_id = $1 AND provider_id = $3 AND clinic_id = $2),
- (SELECT json_agg(json_build_array(id, capacity) ORDER BY position, id)
+ (SELECT json_agg(json_build_array(id, capacity, kind) ORDER BY position, id)
   FROM rooms WHERE network_id = $1 AND clinic_id = $2),
  (SELECT json_agg(row) FROM (
    {_TAKEN} = 'provider' AND resource_id = $3 UNION ALL
@@ -68,11 +69,15 @@ LONGEST = timedelta(hours=52)
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The facts, and whether the patient has been seen before."""
+    """The facts, and whether the patient has been seen before.
+
+    expired: holds that ran out and whose time nobody has freed yet: they are no facts any more.
+    """
 
     facts: BookingFacts
     known_patient: bool
     currency: str
+    expired: tuple[UUID, ...] = ()
 
 
 async def facts_for(
@@ -81,7 +86,7 @@ async def facts_for(
     clinic_id: UUID,
     provider_id: UUID,
     type_id: UUID,
-    patient_id: UUID,
+    patient_id: UUID | None,
     starts_at: datetime,
     ends_at: datetime | None,
     may_overbook: bool,
@@ -103,11 +108,12 @@ async def facts_for(
         raise NotFound("appointment_type.not_found", "There is no such appointment type.")
     if provider is None:
         raise NotFound("provider.not_found", "There is no such provider at this clinic.")
-    if patient is None or not patient[0]:
+    if patient_id is not None and (patient is None or not patient[0]):
         raise NotYetHeard("patient.not_found", "There is no such patient.")
     in_zone = zone(clinic[0])
     first, last = local_days(Interval(at - AROUND, at + AROUND), in_zone)
     hours = tuple(tuple(item) for item in weekly or ())
+    expired = {item[6] for item in busy or () if item[6] and _moment(item[7]) <= work.now}
     return Known(
         BookingFacts(
             zone=in_zone,
@@ -121,18 +127,19 @@ async def facts_for(
                 provider[3],
             ),
             open_times=_open_times(provider_id, clinic_id, in_zone, hours, first, last),
-            rooms=tuple(Room(_id(r[0]), clinic_id, r[1]) for r in rooms or ()),
-            busy=tuple(busy_of(item) for item in busy or ()),
+            rooms=tuple(Room(_id(r[0]), clinic_id, r[1], r[2]) for r in rooms or ()),
+            busy=tuple(busy_of(item) for item in busy or () if item[6] not in expired),
             may_overbook=may_overbook,
         ),
-        known_patient=patient[1] > 0,
+        known_patient=patient is not None and patient[1] > 0,
         currency=clinic[1],
+        expired=tuple(_id(hold_id) for hold_id in sorted(expired)),
     )
 
 
 def type_of(type_id: UUID, members: list[Any]) -> AppointmentType:
     """A type's rule values from its columns."""
-    new, known, before, after, needs_room, lead, horizon = members
+    new, known, before, after, needs_room, lead, horizon, room_kind, equipment, providers = members
     return AppointmentType(
         type_id,
         timedelta(minutes=new),
@@ -140,6 +147,9 @@ def type_of(type_id: UUID, members: list[Any]) -> AppointmentType:
         timedelta(minutes=before),
         timedelta(minutes=after),
         needs_room,
+        room_kind,
+        tuple(sorted((equipment or {}).items())),
+        providers,
         timedelta(minutes=lead),
         timedelta(days=horizon),
     )
@@ -147,13 +157,14 @@ def type_of(type_id: UUID, members: list[Any]) -> AppointmentType:
 
 def busy_of(item: list[Any]) -> Busy:
     """An occupancy's rule values from its columns. Lane 0 is every lane."""
-    kind, resource_id, lane, starts_at, ends_at, appointment_id = item
+    kind, resource_id, lane, starts_at, ends_at, appointment_id, hold_id, _ = item
     return Busy(
         ResourceKind(kind),
         _id(resource_id),
         lane or None,
-        Interval(datetime.fromisoformat(starts_at), datetime.fromisoformat(ends_at)),
+        Interval(_moment(starts_at), _moment(ends_at)),
         _id(appointment_id) if appointment_id else None,
+        _id(hold_id) if hold_id else None,
     )
 
 
@@ -187,6 +198,10 @@ def _open_times(
 def _id(text: str) -> UUID:
     # The same rooms and neighbours are read for booking after booking.
     return UUID(text)
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
 
 
 def _day(text: str | None) -> date | None:

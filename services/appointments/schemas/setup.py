@@ -90,6 +90,7 @@ class AddRoom(BaseModel):
     name: Line
     capacity: Annotated[int, Field(ge=1, le=100)] = 1
     position: Annotated[int, Field(ge=0, le=1000)] = 0
+    kind: CodeText | None = None
 
 
 class RoomView(BaseModel):
@@ -100,6 +101,7 @@ class RoomView(BaseModel):
     name: str
     capacity: int
     position: int
+    kind: str | None
 
 
 class AddProvider(BaseModel):
@@ -157,8 +159,15 @@ class ProviderList(BaseModel):
     items: list[ProviderView]
 
 
+Units = Annotated[int, Field(ge=1, le=20)]
+
+
 class PublishType(BaseModel):
-    """A kind of visit to enter. The service codes are what it is priced as."""
+    """A kind of visit to enter.
+
+    room_kind: the kind of room that it needs, where it needs one. equipment: how many units of
+    which kinds. providers: how many take part. The service codes are what it is priced as.
+    """
 
     model_config = ConfigDict(
         **STRICT,
@@ -183,6 +192,9 @@ class PublishType(BaseModel):
     buffer_before_minutes: Annotated[int, Field(ge=0, le=120)] = 0
     buffer_after_minutes: Annotated[int, Field(ge=0, le=120)] = 0
     needs_room: bool = False
+    room_kind: CodeText | None = None
+    equipment: Annotated[dict[CodeText, Units], Field(max_length=10)] | None = None
+    providers: Annotated[int, Field(ge=1, le=4)] = 1
     lead_time_minutes: Annotated[int, Field(ge=0, le=100_000)] = 0
     horizon_days: Annotated[int, Field(ge=1, le=600)] = 366
     service_code_new: CodeText
@@ -199,6 +211,9 @@ class TypeView(BaseModel):
     buffer_before_minutes: int
     buffer_after_minutes: int
     needs_room: bool
+    room_kind: str | None
+    equipment: dict[str, int] | None
+    providers: int
     lead_time_minutes: int
     horizon_days: int
     service_code_new: str

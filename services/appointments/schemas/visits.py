@@ -8,10 +8,9 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from services.appointments import tables as t
-from services.appointments.domain.reasons import Reason
 from services.appointments.domain.requirements import Item
 from services.appointments.domain.slots import Slot
-from shared.web.fields import STRICT, Line, QueryDay, QueryTime
+from shared.web.fields import STRICT, Line, QueryDay, QueryTime, WrittenTime
 from shared.web.pages import PageQuery
 
 _CLINIC = "0190a1b2-0000-7000-8000-000000000010"
@@ -25,6 +24,12 @@ _VIEW: dict[str, JsonValue] = {
     "provider_id": _PROVIDER,
     "appointment_type_id": _TYPE,
     "room_id": None,
+    "further_provider_ids": None,
+    "equipment_ids": None,
+    "session_id": None,
+    "seat": None,
+    "series_id": None,
+    "occurrence": None,
     "starts_at": "2026-11-30T16:00:00Z",
     "ends_at": "2026-11-30T16:40:00Z",
     "time_zone": "America/Denver",
@@ -42,15 +47,15 @@ _VIEW: dict[str, JsonValue] = {
     "cancelled_at": None,
     "cancel_reason": None,
     "late_cancel": False,
+    "cancelled_by": None,
+    "cancel_notice_minutes": None,
+    "keeps_time": False,
     "version": 1,
 }
 
 Wanted = Annotated[
-    datetime,
-    Field(
-        strict=False,
-        description="RFC 3339 with the offset that the clinic's zone has then, or UTC.",
-    ),
+    WrittenTime,
+    Field(description="RFC 3339 with the offset that the clinic's zone has then, or UTC."),
 ]
 """A time as the caller gave it; the clinic's zone judges it, so a naive one gets proposals."""
 
@@ -80,39 +85,11 @@ class BookAppointment(BaseModel):
     starts_at: Wanted
     ends_at: Wanted | None = None
     room_id: UUID | None = None
+    further_provider_ids: Annotated[list[UUID], Field(max_length=3)] = []
     walk_in: bool = False
     overbook: bool = False
     overlap_reason: Line | None = None
-
-
-class RescheduleAppointment(BaseModel):
-    """Where a visit is to go; what is left out stays as it is."""
-
-    model_config = ConfigDict(
-        **STRICT,
-        json_schema_extra={
-            "examples": [{"starts_at": "2026-12-01T09:00:00-07:00", "reason": "patient_request"}]
-        },
-    )
-
-    starts_at: Wanted
-    ends_at: Wanted | None = None
-    clinic_id: UUID | None = None
-    provider_id: UUID | None = None
-    room_id: UUID | None = None
-    overbook: bool = False
-    overlap_reason: Line | None = None
-    reason: Annotated[Reason, Field(strict=False)]
-
-
-class CancelAppointment(BaseModel):
-    """Why a visit is called off."""
-
-    model_config = ConfigDict(
-        **STRICT, json_schema_extra={"examples": [{"reason": "patient_request"}]}
-    )
-
-    reason: Annotated[Reason, Field(strict=False)]
+    hold_id: UUID | None = None
 
 
 class CheckInVisit(BaseModel):
@@ -138,6 +115,12 @@ class AppointmentView(BaseModel):
     provider_id: UUID
     appointment_type_id: UUID
     room_id: UUID | None
+    further_provider_ids: list[UUID] | None
+    equipment_ids: list[UUID] | None
+    session_id: UUID | None
+    seat: int | None
+    series_id: UUID | None
+    occurrence: int | None
     starts_at: datetime
     ends_at: datetime
     time_zone: str
@@ -155,6 +138,9 @@ class AppointmentView(BaseModel):
     cancelled_at: datetime | None
     cancel_reason: str | None
     late_cancel: bool
+    cancelled_by: str | None
+    cancel_notice_minutes: int | None
+    keeps_time: bool
     version: int
 
     @classmethod
@@ -209,6 +195,7 @@ class SlotView(BaseModel):
     provider_id: UUID
     clinic_id: UUID
     room_id: UUID | None
+    further_provider_ids: list[UUID]
 
     @classmethod
     def of(cls, slot: Slot, time_zone: str) -> Self:
@@ -220,6 +207,7 @@ class SlotView(BaseModel):
             provider_id=slot.provider_id,
             clinic_id=slot.clinic_id,
             room_id=slot.room_id,
+            further_provider_ids=list(slot.further_provider_ids),
         )
 
 

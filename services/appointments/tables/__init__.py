@@ -8,10 +8,14 @@ from services.appointments.tables.heard import (
     VisitCover,
     VisitPacket,
 )
+from services.appointments.tables.holds import Hold
 from services.appointments.tables.registered import Base, metadata
+from services.appointments.tables.series import Series
+from services.appointments.tables.sessions import Session
 from services.appointments.tables.setup import (
     AppointmentType,
     Clinic,
+    Equipment,
     Provider,
     ProviderClinic,
     Room,
@@ -26,6 +30,8 @@ __all__ = [
     "Base",
     "Clinic",
     "EmergencyAccess",
+    "Equipment",
+    "Hold",
     "KnownConsent",
     "KnownPatient",
     "Occupancy",
@@ -33,6 +39,8 @@ __all__ = [
     "ProviderClinic",
     "ProxyEntry",
     "Room",
+    "Series",
+    "Session",
     "VisitCover",
     "VisitPacket",
     "WeeklySchedule",

@@ -37,6 +37,27 @@ class Room(Base, table=True):
     name: str
     capacity: int = 1
     position: int = 0
+    kind: str | None = None
+    version: int = 1
+
+
+class Equipment(Base, table=True):
+    """An item of a clinic; `position` is the order in which items of a kind are used.
+
+    out_from, out_until: the local days on which it is out of service.
+    """
+
+    __tablename__ = "equipment"
+
+    id: UUID = Field(primary_key=True)
+    network_id: UUID
+    clinic_id: UUID
+    kind: str
+    name: str
+    capacity: int = 1
+    position: int = 0
+    out_from: date | None = None
+    out_until: date | None = None
     version: int = 1
 
 
@@ -80,6 +101,9 @@ class AppointmentType(Base, table=True):
     buffer_before_minutes: int = 0
     buffer_after_minutes: int = 0
     needs_room: bool = False
+    room_kind: str | None = None
+    equipment: dict[str, int] | None = Field(default=None, sa_column=Column(JSONB))
+    providers: int = 1
     lead_time_minutes: int = 0
     horizon_days: int = 366
     service_code_new: str

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Column, Computed
+from sqlalchemy import ARRAY, Column, Computed, Uuid
 from sqlalchemy.dialects.postgresql import JSONB, TSTZRANGE
 from sqlmodel import Field
 
@@ -22,6 +22,12 @@ class Appointment(Base, table=True):
     provider_id: UUID
     appointment_type_id: UUID
     room_id: UUID | None = None
+    further_provider_ids: list[UUID] | None = Field(default=None, sa_column=Column(ARRAY(Uuid)))
+    equipment_ids: list[UUID] | None = Field(default=None, sa_column=Column(ARRAY(Uuid)))
+    session_id: UUID | None = None
+    seat: int | None = None
+    series_id: UUID | None = None
+    occurrence: int | None = None
     starts_at: datetime
     ends_at: datetime
     lifecycle: str = "booked"
@@ -39,6 +45,9 @@ class Appointment(Base, table=True):
     cancelled_at: datetime | None = None
     cancel_reason: str | None = None
     late_cancel: bool = False
+    cancelled_by: str | None = None
+    cancel_notice_minutes: int | None = None
+    keeps_time: bool = False
     waivers: dict[str, str] | None = Field(default=None, sa_column=Column(JSONB))
     version: int = 1
     event_seq: int = 0
@@ -69,7 +78,11 @@ class AppointmentMove(Base, table=True):
 
 
 class Occupancy(Base, table=True):
-    """Time that is taken of a provider, a room or a patient. Lane 0 is every lane: a block."""
+    """Time that is taken of a provider, a room or a patient. Lane 0 is every lane: a block.
+
+    session_id: the group session that occupies it. seat_of, seats: of a seat, the session and how
+    many it has. hold_id, expires_at: what holds it, and until when; then it is free for anybody.
+    """
 
     __tablename__ = "occupancies"
 
@@ -81,6 +94,11 @@ class Occupancy(Base, table=True):
     starts_at: datetime
     ends_at: datetime
     appointment_id: UUID | None = None
+    session_id: UUID | None = None
+    seat_of: UUID | None = None
+    seats: int | None = None
+    hold_id: UUID | None = None
+    expires_at: datetime | None = None
     active: bool = True
     during: object = Field(
         default=None,

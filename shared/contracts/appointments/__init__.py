@@ -1,10 +1,24 @@
 """What the appointments service says; a module for each part of the work."""
 
+from shared.contracts.appointments.holds import (
+    AppointmentHeld,
+    HoldEvent,
+    HoldExpired,
+    HoldReleased,
+)
+from shared.contracts.appointments.series import SeriesChanged
+from shared.contracts.appointments.sessions import (
+    SessionCancelled,
+    SessionEvent,
+    SessionMoved,
+    SessionOpened,
+)
 from shared.contracts.appointments.setup import AppointmentTypePublished, ClinicOpened
 from shared.contracts.appointments.visits import (
     AppointmentBooked,
     AppointmentCancelled,
     AppointmentConfirmed,
+    AppointmentDeclined,
     AppointmentNoShow,
     AppointmentRescheduled,
     PatientCheckedIn,
@@ -21,10 +35,18 @@ EVENTS: tuple[type[Event], ...] = (
     AppointmentRescheduled,
     AppointmentCancelled,
     AppointmentConfirmed,
+    AppointmentDeclined,
     AppointmentNoShow,
     PatientCheckedIn,
     VisitCheckedOut,
     SlotReleased,
+    AppointmentHeld,
+    HoldReleased,
+    HoldExpired,
+    SessionOpened,
+    SessionMoved,
+    SessionCancelled,
+    SeriesChanged,
 )
 
 __all__ = [
@@ -32,11 +54,21 @@ __all__ = [
     "AppointmentBooked",
     "AppointmentCancelled",
     "AppointmentConfirmed",
+    "AppointmentDeclined",
+    "AppointmentHeld",
     "AppointmentNoShow",
     "AppointmentRescheduled",
     "AppointmentTypePublished",
     "ClinicOpened",
+    "HoldEvent",
+    "HoldExpired",
+    "HoldReleased",
     "PatientCheckedIn",
+    "SeriesChanged",
+    "SessionCancelled",
+    "SessionEvent",
+    "SessionMoved",
+    "SessionOpened",
     "SlotReleased",
     "VisitCheckedOut",
     "VisitEvent",

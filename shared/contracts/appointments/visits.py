@@ -88,7 +88,10 @@ class AppointmentRescheduled(VisitEvent):
 
 
 class AppointmentCancelled(VisitEvent):
-    """A visit was called off; `late` when within the clinic's notice."""
+    """A visit was called off; `late` when within the clinic's notice.
+
+    cancelled_by: whose side it was called off on; none in records from before that was said.
+    """
 
     name: ClassVar[str] = "appointment.cancelled"
     model_config = ConfigDict(
@@ -99,6 +102,7 @@ class AppointmentCancelled(VisitEvent):
                     "reason": "patient_request",
                     "notice_minutes": 1440,
                     "late": False,
+                    "cancelled_by": "patient",
                     "cancelled_at": "2026-11-29T16:00:00Z",
                 }
             ]
@@ -108,6 +112,7 @@ class AppointmentCancelled(VisitEvent):
     reason: Code
     notice_minutes: int
     late: bool
+    cancelled_by: Literal["patient", "provider", "practice"] | None = None
     cancelled_at: AwareDatetime
 
 
@@ -120,6 +125,17 @@ class AppointmentConfirmed(VisitEvent):
     )
 
     confirmed_at: AwareDatetime
+
+
+class AppointmentDeclined(VisitEvent):
+    """The patient said that they will not come. The visit stands until somebody cancels it."""
+
+    name: ClassVar[str] = "appointment.declined"
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{**VISIT, "declined_at": "2026-11-28T16:00:00Z"}]}
+    )
+
+    declined_at: AwareDatetime
 
 
 class AppointmentNoShow(VisitEvent):
