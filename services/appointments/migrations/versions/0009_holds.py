@@ -4,7 +4,7 @@ from shared.db.mechanism import protect_clinic_table
 from shared.db.migrate import executor
 
 revision = "0009"
-down_revision = "0005"
+down_revision = "0006"
 
 HOLDS = """
 CREATE TABLE holds (
