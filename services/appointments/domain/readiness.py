@@ -37,7 +37,7 @@ _WAYS = {
 
 def preparations(
     confirmation: Confirmation, *, packet_ready: bool, arrived: bool
-) -> tuple[Item, ...]:
+) -> tuple[Item, Item]:
     """What is prepared besides: check-in does not wait for it. Who is here need not confirm."""
     said = confirmation is Confirmation.CONFIRMED or arrived
     return (

@@ -1,5 +1,12 @@
 """What the appointments service says; a module for each part of the work."""
 
+from shared.contracts.appointments.day import (
+    AppointmentEnteredInError,
+    PatientArrived,
+    VisitStageReached,
+    VisitStepUndone,
+    WaitingTooLong,
+)
 from shared.contracts.appointments.setup import AppointmentTypePublished, ClinicOpened
 from shared.contracts.appointments.visits import (
     AppointmentBooked,
@@ -25,6 +32,11 @@ EVENTS: tuple[type[Event], ...] = (
     PatientCheckedIn,
     VisitCheckedOut,
     SlotReleased,
+    PatientArrived,
+    VisitStepUndone,
+    VisitStageReached,
+    AppointmentEnteredInError,
+    WaitingTooLong,
 )
 
 __all__ = [
@@ -32,12 +44,17 @@ __all__ = [
     "AppointmentBooked",
     "AppointmentCancelled",
     "AppointmentConfirmed",
+    "AppointmentEnteredInError",
     "AppointmentNoShow",
     "AppointmentRescheduled",
     "AppointmentTypePublished",
     "ClinicOpened",
+    "PatientArrived",
     "PatientCheckedIn",
     "SlotReleased",
     "VisitCheckedOut",
     "VisitEvent",
+    "VisitStageReached",
+    "VisitStepUndone",
+    "WaitingTooLong",
 ]
