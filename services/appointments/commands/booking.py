@@ -8,6 +8,7 @@ from uuid import UUID
 
 from services.appointments import events
 from services.appointments.commands.statuses import set_statuses, statuses_of
+from services.appointments.commands.waiting import leave_the_day
 from services.appointments.domain.booking import Booking, Wish, decide_booking
 from services.appointments.domain.cancel import decide_cancel
 from services.appointments.domain.no_show import due_at
@@ -143,6 +144,7 @@ async def reschedule(
     row.room_id, row.moves = move.booking.room_id, move.lineage.move
     row.starts_at, row.ends_at = move.booking.interval.start, move.booking.interval.end
     row.overbooked, row.overlap_reason = move.booking.overbooked, move.booking.overlap_reason
+    await leave_the_day(work, row, moved=True)
     set_statuses(row, move.statuses)
     work.save(row)
     work.add(_lineage_row(work, move.lineage))
@@ -167,6 +169,7 @@ async def cancel(
     match_version(version, row.version)
     interval = Interval(row.starts_at, row.ends_at)
     decided = decide_cancel(statuses_of(row), interval, reason, work.now)
+    await leave_the_day(work, row, moved=False)
     set_statuses(row, decided.statuses)
     row.cancelled_at, row.cancel_reason = work.now, reason.value
     row.late_cancel = decided.notice.late
