@@ -72,19 +72,17 @@ async def on_cancelled(work: Work, envelope: Envelope, event: AppointmentCancell
     await packets.withdraw(work, visit.appointment_id)
 
 
-async def on_no_show(work: Work, envelope: Envelope, event: AppointmentNoShow) -> None:
+async def on_no_show(work: Work, _: Envelope, event: AppointmentNoShow) -> None:
     """Nobody came."""
-    visit = await hearsay.heard_visit(work, envelope, event.appointment_id)
-    visit.state = "no_show"
+    visit = await hearsay.visit_is(work, event.appointment_id, "no_show")
     await packets.withdraw(work, visit.appointment_id)
 
 
-async def on_arrived(work: Work, envelope: Envelope, event: PatientArrived) -> None:
+async def on_arrived(work: Work, _: Envelope, event: PatientArrived) -> None:
     """Who had been given up is here after all, and their packet is wanted again."""
     if event.after_no_show:
-        visit = await hearsay.heard_visit(work, envelope, event.appointment_id)
-        visit.state = "booked"
-        await packets.expect_again(work, visit)
+        visit = await hearsay.visit_is(work, event.appointment_id, "booked")
+        await packets.want_again(work, visit)
 
 
 async def on_entered_in_error(

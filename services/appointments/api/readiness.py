@@ -61,10 +61,10 @@ async def list_checks(work: Work, call: Call[None]) -> Reply:
 
 @ROUTES.post(
     "/v1/appointments/{appointment_id}/requirement-checks",
-    may=May.VISIT_CHECK_IN,
+    may=May.VISIT_FLOW,
     body=VerifyRequirement,
     reply=RequirementsView,
-    refuses=(*SETTLED, "requirement.not_by_hand", "checkin.for_the_desk"),
+    refuses=(*SETTLED, "requirement.not_by_hand"),
     locks=visit_lock,
 )
 async def verify_requirement(work: Work, call: Call[VerifyRequirement]) -> Reply:
@@ -77,10 +77,10 @@ async def verify_requirement(work: Work, call: Call[VerifyRequirement]) -> Reply
 
 @ROUTES.post(
     "/v1/appointments/{appointment_id}/requirement-checks/withdraw",
-    may=May.VISIT_CHECK_IN,
+    may=May.VISIT_FLOW,
     body=SettleRequirement,
     reply=RequirementsView,
-    refuses=(*SETTLED, "checkin.for_the_desk"),
+    refuses=SETTLED,
     locks=visit_lock,
 )
 async def withdraw_check(work: Work, call: Call[SettleRequirement]) -> Reply:

@@ -13,13 +13,12 @@ from services.appointments.queries.requirements import open_items
 from services.appointments.queries.visits import visit
 from services.appointments.tables import Appointment, RequirementCheck
 from shared.db.work import Work
-from shared.values.errors import Conflict, Forbidden
+from shared.values.errors import Conflict
 
 
 async def verify(work: Work, appointment_id: UUID, code: str) -> Appointment:
-    """Somebody at the desk saw it. Raises Forbidden for a patient; Conflict as the rule says."""
+    """Somebody at the desk saw it. Raises Conflict as the rule says."""
     row = await visit(work, appointment_id)
-    _require_desk(work)
     decide_verification(await _open(work, row), code)
     note(work, row, code, "verified", None)
     return row
@@ -36,7 +35,6 @@ async def waive(work: Work, appointment_id: UUID, code: str, reason: str) -> App
 async def withdraw(work: Work, appointment_id: UUID, code: str, reason: str) -> Appointment:
     """Take back what was verified or waived; the requirement stands as if nobody had said it."""
     row = await visit(work, appointment_id)
-    _require_desk(work)
     asked(await _open(work, row), code)
     note(work, row, code, "withdrawn", reason)
     return row
@@ -79,8 +77,3 @@ async def _open(work: Work, row: Appointment) -> tuple[Item, ...]:
     if row.lifecycle not in ("booked", "arrived"):
         raise Conflict("requirement.settled", "What is asked for was settled at check-in.")
     return await open_items(work, row)
-
-
-def _require_desk(work: Work) -> None:
-    if work.actor.patient_ids is not None:
-        raise Forbidden("checkin.for_the_desk", "What was seen is for the desk to say.")
