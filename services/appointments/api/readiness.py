@@ -80,7 +80,7 @@ async def verify_requirement(work: Work, call: Call[VerifyRequirement]) -> Reply
     may=May.VISIT_FLOW,
     body=SettleRequirement,
     reply=RequirementsView,
-    refuses=SETTLED,
+    refuses=("requirement.settled", "requirement.nothing_said"),
     locks=visit_lock,
 )
 async def withdraw_check(work: Work, call: Call[SettleRequirement]) -> Reply:

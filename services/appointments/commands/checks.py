@@ -4,12 +4,13 @@ from collections.abc import Iterable, Mapping
 from uuid import UUID
 
 from services.appointments.domain.asked_for import (
-    asked,
     decide_verification,
     decide_waiver,
+    decide_withdrawal,
 )
 from services.appointments.domain.requirement_values import Item, State
-from services.appointments.queries.requirements import open_items
+from services.appointments.domain.status import Lifecycle
+from services.appointments.queries.requirements import checks_of, open_items, settled
 from services.appointments.queries.visits import visit
 from services.appointments.tables import Appointment, RequirementCheck
 from shared.db.work import Work
@@ -33,9 +34,13 @@ async def waive(work: Work, appointment_id: UUID, code: str, reason: str) -> App
 
 
 async def withdraw(work: Work, appointment_id: UUID, code: str, reason: str) -> Appointment:
-    """Take back what was verified or waived; the requirement stands as if nobody had said it."""
+    """Take back what was verified or waived; the requirement stands as if nobody had said it.
+
+    Raises Conflict ``requirement.nothing_said``, ``requirement.settled``.
+    """
     row = await visit(work, appointment_id)
-    asked(await _open(work, row), code)
+    _require_open(row)
+    decide_withdrawal(settled(await checks_of(work, row), row.moves), code)
     note(work, row, code, "withdrawn", reason)
     return row
 
@@ -74,6 +79,10 @@ def note(work: Work, row: Appointment, code: str, outcome: str, reason: str | No
 
 async def _open(work: Work, row: Appointment) -> tuple[Item, ...]:
     """The requirements of a visit before check-in. Raises Conflict ``requirement.settled``."""
-    if row.lifecycle not in ("booked", "arrived"):
-        raise Conflict("requirement.settled", "What is asked for was settled at check-in.")
+    _require_open(row)
     return await open_items(work, row)
+
+
+def _require_open(row: Appointment) -> None:
+    if row.lifecycle not in (Lifecycle.BOOKED, Lifecycle.ARRIVED):
+        raise Conflict("requirement.settled", "What is asked for was settled at check-in.")

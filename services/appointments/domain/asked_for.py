@@ -127,6 +127,15 @@ def decide_verification(items: Iterable[Item], code: str) -> Item:
     return item
 
 
+def decide_withdrawal(settled: Iterable[Settlement], code: str) -> Settlement:
+    """The word that is taken back. Raises Conflict ``requirement.nothing_said``."""
+    for word in settled:
+        if word.code == code:
+            return word
+    title = "Nobody has verified or waived this."
+    raise Conflict("requirement.nothing_said", title, facts={"code": code})
+
+
 def asked(items: Iterable[Item], code: str) -> Item:
     """The requirement of a code. Raises Conflict ``requirement.not_asked``."""
     for item in items:

@@ -184,6 +184,8 @@ async def test_a_word_that_is_taken_back_counts_no_longer(day: Day) -> None:
     await day.does(visit, f"{path}/withdraw", code="identity_document", reason="Not theirs.")
     assert (await stands(day, visit))["identity_document"] == ("open", "not_seen")
     assert len((await day.seen(visit, path))["items"]) == 2
+    again = await day.tries(visit, f"{path}/withdraw", code="identity_document", reason="Again.")
+    refused(again, 409, "requirement.nothing_said")
 
 
 async def test_what_was_said_of_another_time_says_nothing_of_this_one(day: Day) -> None:

@@ -147,7 +147,7 @@ def test_what_is_undone_goes_back_one_stage_and_only_from_there() -> None:
 
 
 @pytest.mark.parametrize("move", REPLIES)
-def test_reminders_and_replies_write_into_the_confirmation_alone(move: Move) -> None:
+def test_lesson_reminders_never_write_into_the_appointment_status(move: Move) -> None:
     # openemr PR 11589: a reminder overwrote the status of the visit.
     for dimension, table in TABLES.items():
         known = {now for now, does in table if does is move}
@@ -160,7 +160,7 @@ def test_reminders_and_replies_write_into_the_confirmation_alone(move: Move) -> 
             assert not known
 
 
-def test_who_is_in_the_building_is_no_no_show_and_nobody_is_two_outcomes() -> None:
+def test_lesson_outcomes_exclude_each_other() -> None:
     # UMCU-Digital-Health/No_Show 174: rows that were fulfilled and a no-show.
     assert {now for now, move in TABLES[Lifecycle] if move is Move.MARK_NO_SHOW} == {
         Lifecycle.BOOKED

@@ -5,6 +5,8 @@ from uuid import UUID
 
 import pytest
 
+from services.appointments.api import ROUTES
+from services.appointments.domain.status import REPLIES, TABLES, Flow, Lifecycle, Move
 from services.appointments.tests.day import Day, day_at, refused, told
 from shared.testing.apps import Office
 from shared.values.clock import FixedClock
@@ -220,6 +222,42 @@ async def test_a_visit_that_never_was_makes_nobody_a_known_patient(day: Day) -> 
     told(await day.boss.post(f"/v1/appointments/{visit}/enter-in-error", body))
     assert await day.counts(known, patient) == 0
     assert (await day.visit(visit))["checked_out_at"] is None
+
+
+TRANSITIONS = {
+    Move.RESCHEDULE: "reschedule",
+    Move.CANCEL: "cancel",
+    Move.CONFIRM: "confirm",
+    Move.ARRIVE: "arrive",
+    Move.CHECK_IN: "check-in",
+    Move.ROOM: "room",
+    Move.CHANGE_ROOM: "change-room",
+    Move.SEE_NURSE: "with-nurse",
+    Move.SEE_PROVIDER: "with-provider",
+    Move.FINISH: "ready",
+    Move.CHECK_OUT: "check-out",
+    Move.UNDO_ARRIVE: "undo-arrival",
+    Move.UNDO_CHECK_IN: "undo-check-in",
+    Move.MARK_NO_SHOW: "no-show",
+    Move.COME_LATE: "came-late",
+    Move.ENTER_IN_ERROR: "enter-in-error",
+}
+
+
+async def test_lesson_first_class_transition_endpoints() -> None:
+    """athenahealth apiserver-athenaFlex 21, 108, 312, 362: status could not be written back.
+
+    Each move of the day has a route of its own, and no route writes a status as a member.
+    """
+    posts = {r.path.rpartition("/")[2] for r in ROUTES.declared if r.method == "POST"}
+    assert set(TRANSITIONS.values()) <= posts
+    stages = {move for _, move in TABLES[Flow]} | {move for _, move in TABLES[Lifecycle]}
+    assert stages - set(REPLIES) - {Move.FIND_READY, Move.FIND_NOT_READY} <= TRANSITIONS.keys()
+    for route in ROUTES.declared:
+        if route.given is not None and route.method != "GET":
+            written = {"lifecycle", "confirmation", "flow", "readiness", "status"}
+            assert not written & set(route.given.model_fields), route.path
+        assert route.method != "PATCH" or "appointments" not in route.path
 
 
 async def test_s38_a_cancelled_visit_is_not_checked_in(day: Day) -> None:

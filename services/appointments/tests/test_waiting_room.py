@@ -48,7 +48,7 @@ async def test_they_are_called_by_turn_and_by_priority_with_its_reason(day: Day)
     )
 
 
-async def test_one_patient_has_one_wait_at_a_clinic(day: Day) -> None:
+async def test_lesson_unique_active_queue_entry_per_patient_and_clinic(day: Day) -> None:
     """openmrs-esm-patient-management 1881: two active entries of one patient in one queue."""
     patient = await day.patient()
     morning, noon = await day.booked(patient, "09:00"), await day.booked(patient, "12:00")
@@ -78,7 +78,7 @@ async def test_the_database_takes_no_second_wait_whatever_writes_it(day: Day) ->
     assert error.value.constraint_name == "queue_entries_once"
 
 
-async def test_the_expected_wait_is_shown_and_what_was_promised_is_kept(day: Day) -> None:
+async def test_lesson_show_the_expected_wait_and_store_what_was_promised(day: Day) -> None:
     """ottehr 2748 and 3574: no expected wait, and nobody knew what had been promised."""
     waits = []
     for number in range(6):
