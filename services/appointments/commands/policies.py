@@ -6,7 +6,6 @@ from uuid import UUID
 
 from services.appointments.commands.setup import clinic
 from services.appointments.tables import AppointmentType, VisitPolicy
-from shared.db.actor import at_clinic
 from shared.db.locks import LockKey, lock_key
 from shared.db.work import Work
 from shared.values.errors import NotFound
@@ -50,4 +49,5 @@ async def policies(work: Work) -> list[VisitPolicy]:
     """The policies of the network and of the caller's clinics."""
     where = f"true ORDER BY clinic_id NULLS FIRST, appointment_type_id NULLS FIRST LIMIT {LIMIT}"
     rows = await work.load_where(VisitPolicy, where)
-    return [r for r in rows if r.clinic_id is None or at_clinic(work.actor, r.clinic_id)]
+    mine = work.actor.clinic_ids
+    return [row for row in rows if mine is None or row.clinic_id is None or row.clinic_id in mine]

@@ -245,6 +245,15 @@ async def test_a_policy_of_a_clinic_is_entered_once_and_replaced(day: Day) -> No
     assert [(p["id"], p["rooms_cleaned"], p["waiting_alarm_minutes"]) for p in listed] == [
         (first["id"], True, 15)
     ]
+    # Who is bound to another clinic sees the network's alone, and sets none but their own.
+    told(await day.boss.put("/v1/visit-policies", {}))
+    elsewhere = day.office.desk(
+        "appointments", day.scene.network_id, "admin", clinics=[str(new_id())]
+    )
+    seen = told(await elsewhere.get("/v1/visit-policies"))["items"]
+    assert [policy["clinic_id"] for policy in seen] == [None]
+    for scope in (own, {}):
+        refused(await elsewhere.put("/v1/visit-policies", scope), 404, "clinic.not_found")
     refused(await day.boss.put("/v1/visit-policies", {"clinic_id": str(new_id())}), 404,
             "clinic.not_found")  # fmt: skip
 
