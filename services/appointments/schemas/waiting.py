@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.appointments import tables as t
-from services.appointments.domain.waiting import Expectation, Priority, call_code
+from services.appointments.domain.waiting import Priority, call_code
 from services.appointments.queries.rooms import RoomOnBoard
 from shared.web.fields import STRICT, Line
 
@@ -85,19 +85,6 @@ class QueueView(BaseModel):
     """Who waits at a clinic, the next one first."""
 
     items: list[QueueItemView]
-
-
-class ExpectedView(BaseModel):
-    """What recent waits promise: minutes from the turn; none where there are too few."""
-
-    median_minutes: int | None
-    p90_minutes: int | None
-    basis: str
-
-    @classmethod
-    def of(cls, found: Expectation) -> Self:
-        """The view of an expectation."""
-        return cls(median_minutes=found.median, p90_minutes=found.p90, basis=found.basis.value)
 
 
 class VisitInRoom(BaseModel):
