@@ -10,7 +10,7 @@ from services.appointments import tables as t
 from services.appointments.domain.readiness import score, way_of
 from services.appointments.domain.requirement_values import Item, State
 from services.appointments.schemas.visits import Wanted
-from shared.web.fields import STRICT, Line
+from shared.web.fields import STRICT, CodeText, Line
 
 _ROOM = "0190a1b2-0000-7000-8000-000000000014"
 
@@ -67,7 +67,7 @@ class VerifyRequirement(BaseModel):
         **STRICT, json_schema_extra={"examples": [{"code": "identity_document"}]}
     )
 
-    code: Annotated[str, Field(min_length=1, max_length=80)]
+    code: CodeText
 
 
 class SettleRequirement(VerifyRequirement):

@@ -3,10 +3,13 @@
 from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from services.appointments import tables as t
 from shared.web.fields import STRICT, CodeText
+
+ShortCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,49}$")]
+"""A code that is still one on the bus with its kind before it: `demographics.<field>`."""
 
 Days = Annotated[int, Field(ge=0, le=3660)]
 Minutes = Annotated[int, Field(ge=0, le=10_080)]
@@ -17,7 +20,7 @@ class FieldAskedFor(BaseModel):
 
     model_config = STRICT
 
-    field: CodeText
+    field: ShortCode
     valid_days: Days
 
 
@@ -26,7 +29,7 @@ class ConsentAskedFor(BaseModel):
 
     model_config = STRICT
 
-    kind: CodeText
+    kind: ShortCode
     text_version: CodeText | None = None
 
 
@@ -44,7 +47,7 @@ class PolicyMembers(BaseModel):
         ConsentAskedFor(kind="treatment"),
         ConsentAskedFor(kind="privacy_notice"),
     ]
-    forms: Annotated[list[CodeText], Field(max_length=20)] = []
+    forms: Annotated[list[ShortCode], Field(max_length=20)] = []
     copay_asked: bool = False
     balance_limit_cents: Annotated[int, Field(ge=0, le=100_000_000)] | None = 0
     opens_before_minutes: Minutes | None = None

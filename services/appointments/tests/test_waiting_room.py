@@ -209,6 +209,25 @@ async def test_who_calls_off_or_moves_no_longer_waits(day: Day) -> None:
     assert (wait["waiting"], wait["waited_seconds"]) == (False, None)
 
 
+async def test_who_looks_at_the_room_is_audited_with_all_whom_they_saw(day: Day) -> None:
+    patients = [await day.patient(), await day.patient()]
+    first, second = [
+        await day.booked(patient, local)
+        for patient, local in zip(patients, ("09:00", "09:40"), strict=True)
+    ]
+    for visit in (first, second):
+        await day.does(visit, "check-in")
+    await day.clinic("waiting-room")
+    await day.does(first, "room", room_id=day.rooms[0])
+    await day.clinic("room-board")
+    await day.clinic("display")
+    seen = "SELECT patient_ids FROM audit WHERE action = $1"
+    assert set(await day.counts(seen, "read_waiting_room")) == set(patients)
+    assert await day.counts(seen, "read_room_board") == [patients[0]]
+    # Codes are nobody: the screen is looked at all day, and shows no one.
+    assert await day.counts(seen, "read_display") == []
+
+
 async def test_a_patient_sees_their_own_wait_and_not_the_room(day: Day) -> None:
     patient = await day.patient()
     visit = await day.booked(patient, "09:00")
