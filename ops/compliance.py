@@ -41,6 +41,8 @@ RULES: tuple[Rule, ...] = (
          "who saw a patient, over all services"),
     Rule("45 CFR 164.308(a)(7)", "backup, restore, emergency mode",
          open="a restore drill; a day sheet that is there while services are not"),
+    Rule("45 CFR 164.310(a)(2)(iii)", "access control and validation procedures",
+         "a log of visitors: who, why, whom they see, their badge, when they came and left"),
     Rule("45 CFR 164.312(a)(1)", "access control",
          "every route has a permission; row security by network; patients see themselves"),
     Rule("45 CFR 164.312(a)(2)(i)", "unique user identification",

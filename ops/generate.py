@@ -65,6 +65,8 @@ def events_page(heard: Mapping[type[Event], list[tuple[str, str]]]) -> str:
         for event in events:
             by = ", ".join(f"{s} (`{f}`)" for s, f in heard.get(event, [])) or "nobody yet"
             meaning = (event.__doc__ or "").strip().splitlines()[0]
+            if event.expected:
+                meaning = f"Agreed on, and said by nobody yet: {meaning}"
             said = f"`{event.name}` v{event.version}{_window(event)}"
             lines.append(f"| {said} | `{event.aggregate}/<id>` | {by} | {meaning} |")
         lines += ["", "Topics: " + ", ".join(f"`{t}`" for t in _topics(events)) + ".", ""]
@@ -86,11 +88,13 @@ def _topics(events: tuple[type[Event], ...]) -> list[str]:
 def says_and_hears(service: Service, heard: Mapping[type[Event], list[tuple[str, str]]]) -> str:
     """The table in a service's README."""
     lines = ["| says | heard by |", "| --- | --- |"]
-    for event in PRODUCERS[service.name]:
+    for event in (event for event in PRODUCERS[service.name] if not event.expected):
         by = ", ".join(dict.fromkeys(s for s, _ in heard.get(event, []))) or "nobody yet"
         lines.append(f"| `{event.name}` | {by} |")
     lines += ["", "| hears | and then |", "| --- | --- |"]
     for event, function in service.subscriptions.handlers.items():
+        if event.expected:
+            continue
         first = (function.__doc__ or "").strip().splitlines()[0]
         lines.append(f"| `{event.producer}` `{event.name}` | {first} (`{function.__name__}`) |")
     return "\n".join(lines) + "\n"

@@ -2,7 +2,10 @@
 
 from services.appointments import handlers, tables, timers
 from services.appointments.api import ROUTES
+from services.appointments.commands.visitors import badge_taken
+from services.appointments.commands.waiting import already_waiting
 from services.appointments.domain.occupancy import ResourceKind, slot_taken
+from services.appointments.domain.rooming import room_dirty, room_full
 from services.appointments.settings import Settings, settings
 from shared.values.errors import Conflict
 from shared.web.service import Service
@@ -22,6 +25,10 @@ def service(given: Settings | None = None) -> Service:
         timers=timers.TIMERS,
         constraints={
             "occupancies_never_twice": lambda: slot_taken(ResourceKind.PROVIDER),
+            "queue_entries_once": already_waiting,
+            "room_stays_one_each": room_full,
+            "room_stays_clean": room_dirty,
+            "visitors_badge": badge_taken,
             "providers_network_id_npi_key": lambda: Conflict(
                 "provider.npi_taken", "A provider with this NPI is entered already."
             ),

@@ -2,18 +2,27 @@
 
 from collections.abc import Sequence
 
-from services.appointments.commands import hearsay
+from services.appointments.commands import hearsay, hearsay_day
 from services.appointments.tables import ProxyEntry
 from shared.bus.process import Subscriptions
 from shared.bus.projections import Projection
 from shared.contracts.documents import PacketReady
-from shared.contracts.eligibility import EligibilityFailed, EligibilityVerified
+from shared.contracts.eligibility import (
+    AuthorizationApproved,
+    AuthorizationDenied,
+    AuthorizationEvent,
+    AuthorizationExpired,
+    EligibilityFailed,
+    EligibilityVerified,
+    EstimateCreated,
+)
 from shared.contracts.envelope import Envelope, Event
 from shared.contracts.patients import (
     ConsentGranted,
     ConsentRevoked,
     DemographicsVerified,
     EmergencyAccessOpened,
+    PacketSubmitted,
     PatientEvent,
     PatientRegistered,
     ProxyEnded,
@@ -31,7 +40,8 @@ async def on_patient_registered(work: Work, _: Envelope, event: PatientRegistere
 
 
 async def on_demographics_verified(work: Work, _: Envelope, event: DemographicsVerified) -> None:
-    """Identity counts as verified when nothing was left stale."""
+    """Identity counts as verified when nothing was left stale; each field by itself."""
+    await hearsay_day.note_verified(work, event.patient_id, event.fields, event.verified_at)
     if event.complete:
         row = await hearsay.known_patient(work, event.patient_id)
         row.identity_verified_at = event.verified_at
@@ -75,6 +85,52 @@ async def on_account_moved(work: Work, _: Envelope, event: AccountEvent) -> None
     row.balance_cents = event.balance_cents
 
 
+async def on_payment(work: Work, envelope: Envelope, event: PaymentPosted) -> None:
+    """What the patient owes now, and what was paid for the visit."""
+    await on_account_moved(work, envelope, event)
+    await hearsay_day.note_paid(work, event.appointment_id, event.patient_id, event.amount_cents)
+
+
+async def on_refund(work: Work, envelope: Envelope, event: PaymentRefunded) -> None:
+    """What the patient owes now, and what was given back of what was paid for the visit."""
+    await on_account_moved(work, envelope, event)
+    await hearsay_day.note_paid(work, event.appointment_id, event.patient_id, -event.amount_cents)
+
+
+async def on_estimate(work: Work, _: Envelope, event: EstimateCreated) -> None:
+    """The copay that is to be paid at the desk."""
+    await hearsay_day.note_copay(work, event.appointment_id, event.copay_cents, event.created_at)
+
+
+async def on_packet_submitted(work: Work, _: Envelope, event: PacketSubmitted) -> None:
+    """Forms were handed in."""
+    await hearsay_day.note_forms(
+        work,
+        event.packet_id,
+        event.patient_id,
+        event.appointment_id,
+        event.forms,
+        event.submitted_at,
+    )
+
+
+async def on_authorization_approved(work: Work, _: Envelope, event: AuthorizationApproved) -> None:
+    """A payer approves a visit, for a time."""
+    await hearsay_day.note_authorization(
+        work, event, "approved", event.decided_at, event.valid_from, event.valid_until
+    )
+
+
+async def on_authorization_denied(work: Work, _: Envelope, event: AuthorizationDenied) -> None:
+    """A payer does not approve a visit."""
+    await hearsay_day.note_authorization(work, event, "denied", event.decided_at)
+
+
+async def on_authorization_expired(work: Work, _: Envelope, event: AuthorizationExpired) -> None:
+    """An approval holds no longer."""
+    await hearsay_day.note_authorization(work, event, "expired", event.expired_at)
+
+
 async def on_packet_ready(work: Work, _: Envelope, event: PacketReady) -> None:
     """The chart packet of a visit is there."""
     await hearsay.note_packet(
@@ -95,9 +151,18 @@ async def on_proxy_ended(work: Work, _: Envelope, event: ProxyEnded) -> None:
 def locks(event: Event) -> Sequence[LockKey]:
     """What the handlers above change."""
     found = []
-    if isinstance(event, PatientEvent | AccountEvent):
+    if isinstance(event, PatientEvent | AccountEvent | PacketSubmitted):
         found.append(lock_key("patient", event.patient_id))
-    if isinstance(event, EligibilityVerified | EligibilityFailed | PacketReady):
+    if isinstance(
+        event,
+        EligibilityVerified
+        | EligibilityFailed
+        | EstimateCreated
+        | PacketReady
+        | AuthorizationEvent,
+    ):
+        found.append(lock_key("visit-facts", event.appointment_id))
+    if isinstance(event, AccountEvent) and event.appointment_id is not None:
         found.append(lock_key("visit-facts", event.appointment_id))
     return found
 
@@ -112,11 +177,16 @@ SUBSCRIPTIONS = Subscriptions(
         EligibilityVerified: on_eligibility,
         EligibilityFailed: on_eligibility,
         ChargeCaptured: on_account_moved,
-        PaymentPosted: on_account_moved,
-        PaymentRefunded: on_account_moved,
+        PaymentPosted: on_payment,
+        PaymentRefunded: on_refund,
+        EstimateCreated: on_estimate,
         PacketReady: on_packet_ready,
         ProxyGranted: on_proxy_granted,
         ProxyEnded: on_proxy_ended,
+        PacketSubmitted: on_packet_submitted,
+        AuthorizationApproved: on_authorization_approved,
+        AuthorizationDenied: on_authorization_denied,
+        AuthorizationExpired: on_authorization_expired,
     },
     locks,
 )
@@ -124,12 +194,21 @@ SUBSCRIPTIONS = Subscriptions(
 PROJECTIONS = {
     "proxies": Projection(("proxies",)),
     "patients": Projection(
-        ("known_patients", "known_consents", "emergency_access"),
+        ("known_patients", "known_consents", "known_verifications", "emergency_access"),
         # Checking out counts the visits that make a patient a known one.
         counted={
             "visits": "(SELECT count(*) FROM appointments a WHERE a.network_id = t.network_id"
             " AND a.patient_id = t.patient_id AND a.checked_out_at IS NOT NULL)"
         },
     ),
-    "visits": Projection(("visit_covers", "visit_packets")),
+    "visits": Projection(
+        (
+            "visit_covers",
+            "visit_copays",
+            "visit_payments",
+            "visit_packets",
+            "known_forms",
+            "known_authorizations",
+        )
+    ),
 }

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from services.appointments.commands.booking import NO_SHOW, visit_lock
 from services.appointments.commands.flow import no_show_due
 from services.appointments.commands.holds import HOLD_EXPIRY, hold_due, hold_lock
+from services.appointments.commands.waiting import WAIT_ALARM, wait_alarm_due
 from shared.db.locks import LockKey
 from shared.db.timers import DueTimer, Timers
 from shared.db.work import Work
@@ -20,6 +21,11 @@ async def on_hold_due(work: Work, due: DueTimer) -> None:
     await hold_due(work, due.subject_id)
 
 
+async def on_wait_alarm(work: Work, due: DueTimer) -> None:
+    """Somebody may have waited too long."""
+    await wait_alarm_due(work, due.subject_id)
+
+
 def locks(due: DueTimer) -> Sequence[LockKey]:
     """What the functions above change."""
     if due.kind == HOLD_EXPIRY:
@@ -27,4 +33,6 @@ def locks(due: DueTimer) -> Sequence[LockKey]:
     return visit_lock(due.subject_id)
 
 
-TIMERS = Timers({NO_SHOW: on_no_show_due, HOLD_EXPIRY: on_hold_due}, locks)
+TIMERS = Timers(
+    {NO_SHOW: on_no_show_due, HOLD_EXPIRY: on_hold_due, WAIT_ALARM: on_wait_alarm}, locks
+)

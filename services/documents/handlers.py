@@ -9,8 +9,10 @@ from shared.bus.projections import Projection
 from shared.contracts.appointments import (
     AppointmentBooked,
     AppointmentCancelled,
+    AppointmentEnteredInError,
     AppointmentNoShow,
     AppointmentRescheduled,
+    PatientArrived,
     VisitEvent,
 )
 from shared.contracts.eligibility import (
@@ -73,10 +75,25 @@ async def on_cancelled(work: Work, envelope: Envelope, event: AppointmentCancell
     await packets.withdraw(work, visit.appointment_id)
 
 
-async def on_no_show(work: Work, envelope: Envelope, event: AppointmentNoShow) -> None:
+async def on_no_show(work: Work, _: Envelope, event: AppointmentNoShow) -> None:
     """Nobody came."""
+    visit = await hearsay.visit_is(work, event.appointment_id, "no_show")
+    await packets.withdraw(work, visit.appointment_id)
+
+
+async def on_arrived(work: Work, _: Envelope, event: PatientArrived) -> None:
+    """Who had been given up is here after all, and their packet is wanted again."""
+    if event.after_no_show:
+        visit = await hearsay.visit_is(work, event.appointment_id, "booked")
+        await packets.want_again(work, visit)
+
+
+async def on_entered_in_error(
+    work: Work, envelope: Envelope, event: AppointmentEnteredInError
+) -> None:
+    """There never was such a visit."""
     visit = await hearsay.heard_visit(work, envelope, event.appointment_id)
-    visit.state = "no_show"
+    visit.state = "cancelled"
     await packets.withdraw(work, visit.appointment_id)
 
 
@@ -160,6 +177,8 @@ SUBSCRIPTIONS = Subscriptions(
         AppointmentRescheduled: on_rescheduled,
         AppointmentCancelled: on_cancelled,
         AppointmentNoShow: on_no_show,
+        AppointmentEnteredInError: on_entered_in_error,
+        PatientArrived: on_arrived,
         PatientRegistered: on_patient_registered,
         DemographicsVerified: on_demographics_verified,
         ConsentGranted: on_consent_granted,

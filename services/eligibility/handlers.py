@@ -11,10 +11,12 @@ from shared.bus.projections import Projection
 from shared.contracts.appointments import (
     AppointmentBooked,
     AppointmentCancelled,
+    AppointmentEnteredInError,
     AppointmentNoShow,
     AppointmentRescheduled,
     AppointmentTypePublished,
     ClinicOpened,
+    PatientArrived,
     VisitEvent,
 )
 from shared.contracts.envelope import Envelope, Event
@@ -60,6 +62,18 @@ async def on_cancelled(work: Work, _: Envelope, event: AppointmentCancelled) -> 
 async def on_no_show(work: Work, _: Envelope, event: AppointmentNoShow) -> None:
     """Nothing is asked for a visit to which nobody came."""
     await hearsay.note_end(work, event.appointment_id, "no_show")
+
+
+async def on_arrived(work: Work, _: Envelope, event: PatientArrived) -> None:
+    """Who had been given up is here after all: their cover is looked at again."""
+    if event.after_no_show:
+        await hearsay.note_on_again(work, event.appointment_id)
+        await reckon(work, event.patient_id)
+
+
+async def on_entered_in_error(work: Work, _: Envelope, event: AppointmentEnteredInError) -> None:
+    """Nothing is asked for a visit that never was."""
+    await hearsay.note_end(work, event.appointment_id, "cancelled")
 
 
 async def on_clinic_opened(work: Work, _: Envelope, event: ClinicOpened) -> None:
@@ -120,6 +134,8 @@ SUBSCRIPTIONS = Subscriptions(
         AppointmentRescheduled: on_rescheduled,
         AppointmentCancelled: on_cancelled,
         AppointmentNoShow: on_no_show,
+        AppointmentEnteredInError: on_entered_in_error,
+        PatientArrived: on_arrived,
         ClinicOpened: on_clinic_opened,
         AppointmentTypePublished: on_type_published,
         FeePriced: on_fee_priced,

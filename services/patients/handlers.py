@@ -8,9 +8,11 @@ from shared.bus.projections import Projection
 from shared.contracts.appointments import (
     AppointmentBooked,
     AppointmentCancelled,
+    AppointmentEnteredInError,
     AppointmentNoShow,
     AppointmentRescheduled,
     ClinicOpened,
+    PatientArrived,
     VisitCheckedOut,
     VisitEvent,
 )
@@ -46,6 +48,17 @@ async def on_no_show(work: Work, _: Envelope, event: AppointmentNoShow) -> None:
     await hearsay.note_off(work, event.appointment_id, "no_show")
 
 
+async def on_arrived(work: Work, _: Envelope, event: PatientArrived) -> None:
+    """Who had been given up is here after all."""
+    if event.after_no_show:
+        await hearsay.note_on_again(work, event.appointment_id)
+
+
+async def on_entered_in_error(work: Work, _: Envelope, event: AppointmentEnteredInError) -> None:
+    """There never was such a visit."""
+    await hearsay.note_off(work, event.appointment_id, "cancelled")
+
+
 async def on_checked_out(work: Work, _: Envelope, event: VisitCheckedOut) -> None:
     """A visit is over."""
     await hearsay.note_ended(work, event.appointment_id, event.checked_out_at)
@@ -67,6 +80,8 @@ SUBSCRIPTIONS = Subscriptions(
         AppointmentRescheduled: on_rescheduled,
         AppointmentCancelled: on_cancelled,
         AppointmentNoShow: on_no_show,
+        AppointmentEnteredInError: on_entered_in_error,
+        PatientArrived: on_arrived,
         VisitCheckedOut: on_checked_out,
     },
     locks,

@@ -10,12 +10,15 @@ from shared.bus.projections import Projection
 from shared.contracts.appointments import (
     AppointmentBooked,
     AppointmentCancelled,
+    AppointmentEnteredInError,
     AppointmentNoShow,
     AppointmentRescheduled,
     ClinicOpened,
+    PatientArrived,
     PatientCheckedIn,
     VisitCheckedOut,
     VisitEvent,
+    VisitStepUndone,
 )
 from shared.contracts.eligibility import EstimateCreated
 from shared.contracts.envelope import Envelope, Event
@@ -56,6 +59,24 @@ async def on_cancelled(work: Work, _: Envelope, event: AppointmentCancelled) -> 
 async def on_no_show(work: Work, _: Envelope, event: AppointmentNoShow) -> None:
     """There was nothing to charge."""
     (await hearsay.known_visit(work, event.appointment_id)).state = "no_show"
+
+
+async def on_arrived(work: Work, _: Envelope, event: PatientArrived) -> None:
+    """There may be something to charge after all."""
+    if event.after_no_show:
+        (await hearsay.known_visit(work, event.appointment_id)).state = "booked"
+
+
+async def on_step_undone(work: Work, _: Envelope, event: VisitStepUndone) -> None:
+    """Nobody was checked in: the visit is one to come."""
+    if event.step == "checked_in":
+        (await hearsay.known_visit(work, event.appointment_id)).state = "booked"
+
+
+async def on_entered_in_error(work: Work, _: Envelope, event: AppointmentEnteredInError) -> None:
+    """There never was such a visit: the day does not wait for its charge."""
+    row = await hearsay.known_visit(work, event.appointment_id)
+    row.state, row.checked_out_at = "cancelled", None
 
 
 async def on_checked_in(work: Work, _: Envelope, event: PatientCheckedIn) -> None:
@@ -117,6 +138,9 @@ SUBSCRIPTIONS = Subscriptions(
         AppointmentRescheduled: on_rescheduled,
         AppointmentCancelled: on_cancelled,
         AppointmentNoShow: on_no_show,
+        AppointmentEnteredInError: on_entered_in_error,
+        PatientArrived: on_arrived,
+        VisitStepUndone: on_step_undone,
         PatientCheckedIn: on_checked_in,
         VisitCheckedOut: on_checked_out,
         EstimateCreated: on_estimate,

@@ -161,10 +161,82 @@ class EstimateCreated(Event):
     created_at: AwareDatetime
 
 
+_AUTHORIZATION: dict[str, JsonValue] = {
+    "authorization_id": "0190a1b2-0000-7000-8000-000000000023",
+    "appointment_id": _APPOINTMENT,
+    "patient_id": _PATIENT,
+}
+
+
+class AuthorizationEvent(Event):
+    """Where a payer's word on one visit stands. What it was asked for stays with who asked."""
+
+    producer: ClassVar[str] = "eligibility"
+    aggregate: ClassVar[str] = "authorization"
+    subject_field: ClassVar[str] = "authorization_id"
+    expected: ClassVar[bool] = True
+
+    authorization_id: UUID
+    appointment_id: UUID
+    patient_id: UUID
+
+
+class AuthorizationApproved(AuthorizationEvent):
+    """The payer approves, on the days from `valid_from` to `valid_until`, both included."""
+
+    name: ClassVar[str] = "authorization.approved"
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    **_AUTHORIZATION,
+                    "valid_from": "2026-11-01",
+                    "valid_until": "2026-12-31",
+                    "decided_at": "2026-11-25T18:00:00Z",
+                }
+            ]
+        }
+    )
+
+    valid_from: date | None = None
+    valid_until: date | None = None
+    decided_at: AwareDatetime
+
+
+class AuthorizationDenied(AuthorizationEvent):
+    """The payer does not approve."""
+
+    name: ClassVar[str] = "authorization.denied"
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {**_AUTHORIZATION, "reason": "not_covered", "decided_at": "2026-11-25T18:00:00Z"}
+            ]
+        }
+    )
+
+    reason: Code
+    decided_at: AwareDatetime
+
+
+class AuthorizationExpired(AuthorizationEvent):
+    """What was approved holds no longer."""
+
+    name: ClassVar[str] = "authorization.expired"
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{**_AUTHORIZATION, "expired_at": "2027-01-01T07:00:00Z"}]}
+    )
+
+    expired_at: AwareDatetime
+
+
 EVENTS: tuple[type[Event], ...] = (
     CoverageAdded,
     CoverageChanged,
     EligibilityVerified,
     EligibilityFailed,
     EstimateCreated,
+    AuthorizationApproved,
+    AuthorizationDenied,
+    AuthorizationExpired,
 )

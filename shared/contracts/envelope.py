@@ -55,7 +55,8 @@ class Event(BaseModel):
 
     Class variables: `name` (`appointment.booked`), `version`, `producer`, `aggregate` (names the
     topic and the subject), `subject_field` (the member that holds the aggregate's id), `before`
-    (the version before this one, where there is one).
+    (the version before this one, where there is one), `expected` (agreed on with who will say it,
+    and said by nobody yet: who hears it is tested with its sample).
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -65,6 +66,7 @@ class Event(BaseModel):
     name: ClassVar[str]
     version: ClassVar[int] = 1
     before: ClassVar[Before | None] = None
+    expected: ClassVar[bool] = False
     subject_field: ClassVar[str]
 
     @classmethod

@@ -29,6 +29,10 @@ class Permission(StrEnum):
     APPOINTMENT_OVERBOOK = "appointment:overbook"
     VISIT_CHECK_IN = "visit:check_in"
     VISIT_FLOW = "visit:flow"
+    VISIT_SUPERVISE = "visit:supervise"
+    DISPLAY_READ = "display:read"
+    VISITOR_READ = "visitor:read"
+    VISITOR_WRITE = "visitor:write"
     PATIENT_READ = "patient:read"
     PATIENT_READ_MINIMUM = "patient:read_minimum"
     PATIENT_FIND = "patient:find"
@@ -76,6 +80,9 @@ _DESK = {
     _P.APPOINTMENT_BOOK,
     _P.VISIT_CHECK_IN,
     _P.VISIT_FLOW,
+    _P.DISPLAY_READ,
+    _P.VISITOR_READ,
+    _P.VISITOR_WRITE,
     _P.PATIENT_READ,
     _P.PATIENT_FIND,
     _P.PATIENT_WRITE,
@@ -147,6 +154,7 @@ MATRIX: Mapping[Role, frozenset[Permission]] = {
             _P.CLINIC_READ,
             _P.CLINIC_WRITE,
             _P.APPOINTMENT_OVERBOOK,
+            _P.VISIT_SUPERVISE,
             _P.PAYER_READ,
             _P.PAYER_WRITE,
             _P.FEE_READ,
@@ -160,6 +168,7 @@ MATRIX: Mapping[Role, frozenset[Permission]] = {
         {
             _P.CLINIC_READ,
             _P.ACCOUNT_READ,
+            _P.VISITOR_READ,
             _P.LEDGER_READ,
             _P.PAYMENT_READ,
             _P.DAY_READ,
@@ -171,7 +180,7 @@ MATRIX: Mapping[Role, frozenset[Permission]] = {
         }
     ),
     Role.EHR_CLIENT: frozenset(
-        _CLINICAL | {_P.PATIENT_WRITE, _P.COVERAGE_WRITE, _P.ELIGIBILITY_CHECK}
+        _CLINICAL | {_P.DISPLAY_READ, _P.PATIENT_WRITE, _P.COVERAGE_WRITE, _P.ELIGIBILITY_CHECK}
     ),
     Role.PORTAL: frozenset(
         {

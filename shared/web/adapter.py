@@ -200,6 +200,7 @@ class Adapter:
         """Read headers and body into the call; the idempotency key, where the route has one."""
         key_text = read_key(request) if route.keyed else None
         call.if_match = read_if_match(request.headers.get("if-match"))
+        call.if_none_match = request.headers.get("if-none-match")
         if route.versioned and call.if_match is None:
             raise VersionMissing("version.missing", "This change needs an If-Match header.")
         canonical = b""

@@ -42,6 +42,7 @@ class Call(Generic[Given]):
     cursor_secret: bytes
     patients: list[UUID] = field(default_factory=list)
     detail: dict[str, Any] = field(default_factory=dict)
+    if_none_match: str | None = None
     carried: Any = None
     lesser: Lesser | None = None
 
@@ -68,6 +69,19 @@ class Reply:
     location: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     media_type: str = "application/json"
+
+
+def unless_known(reply: Reply, tag: str, if_none_match: str | None) -> Reply:
+    """The reply under an entity tag; 304 without a body to who has it already (RFC 9110, 13.1.2).
+
+    tag: what tells one state of the resource from another; letters and digits.
+    """
+    etag = f'"{tag}"'
+    known = {one.strip() for one in (if_none_match or "").split(",")}
+    headers = {**reply.headers, "ETag": etag}
+    if known & {etag, f"W/{etag}", "*"}:
+        return Reply(None, 304, headers=headers)
+    return Reply(reply.body, reply.status, headers=headers, media_type=reply.media_type)
 
 
 def created(body: BaseModel, location: str, version: int = 1) -> Reply:

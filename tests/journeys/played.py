@@ -54,6 +54,8 @@ async def played(clinic: Clinic, family: str = "Fontaine") -> dict[str, str]:
     await clinic.does("ute", "patients", path, found)
     cover = await clinic.sees("dana", "eligibility", f"/v1/visits/{visit['id']}/cover")
     ids["check_id"] = cover["check_id"]
+    room = {"clinic_id": clinic.clinic_id, "name": "Room 1"}
+    ids["room_id"] = (await clinic.does("ada", "appointments", "/v1/rooms", room))["id"]
     ids |= {
         "clinic_id": clinic.clinic_id,
         "provider_id": clinic.provider_id,
@@ -64,10 +66,10 @@ async def played(clinic: Clinic, family: str = "Fontaine") -> dict[str, str]:
     house.clock.at = denver(4, 10)
     await house.settled(clinic.network_id)
     house.clock.at = denver(5, 9, 45)
-    return ids | await _the_day(clinic, patient, visit["id"])
+    return ids | await _the_day(clinic, patient, visit["id"], ids["room_id"])
 
 
-async def _the_day(clinic: Clinic, patient: str, visit_id: str) -> dict[str, str]:
+async def _the_day(clinic: Clinic, patient: str, visit_id: str, room_id: str) -> dict[str, str]:
     """The day of the visit: a scan, the copay, in and out, the charge, something given back."""
     ids = {"drawer_id": await clinic.open_drawer()}
     await clinic.sees("dana", "eligibility", f"/v1/visits/{visit_id}/cover")
@@ -79,8 +81,13 @@ async def _the_day(clinic: Clinic, patient: str, visit_id: str) -> dict[str, str
     cash = {"drawer_id": ids["drawer_id"], "appointment_id": visit_id}
     paid = await clinic.pay(patient, 2_500, "cash", **cash)
     ids |= {"payment_id": paid["id"], "receipt_id": paid["receipt_id"]}
+    guest = {"name": "Ines Duarte", "purpose": "Inspection", "visits": "Facilities", "badge": "V-1"}
+    visitors = f"/v1/clinics/{clinic.clinic_id}/visitors"
+    ids["visitor_id"] = (await clinic.does("dana", "appointments", visitors, guest))["id"]
     path = f"/v1/appointments/{visit_id}"
+    await clinic.does("dana", "appointments", f"{path}/arrive")
     await clinic.does("dana", "appointments", f"{path}/check-in", {"balance_acknowledged": True})
+    await clinic.does("noor", "appointments", f"{path}/room", {"room_id": room_id})
     await clinic.house.settled(clinic.network_id)
     await clinic.does("dana", "appointments", f"{path}/check-out")
     lines: Body = {"appointment_id": visit_id, "lines": [{"code": "V-NEW"}]}

@@ -1,8 +1,10 @@
 """What was said in one network, told to a service again in another, in another order."""
 
+import json
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from random import Random
 from types import ModuleType
 from typing import Any
@@ -14,6 +16,9 @@ from shared.bus.consumer_actions import Apply
 from shared.bus.delivery import batch_of
 from shared.bus.port import Record
 from shared.bus.steps import Steps
+from shared.contracts.catalogue import EVENTS
+from shared.contracts.envelope import Envelope, headers_of
+from shared.contracts.versions import value_of
 from shared.db.database import Database
 from shared.values.clock import FixedClock
 from shared.values.ids import new_id
@@ -22,6 +27,8 @@ from tests.journeys.house import House
 _SAID = """
 SELECT topic, partition, id, key, headers, value FROM outbox WHERE network_id = $1 ORDER BY id
 """
+LATEST = 10**9
+"""Beyond the offsets of a played day."""
 OWN_IDS = ("ce_id", "ce_causationid")
 """Headers whose ids are made anew for each network, as ids of rows are made from them."""
 
@@ -36,6 +43,39 @@ async def recorded(house: House, network_id: UUID) -> list[Record]:
             found.append(
                 Record(row["topic"], row["partition"], row["id"], row["key"], headers, row["value"])
             )
+    return found
+
+
+def expected_of(network_id: UUID, records: Sequence[Record]) -> list[Record]:
+    """What is agreed on and said by nobody yet, from its samples, of the first visit that was held.
+
+    Who hears it is told it with the rest.
+    """
+    seen = next(r for r in records if ".visit.checked_out." in dict(r.headers)["ce_type"])
+    held = json.loads(seen.value)
+    found: list[Record] = []
+    for event in (event for event in EVENTS.values() if event.expected):
+        ids = {name: UUID(held[name]) for name in ("patient_id", "appointment_id")}
+        made = event.example().model_copy(update=ids)
+        # The samples of one aggregate are about one subject, in the order in which they are listed.
+        before = [r for r in found if r.key == str(made.subject_id)]
+        envelope = Envelope(
+            id=uuid5(network_id, event.wire_type()),
+            type=event.wire_type(),
+            source=f"/clinicbus/{event.producer}",
+            subject=made.subject,
+            time=datetime.fromisoformat(dict(seen.headers)["ce_time"]),
+            subject_seq=len(before) + 1,
+            network_id=network_id,
+            actor=f"service/{event.producer}",
+            correlation_id=uuid5(network_id, "expected"),
+            causation_id=None,
+            clinic_id=None,
+            traceparent=None,
+        )
+        headers = headers_of(envelope, made)
+        key, offset = str(made.subject_id), LATEST + len(found)
+        found.append(Record(made.topic(), 0, offset, key, headers, value_of(made)))
     return found
 
 

@@ -42,6 +42,8 @@ OF_A_CLINIC = (
     "document_id",
     "check_id",
     "subject_id",
+    "room_id",
+    "visitor_id",
 )
 """The ids of what is of one clinic."""
 OF_THE_NETWORK = (

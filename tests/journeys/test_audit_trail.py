@@ -32,10 +32,15 @@ appointments GET /v1/appointment-types
 appointments GET /v1/clinics
 appointments GET /v1/clinics/{clinic_id}
 appointments GET /v1/equipment
+appointments GET /v1/clinics/{clinic_id}/display
+appointments GET /v1/clinics/{clinic_id}/room-board
+appointments GET /v1/clinics/{clinic_id}/visitors
+appointments GET /v1/clinics/{clinic_id}/waiting-room
 appointments GET /v1/providers
 appointments GET /v1/sessions
 appointments GET /v1/sessions/{session_id}
 appointments GET /v1/traces/{subject_id}
+appointments GET /v1/visit-policies
 documents GET /v1/index-queue
 documents GET /v1/traces/{subject_id}
 eligibility GET /v1/payers

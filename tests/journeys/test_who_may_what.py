@@ -60,6 +60,19 @@ A_VISIT = "/v1/appointments/{appointment_id}"
 NOT_NOW = """
 appointments POST /v1/appointments/{appointment_id}/no-show
 appointments POST /v1/holds/{hold_id}/extend
+appointments POST /v1/appointments/{appointment_id}/arrive
+appointments POST /v1/appointments/{appointment_id}/came-late
+appointments POST /v1/appointments/{appointment_id}/undo-arrival
+appointments POST /v1/appointments/{appointment_id}/undo-check-in
+appointments POST /v1/appointments/{appointment_id}/room
+appointments POST /v1/appointments/{appointment_id}/change-room
+appointments POST /v1/appointments/{appointment_id}/with-nurse
+appointments POST /v1/appointments/{appointment_id}/with-provider
+appointments POST /v1/appointments/{appointment_id}/ready
+appointments POST /v1/appointments/{appointment_id}/priority
+appointments POST /v1/appointments/{appointment_id}/requirement-checks
+appointments POST /v1/appointments/{appointment_id}/requirement-checks/withdraw
+appointments POST /v1/walk-ins
 patients POST /v1/emergency-accesses/{access_id}/review
 payments POST /v1/charges
 payments POST /v1/receipts/{receipt_id}/print
@@ -351,7 +364,8 @@ async def test_a_token_without_one_network_is_let_in_nowhere(place: Place) -> No
 
 async def with_a_visit(place: Place) -> dict[str, str]:
     """The ids, with a visit that is booked and no more."""
-    free = min(await place.ours.free(9 + len(place.booked) // 10))
+    weeks, weekday = divmod(len(place.booked) // 20, 5)
+    free = min(await place.ours.free(9 + 7 * weeks + weekday))
     place.booked.append((await place.ours.book(place.ids["patient_id"], free))["id"])
     await place.house.settled(place.ours.network_id)
     return place.ids | {"appointment_id": place.booked[-1]}

@@ -3,12 +3,17 @@
 from services.appointments.api import (  # noqa: F401 - they declare on ROUTES
     booking,
     changes,
+    day,
     equipment,
     flow,
     holds,
+    policies,
+    readiness,
     series,
     sessions,
     setup,
+    visitors,
+    waiting,
 )
 from services.appointments.api.routes import ROUTES
 

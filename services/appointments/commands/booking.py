@@ -18,6 +18,7 @@ from services.appointments.commands.places import (
     wish_of,
 )
 from services.appointments.commands.statuses import set_statuses, statuses_of
+from services.appointments.commands.waiting import leave_the_day
 from services.appointments.domain.booking import Booking, decide_booking
 from services.appointments.domain.no_show import due_at
 from services.appointments.domain.reasons import Reason
@@ -184,6 +185,7 @@ async def move(
     row.equipment_ids = list(moved.booking.equipment_ids) or None
     row.starts_at, row.ends_at = moved.booking.interval.start, moved.booking.interval.end
     row.overbooked, row.overlap_reason = moved.booking.overbooked, moved.booking.overlap_reason
+    await leave_the_day(work, row, moved=True)
     set_statuses(row, moved.statuses)
     work.save(row)
     work.add(lineage_row(work, moved.lineage))

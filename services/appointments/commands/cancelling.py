@@ -7,6 +7,7 @@ from services.appointments import events
 from services.appointments.commands.booking import NO_SHOW
 from services.appointments.commands.places import free
 from services.appointments.commands.statuses import set_statuses, statuses_of
+from services.appointments.commands.waiting import leave_the_day
 from services.appointments.domain.cancel import decide_cancel
 from services.appointments.domain.occupancy import ResourceKind
 from services.appointments.domain.reasons import Reason
@@ -51,6 +52,7 @@ async def call_off(work: Work, row: Appointment, why: Cancelling) -> None:
         frees_slot=why.frees_slot,
         by_patient=work.actor.patient_ids is not None,
     )
+    await leave_the_day(work, row, moved=False)
     set_statuses(row, decided.statuses)
     row.cancelled_at, row.cancel_reason = work.now, why.reason.value
     row.late_cancel, row.cancelled_by = decided.notice.late, decided.by.value

@@ -1,27 +1,24 @@
-"""The day of the visit: check in, check out, nobody came."""
+"""The flow of a visit: check in, into a room, seen, out; nobody came."""
 
-from collections.abc import Sequence
 from typing import Literal
 from uuid import UUID
 
 from services.appointments import events
+from services.appointments.commands import rooms, waiting
 from services.appointments.commands.booking import NO_SHOW
+from services.appointments.commands.checks import note_words
 from services.appointments.commands.statuses import set_statuses, statuses_of
+from services.appointments.commands.steps import step
 from services.appointments.domain.no_show import Due, decide_no_show, due_at, timer_finds
 from services.appointments.domain.requirements import CheckIn, Waivers, decide_check_in
 from services.appointments.domain.status import Move
-from services.appointments.queries.visits import POLICY, check_in_facts, one_known_patient, visit
+from services.appointments.queries.requirements import check_in_facts, policy_of_visit
+from services.appointments.queries.rooms import stay_of
+from services.appointments.queries.visits import one_known_patient, visit
 from services.appointments.tables import Appointment, Occupancy
-from shared.db.locks import LockKey, lock_key
 from shared.db.work import Work
 from shared.values.errors import Forbidden, NotFound
 from shared.values.interval import Interval
-
-
-async def patient_locks(work: Work, appointment_id: UUID) -> Sequence[LockKey]:
-    """The visit, and what is known of its patient."""
-    row = await visit(work, appointment_id)
-    return (lock_key("appointment", row.id), lock_key("patient", row.patient_id))
 
 
 async def check_in(
@@ -35,17 +32,70 @@ async def check_in(
     row = await visit(work, appointment_id)
     if work.actor.patient_ids is not None and waivers.cover_override_reason is not None:
         raise Forbidden("checkin.for_the_desk", "To go on without cover is for the desk to say.")
-    facts = await check_in_facts(work, row)
-    decided = decide_check_in(statuses_of(row), POLICY, facts, waivers, work.now)
+    policy = await policy_of_visit(work, row)
+    facts = await check_in_facts(work, row, policy.check_in)
+    decided = decide_check_in(statuses_of(row), policy.check_in, facts, waivers, work.now)
     if decided.repeated:
         return row, decided
-    set_statuses(row, decided.statuses)
+    step(work, row, Move.CHECK_IN)
+    set_statuses(row, statuses_of(row).moved(Move.FIND_READY))
     row.checked_in_at = work.now
-    row.waivers = _kept(waivers, decided)
-    work.save(row)
+    row.waivers = note_words(work, row, decided.items, _words(waivers)) or None
+    await waiting.join(work, row, policy.patience)
     work.say(events.checked_in(row, decided.waived, work.now), of=row)
     work.cancel_timer(NO_SHOW, row.id)
     return row, decided
+
+
+async def room(work: Work, appointment_id: UUID, room_id: UUID) -> Appointment:
+    """Take a patient to a room. The same room twice changes nothing; another is a change of room.
+
+    Raises IllegalTransition; NotFound ``room.not_found``; Conflict ``room.occupied``,
+    ``room.to_be_cleaned``.
+    """
+    row = await visit(work, appointment_id)
+    stay = await stay_of(work, row.id)
+    if statuses_of(row).already(Move.ROOM) and stay is not None and stay.room_id == room_id:
+        return row
+    step(work, row, Move.ROOM, room_id=room_id)
+    await rooms.enter(work, row, room_id)
+    await waiting.leave(work, row, called=True)
+    work.say(events.stage_reached(row, room_id, work.now), of=row)
+    return row
+
+
+async def change_room(work: Work, appointment_id: UUID, room_id: UUID) -> Appointment:
+    """Take a patient to another room; the first is to be cleaned. The same one changes nothing."""
+    row = await visit(work, appointment_id)
+    stay = await stay_of(work, row.id)
+    if stay is not None and stay.room_id == room_id:
+        return row
+    statuses_of(row).moved(Move.CHANGE_ROOM)
+    await rooms.leave(work, row)
+    await rooms.enter(work, row, room_id)
+    step(work, row, Move.CHANGE_ROOM, room_id=room_id)
+    await waiting.leave(work, row, called=True)
+    work.say(events.stage_reached(row, room_id, work.now), of=row)
+    return row
+
+
+Stage = Literal[Move.SEE_NURSE, Move.SEE_PROVIDER, Move.FINISH]
+
+
+async def reach(work: Work, appointment_id: UUID, stage: Stage) -> Appointment:
+    """Note that a nurse or a provider is with the patient, or that they are ready to leave.
+
+    Noting it twice changes nothing.
+    """
+    row = await visit(work, appointment_id)
+    if statuses_of(row).already(stage):
+        return row
+    stay = await stay_of(work, row.id)
+    room_id = stay.room_id if stay else None
+    step(work, row, stage, room_id=room_id)
+    await waiting.leave(work, row, called=True)
+    work.say(events.stage_reached(row, room_id, work.now), of=row)
+    return row
 
 
 async def check_out(work: Work, appointment_id: UUID) -> Appointment:
@@ -53,15 +103,16 @@ async def check_out(work: Work, appointment_id: UUID) -> Appointment:
     row = await visit(work, appointment_id)
     if statuses_of(row).already(Move.CHECK_OUT):
         return row
-    set_statuses(row, statuses_of(row).moved(Move.CHECK_OUT))
+    step(work, row, Move.CHECK_OUT)
     row.checked_out_at = work.now
     patient = await one_known_patient(work, row.patient_id)
     if patient is None:
         raise NotFound("patient.not_found", "There is no such patient.")
     patient.visits += 1
     work.save(patient)
-    work.save(row)
     work.say(events.checked_out(row, work.now), of=row)
+    await waiting.leave(work, row, called=True)
+    await rooms.leave(work, row)
     return row
 
 
@@ -74,11 +125,10 @@ async def mark_no_show(
         return row
     interval = Interval(row.starts_at, row.ends_at)
     decided = decide_no_show(statuses_of(row), interval, work.now)
-    set_statuses(row, decided.statuses)
+    step(work, row, Move.MARK_NO_SHOW)
     for taken in await work.load_where(Occupancy, "appointment_id = $2 AND active", row.id):
         taken.active = False
         work.save(taken)
-    work.save(row)
     work.say(events.no_show(row, cause, work.now), of=row)
     if decided.frees_slot and row.session_id is None:
         work.say(events.slot_released(row, interval, "no_show"), of=row)
@@ -97,10 +147,9 @@ async def no_show_due(work: Work, appointment_id: UUID) -> None:
         work.timer(NO_SHOW, row.id, due_at(interval))
 
 
-def _kept(waivers: Waivers, decided: CheckIn) -> dict[str, str] | None:
-    """The words that settled something, by the code of what they settled."""
-    words = {
+def _words(waivers: Waivers) -> dict[str, str]:
+    """What was said at the desk, by the code of what it settles."""
+    return {
         "cover": waivers.cover_override_reason or "self_pay_acknowledged",
         "balance": "acknowledged",
     }
-    return {code: words[code] for code in decided.waived if code in words} or None

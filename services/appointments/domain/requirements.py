@@ -6,119 +6,43 @@ goes ahead when none is open.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from enum import StrEnum
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from services.appointments.domain import asked_for
+from services.appointments.domain.requirement_values import (
+    DESK,
+    DESK_OR_BILLER,
+    PATIENT_AT_DESK,
+    CheckInFacts,
+    CheckInPolicy,
+    Closer,
+    ConsentAsked,
+    ConsentHeld,
+    Item,
+    State,
+    Verdict,
+    Waivers,
+)
 from services.appointments.domain.status import Move, Statuses
 from shared.values.errors import Conflict, Invalid
 
-
-class State(StrEnum):
-    """How a requirement stands."""
-
-    OPEN = "open"
-    MET = "met"
-    WAIVED = "waived"
-
-
-class Verdict(StrEnum):
-    """What eligibility says of the cover for one visit."""
-
-    ACTIVE = "active"
-    INACTIVE = "inactive"
-    UNVERIFIED = "unverified"
-    SELF_PAY = "self_pay"
-
-
-class Closer(StrEnum):
-    """Who can close an open requirement."""
-
-    FRONT_DESK = "front_desk"
-    BILLER = "biller"
-    PATIENT = "patient"
-
-
-_DESK = (Closer.FRONT_DESK,)
-_DESK_OR_BILLER = (Closer.FRONT_DESK, Closer.BILLER)
-_PATIENT_AT_DESK = (Closer.PATIENT, Closer.FRONT_DESK)
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One requirement: `identity`, `cover`, `consent.<kind>` or `balance`.
-
-    why: a code. closers: who can close it; empty unless it is open.
-    """
-
-    code: str
-    state: State
-    why: str
-    closers: tuple[Closer, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ConsentAsked:
-    """A consent that a visit needs. text_version None takes any version."""
-
-    kind: str
-    text_version: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ConsentHeld:
-    """A consent that was given. expires_on: the last local day on which it holds."""
-
-    kind: str
-    text_version: str
-    granted_at: datetime
-    expires_on: date | None = None
-    revoked_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class CheckInPolicy:
-    """What a network or clinic asks for.
-
-    identity_valid: how long a verification of demographics holds; None asks for none.
-    balance_limit_cents: owing more than this has to be talked about; None never.
-    opens_before: how long before the start check-in opens; None any time.
-    """
-
-    identity_valid: timedelta | None = timedelta(days=180)
-    cover_asked: bool = True
-    consents: tuple[ConsentAsked, ...] = (
-        ConsentAsked("treatment"),
-        ConsentAsked("privacy_notice"),
-    )
-    balance_limit_cents: int | None = 0
-    opens_before: timedelta | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class CheckInFacts:
-    """What the service has heard. verdict None: nothing yet, which is `unverified`."""
-
-    starts_at: datetime
-    zone: ZoneInfo
-    identity_verified_at: datetime | None = None
-    verdict: Verdict | None = None
-    consents: tuple[ConsentHeld, ...] = ()
-    owed_cents: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Waivers:
-    """What the person at the desk settles with a word.
-
-    cover_override_reason: go ahead although the cover could not be verified.
-    self_pay_acknowledged: the patient knows that they pay themselves.
-    balance_acknowledged: the patient knows what they owe.
-    """
-
-    cover_override_reason: str | None = None
-    self_pay_acknowledged: bool = False
-    balance_acknowledged: bool = False
+__all__ = [
+    "CheckIn",
+    "CheckInFacts",
+    "CheckInPolicy",
+    "Closer",
+    "ConsentAsked",
+    "ConsentHeld",
+    "Item",
+    "State",
+    "Verdict",
+    "Waivers",
+    "codes",
+    "decide_check_in",
+    "readiness_move",
+    "requirements",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,12 +65,20 @@ def requirements(
     items: list[Item] = []
     if policy.identity_valid is not None:
         items.append(_identity(policy.identity_valid, facts.identity_verified_at, now))
+    if policy.identity_document_asked:
+        items.append(asked_for.identity_document(facts.settled))
+    items += [asked_for.demographics(asked, facts, now) for asked in policy.demographics]
     if policy.cover_asked:
         items.append(_cover(facts.verdict or Verdict.UNVERIFIED, waivers))
+    if policy.authorization_asked:
+        items.append(asked_for.authorization(facts))
     items += [_consent(asked, facts, now) for asked in policy.consents]
+    items += [asked_for.form(code, facts.forms) for code in policy.forms]
+    if policy.copay_asked:
+        items.append(asked_for.copay(facts.copay_cents, facts.paid_cents))
     if policy.balance_limit_cents is not None:
         items.append(_balance(policy.balance_limit_cents, facts.owed_cents, waivers))
-    return tuple(items)
+    return tuple(asked_for.waived(item, facts.settled) for item in items)
 
 
 def decide_check_in(
@@ -189,9 +121,9 @@ def codes(items: Iterable[Item], state: State) -> tuple[str, ...]:
 
 def _identity(valid: timedelta, verified_at: datetime | None, now: datetime) -> Item:
     if verified_at is None:
-        return Item("identity", State.OPEN, "never_verified", _DESK)
+        return Item("identity", State.OPEN, "never_verified", DESK)
     if now - verified_at > valid:
-        return Item("identity", State.OPEN, "stale", _DESK)
+        return Item("identity", State.OPEN, "stale", DESK)
     return Item("identity", State.MET, "verified")
 
 
@@ -208,7 +140,7 @@ def _cover(verdict: Verdict, waivers: Waivers) -> Item:
         return Item("cover", State.WAIVED, "unverified_overridden")
     if waivers.self_pay_acknowledged:
         return Item("cover", State.WAIVED, "self_pay_acknowledged")
-    return Item("cover", State.OPEN, verdict.value, _DESK_OR_BILLER)
+    return Item("cover", State.OPEN, verdict.value, DESK_OR_BILLER)
 
 
 def _consent(asked: ConsentAsked, facts: CheckInFacts, now: datetime) -> Item:
@@ -223,7 +155,7 @@ def _consent(asked: ConsentAsked, facts: CheckInFacts, now: datetime) -> Item:
     code = f"consent.{asked.kind}"
     if why == "granted":
         return Item(code, State.MET, why)
-    return Item(code, State.OPEN, why, _PATIENT_AT_DESK)
+    return Item(code, State.OPEN, why, PATIENT_AT_DESK)
 
 
 def _consent_stands(
@@ -245,4 +177,4 @@ def _balance(limit_cents: int, owed_cents: int, waivers: Waivers) -> Item:
         return Item("balance", State.MET, "within_limit")
     if waivers.balance_acknowledged:
         return Item("balance", State.WAIVED, "acknowledged")
-    return Item("balance", State.OPEN, "owed", _DESK_OR_BILLER)
+    return Item("balance", State.OPEN, "owed", DESK_OR_BILLER)

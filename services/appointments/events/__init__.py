@@ -1,5 +1,12 @@
 """What appointments says: from rows and facts to contract events, pure."""
 
+from services.appointments.events.day import (
+    arrived,
+    entered_in_error,
+    stage_reached,
+    step_undone,
+    waiting_too_long,
+)
 from services.appointments.events.holds import held, hold_expired, hold_released
 from services.appointments.events.series import series_changed
 from services.appointments.events.sessions import (
@@ -21,6 +28,7 @@ from services.appointments.events.visits import (
 )
 
 __all__ = [
+    "arrived",
     "booked",
     "cancelled",
     "checked_in",
@@ -28,6 +36,7 @@ __all__ = [
     "clinic_opened",
     "confirmed",
     "declined",
+    "entered_in_error",
     "held",
     "hold_expired",
     "hold_released",
@@ -38,5 +47,8 @@ __all__ = [
     "session_moved",
     "session_opened",
     "slot_released",
+    "stage_reached",
+    "step_undone",
     "type_published",
+    "waiting_too_long",
 ]

@@ -1,33 +1,14 @@
-"""Reading visits, and what check-in asks for."""
+"""Reading visits."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from services.appointments.domain.requirements import (
-    CheckInFacts,
-    CheckInPolicy,
-    ConsentHeld,
-    Item,
-    Verdict,
-    Waivers,
-    requirements,
-)
-from services.appointments.tables import (
-    Appointment,
-    Clinic,
-    KnownConsent,
-    KnownPatient,
-    VisitCover,
-    VisitPacket,
-)
+from services.appointments.tables import Appointment, Clinic, KnownPatient, VisitPacket
 from shared.db.actor import Actor, at_clinic
 from shared.db.work import Work
 from shared.values.errors import NotFound
-from shared.values.zones import zone
-
-POLICY = CheckInPolicy()
 
 
 async def visit(work: Work, appointment_id: UUID) -> Appointment:
@@ -98,34 +79,10 @@ async def list_visits(
     return await work.load_where(Appointment, where, *arguments, limit)
 
 
-async def check_in_facts(work: Work, row: Appointment) -> CheckInFacts:
-    """What this service has heard that check-in depends on."""
-    patient = await one_known_patient(work, row.patient_id)
-    consents = await work.load_where(KnownConsent, "patient_id = $2", row.patient_id)
-    covers = await work.load_where(VisitCover, "appointment_id = $2", row.id)
-    return CheckInFacts(
-        starts_at=row.starts_at,
-        zone=zone(await clinic_zone(work, row.clinic_id)),
-        identity_verified_at=patient.identity_verified_at if patient else None,
-        verdict=Verdict(covers[0].verdict) if covers else None,
-        consents=tuple(
-            ConsentHeld(c.kind, c.text_version, c.granted_at, c.expires_on, c.revoked_at)
-            for c in consents
-        ),
-        owed_cents=max(0, patient.balance_cents) if patient else 0,
-    )
-
-
 async def one_known_patient(work: Work, patient_id: UUID) -> KnownPatient | None:
     """What is known of a patient, None before anything was heard."""
     rows = await work.load_where(KnownPatient, "patient_id = $2", patient_id)
     return rows[0] if rows else None
-
-
-async def open_items(work: Work, row: Appointment) -> tuple[Item, ...]:
-    """Every requirement of a visit, as it stands without anybody's word."""
-    facts = await check_in_facts(work, row)
-    return requirements(POLICY, facts, Waivers(), work.now)
 
 
 async def packet_of(work: Work, appointment_id: UUID) -> VisitPacket | None:

@@ -35,7 +35,7 @@ _VIEW: dict[str, JsonValue] = {
     "time_zone": "America/Denver",
     "local_start": "2026-11-30T09:00:00-07:00",
     "lifecycle": "booked",
-    "confirmation": "unconfirmed",
+    "confirmation": "unsent",
     "flow": "expected",
     "new_patient": True,
     "walk_in": False,

@@ -1,12 +1,26 @@
 """The tables of appointments, on a registry of their own; a module for each part of the work."""
 
+from services.appointments.tables.day import (
+    QueueEntry,
+    RequirementCheck,
+    RoomState,
+    RoomStay,
+    Visitor,
+    VisitPolicy,
+    VisitStep,
+)
 from services.appointments.tables.heard import (
     EmergencyAccess,
+    KnownAuthorization,
     KnownConsent,
+    KnownForm,
     KnownPatient,
+    KnownVerification,
     ProxyEntry,
+    VisitCopay,
     VisitCover,
     VisitPacket,
+    VisitPayment,
 )
 from services.appointments.tables.holds import Hold
 from services.appointments.tables.registered import Base, metadata
@@ -32,17 +46,29 @@ __all__ = [
     "EmergencyAccess",
     "Equipment",
     "Hold",
+    "KnownAuthorization",
     "KnownConsent",
+    "KnownForm",
     "KnownPatient",
+    "KnownVerification",
     "Occupancy",
     "Provider",
     "ProviderClinic",
     "ProxyEntry",
+    "QueueEntry",
+    "RequirementCheck",
     "Room",
+    "RoomState",
+    "RoomStay",
     "Series",
     "Session",
+    "VisitCopay",
     "VisitCover",
     "VisitPacket",
+    "VisitPayment",
+    "VisitPolicy",
+    "VisitStep",
+    "Visitor",
     "WeeklySchedule",
     "metadata",
 ]

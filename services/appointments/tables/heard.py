@@ -88,3 +88,64 @@ class ProxyEntry(Base, table=True):
     begins_at: datetime
     lapses_at: datetime | None = None
     ended_at: datetime | None = None
+
+
+class KnownVerification(Base, table=True):
+    """When a field of a patient's demographics was last gone through with them."""
+
+    __tablename__ = "known_verifications"
+
+    network_id: UUID = Field(primary_key=True)
+    patient_id: UUID = Field(primary_key=True)
+    field: str = Field(primary_key=True)
+    verified_at: datetime
+
+
+class KnownForm(Base, table=True):
+    """A form that a patient handed in, for one visit or for any."""
+
+    __tablename__ = "known_forms"
+
+    network_id: UUID = Field(primary_key=True)
+    packet_id: UUID = Field(primary_key=True)
+    form: str = Field(primary_key=True)
+    patient_id: UUID
+    appointment_id: UUID | None = None
+    submitted_at: datetime
+
+
+class KnownAuthorization(Base, table=True):
+    """The latest word of a payer on the authorization of a visit."""
+
+    __tablename__ = "known_authorizations"
+
+    network_id: UUID = Field(primary_key=True)
+    authorization_id: UUID = Field(primary_key=True)
+    patient_id: UUID
+    appointment_id: UUID
+    state: str
+    valid_from: date | None = None
+    valid_until: date | None = None
+    decided_at: datetime
+
+
+class VisitCopay(Base, table=True):
+    """The copay that eligibility expects for a visit."""
+
+    __tablename__ = "visit_copays"
+
+    network_id: UUID = Field(primary_key=True)
+    appointment_id: UUID = Field(primary_key=True)
+    copay_cents: int = Field(sa_type=BigInteger)
+    estimated_at: datetime
+
+
+class VisitPayment(Base, table=True):
+    """What was paid for a visit, less what was given back."""
+
+    __tablename__ = "visit_payments"
+
+    network_id: UUID = Field(primary_key=True)
+    appointment_id: UUID = Field(primary_key=True)
+    patient_id: UUID
+    paid_cents: int = Field(sa_type=BigInteger)

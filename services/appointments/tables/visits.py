@@ -1,6 +1,6 @@
 """Visits, their moves, and the time they take."""
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import ARRAY, Column, Computed, Uuid
@@ -31,7 +31,7 @@ class Appointment(Base, table=True):
     starts_at: datetime
     ends_at: datetime
     lifecycle: str = "booked"
-    confirmation: str = "unconfirmed"
+    confirmation: str = "unsent"
     flow: str = "expected"
     readiness: str = "unknown"
     new_patient: bool = False
@@ -40,6 +40,9 @@ class Appointment(Base, table=True):
     overlap_reason: str | None = None
     moves: int = 0
     booked_at: datetime
+    arrived_at: datetime | None = None
+    call_day: date | None = None
+    call_number: int | None = None
     checked_in_at: datetime | None = None
     checked_out_at: datetime | None = None
     cancelled_at: datetime | None = None

@@ -30,6 +30,19 @@ async def heard_visit(work: Work, envelope: Envelope, appointment_id: UUID) -> K
     return row
 
 
+async def visit_is(work: Work, appointment_id: UUID, state: str) -> KnownVisit:
+    """A visit was given up, or is held after all.
+
+    When it changed before stays as it was: its packet is due by that, should it be held again.
+    """
+    row = await one_visit(work, appointment_id)
+    if row is None:
+        raise Conflict("appointment.unheard", "The booking of this visit was not heard.")
+    row.state = state
+    work.save(row)
+    return row
+
+
 async def known_patient(work: Work, patient_id: UUID) -> KnownPatient:
     """The row of a patient, made when it is the first that is heard, and saved in the end."""
     row = await one_known_patient(work, patient_id)

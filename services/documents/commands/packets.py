@@ -96,6 +96,16 @@ async def expect_again(work: Work, visit: KnownVisit) -> None:
     await plan(work, visit)
 
 
+async def want_again(work: Work, visit: KnownVisit) -> None:
+    """A visit that was given up is held after all: the packet that was made serves again."""
+    packet = await packet_of(work, visit.appointment_id)
+    if packet is not None:
+        packet.state = "ready" if packet.revision else "planned"
+        work.save(packet)
+    await work.flush()
+    await plan(work, visit)
+
+
 async def withdraw(work: Work, appointment_id: UUID) -> None:
     """A visit will not be: no packet is made any more. One that was made stays on file."""
     packet = await packet_of(work, appointment_id)

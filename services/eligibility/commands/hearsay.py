@@ -57,6 +57,14 @@ async def note_end(work: Work, appointment_id: UUID, state: str) -> None:
     work.save(row)
 
 
+async def note_on_again(work: Work, appointment_id: UUID) -> None:
+    """A visit that was given up is held after all."""
+    row = await _visit(work, appointment_id)
+    row.state = "booked"
+    work.save(row)
+    await work.flush()
+
+
 async def _visit(work: Work, appointment_id: UUID) -> KnownVisit:
     rows = await work.load_where(KnownVisit, "appointment_id = $2", appointment_id)
     if not rows:

@@ -44,8 +44,14 @@ async def note_moved(
 
 
 async def note_off(work: Work, appointment_id: UUID, status: str) -> None:
-    """A visit will not be: `cancelled` or `no_show`."""
-    (await _heard(work, appointment_id)).status = status
+    """A visit will not be: `cancelled` or `no_show`. Nor was it, where it was taken to be over."""
+    row = await _heard(work, appointment_id)
+    row.status, row.checked_out_at = status, None
+
+
+async def note_on_again(work: Work, appointment_id: UUID) -> None:
+    """A visit that was given up is to be after all."""
+    (await _heard(work, appointment_id)).status = "booked"
 
 
 async def note_ended(work: Work, appointment_id: UUID, at: datetime) -> None:

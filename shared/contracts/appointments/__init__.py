@@ -1,5 +1,12 @@
 """What the appointments service says; a module for each part of the work."""
 
+from shared.contracts.appointments.day import (
+    AppointmentEnteredInError,
+    PatientArrived,
+    VisitStageReached,
+    VisitStepUndone,
+    WaitingTooLong,
+)
 from shared.contracts.appointments.holds import (
     AppointmentHeld,
     HoldEvent,
@@ -47,6 +54,11 @@ EVENTS: tuple[type[Event], ...] = (
     SessionMoved,
     SessionCancelled,
     SeriesChanged,
+    PatientArrived,
+    VisitStepUndone,
+    VisitStageReached,
+    AppointmentEnteredInError,
+    WaitingTooLong,
 )
 
 __all__ = [
@@ -55,6 +67,7 @@ __all__ = [
     "AppointmentCancelled",
     "AppointmentConfirmed",
     "AppointmentDeclined",
+    "AppointmentEnteredInError",
     "AppointmentHeld",
     "AppointmentNoShow",
     "AppointmentRescheduled",
@@ -63,6 +76,7 @@ __all__ = [
     "HoldEvent",
     "HoldExpired",
     "HoldReleased",
+    "PatientArrived",
     "PatientCheckedIn",
     "SeriesChanged",
     "SessionCancelled",
@@ -72,4 +86,7 @@ __all__ = [
     "SlotReleased",
     "VisitCheckedOut",
     "VisitEvent",
+    "VisitStageReached",
+    "VisitStepUndone",
+    "WaitingTooLong",
 ]
