@@ -3,6 +3,7 @@
 from services.appointments import handlers, tables, timers
 from services.appointments.api import ROUTES
 from services.appointments.domain.booking import slot_taken
+from services.appointments.domain.explain import named
 from services.appointments.domain.occupancy import ResourceKind
 from services.appointments.settings import Settings, settings
 from shared.values.errors import Conflict
@@ -22,7 +23,7 @@ def service(given: Settings | None = None) -> Service:
         subscriptions=handlers.SUBSCRIPTIONS,
         timers=timers.TIMERS,
         constraints={
-            "occupancies_never_twice": lambda: slot_taken(ResourceKind.PROVIDER),
+            "occupancies_never_twice": lambda: named(slot_taken(ResourceKind.PROVIDER)),
             "providers_network_id_npi_key": lambda: Conflict(
                 "provider.npi_taken", "A provider with this NPI is entered already."
             ),

@@ -1,4 +1,4 @@
-"""Routes of availability and booking."""
+"""Routes of booking."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -7,21 +7,19 @@ from uuid import UUID
 
 from services.appointments.api.routes import ROUTES
 from services.appointments.commands import booking
-from services.appointments.domain.slots import Question
+from services.appointments.domain.explain import RULES
+from services.appointments.domain.resources import Modality
 from services.appointments.queries import availability, visits
+from services.appointments.schemas.availability import SlotView
 from services.appointments.schemas.visits import (
     AppointmentPage,
     AppointmentView,
-    AvailabilityView,
     BookAppointment,
     CancelAppointment,
-    EmptyView,
-    FindSlots,
     ListAppointments,
     MoveList,
     MoveView,
     RescheduleAppointment,
-    SlotView,
 )
 from services.appointments.tables import Appointment, AppointmentMove
 from shared.contracts.permissions import Permission as May
@@ -33,40 +31,51 @@ from shared.values.zones import day_bounds, zone
 from shared.web.calls import Call, Reply, created
 from shared.web.pages import read_cursor, sign_cursor
 
-WINDOW = timedelta(days=14)
-REFUSALS = (
-    "slot.taken", "slot.outside_schedule", "patient.overlap", "overbook.quota_used",
-    "appointment.in_past", "appointment.too_far", "provider.inactive", "time.naive",
-    "time.nonexistent", "time.ambiguous", "time.offset", "interval.reversed", "interval.too_long",
-    "booking.for_the_desk",
+REFUSALS = tuple(dict.fromkeys(rule.code for rule in RULES.values()))
+"""Each says by its members `rule`, `version` and `facts` which rule refused, and why."""
+ELSEWHERE = frozenset(
+    ("slot.taken", "slot.outside_schedule", "patient.overlap", "overbook.quota_used",
+     "overbook.hour_quota_used", "daily_cap.reached", "provider_daily_cap.reached",
+     "patient_daily_cap.reached", "wave.off_the_hour", "appointment.lead_time")
 )  # fmt: skip
+"""The refusals that another time may not meet with."""
 
 
-def _request(call: Call[BookAppointment]) -> booking.Request:
+def request_of(call: Call[Any]) -> booking.Request:
+    """The booking that a body asks for."""
     return booking.Request(**vars(call.given))
 
 
-def _may_overbook(call: Call[Any]) -> bool:
+def may_overbook(call: Call[Any]) -> bool:
+    """Whether the caller may book above a provider's capacity."""
     return May.APPOINTMENT_OVERBOOK in call.principal.permissions
 
 
 def _book_locks(call: Call[Any]) -> Sequence[LockKey]:
-    return booking.book_locks(_request(call))
+    return booking.book_locks(request_of(call))
 
 
 async def _instead(work: Work, call: Call[Any], error: DomainError) -> Mapping[str, Any]:
-    """Up to three slots near the one that is taken."""
-    if error.code not in ("slot.taken", "slot.outside_schedule", "patient.overlap"):
+    """Up to three slots near the one that is refused."""
+    if not isinstance(call.given, BookAppointment):
         return {}
-    given = call.given
-    if given.starts_at.tzinfo is None or not isinstance(given, BookAppointment):
-        return {}
-    near = Interval(given.starts_at, given.starts_at + timedelta(minutes=1))
+    slots = await near(work, call.given, [error])
+    return {"alternatives": [slot.model_dump(mode="json") for slot in slots]} if slots else {}
+
+
+async def near(
+    work: Work, given: BookAppointment, refusals: Sequence[DomainError]
+) -> list[SlotView]:
+    """At most three slots to offer instead, where another time would help."""
+    if given.starts_at.tzinfo is None or not ELSEWHERE.intersection(r.code for r in refusals):
+        return []
+    wanted = Interval(given.starts_at, given.starts_at + timedelta(minutes=1))
     slots = await availability.slots_near(
-        work, given.clinic_id, given.provider_id, given.appointment_type_id, near
-    )
+        work, given.clinic_id, given.provider_id, given.appointment_type_id, wanted,
+        patient_id=given.patient_id, modality=Modality(given.modality),
+    )  # fmt: skip
     name = await visits.clinic_zone(work, given.clinic_id)
-    return {"alternatives": [SlotView.of(slot, name).model_dump(mode="json") for slot in slots]}
+    return [SlotView.of(slot, name) for slot in slots]
 
 
 @ROUTES.post(
@@ -82,11 +91,12 @@ async def _instead(work: Work, call: Call[Any], error: DomainError) -> Mapping[s
 async def book_appointment(work: Work, call: Call[BookAppointment]) -> Reply:
     """Book a visit.
 
-    A conflict carries up to three `alternatives`. Time is judged in the clinic's zone: one that
-    its clocks skip or show twice is refused with two `proposals`.
+    A refusal names its `rule`, the `version` of it and the `facts`; see `/explain` for all that
+    there are. A conflict carries up to three `alternatives`. Time is judged in the clinic's zone:
+    one that its clocks skip or show twice is refused with two `proposals`.
     """
     call.concerns(call.given.patient_id)
-    row, time_zone = await booking.book(work, _request(call), may_overbook=_may_overbook(call))
+    row, time_zone = await booking.book(work, request_of(call), may_overbook=may_overbook(call))
     return created(AppointmentView.of(row, time_zone), f"/v1/appointments/{row.id}")
 
 
@@ -154,35 +164,6 @@ def _position(text: str) -> tuple[datetime, UUID]:
     return datetime.fromisoformat(moment), UUID(key)
 
 
-@ROUTES.get("/v1/availability", may=May.APPOINTMENT_READ, query=FindSlots, reply=AvailabilityView)
-async def find_slots(work: Work, call: Call[FindSlots]) -> Reply:
-    """The times that can be booked, over several providers, or why there are none."""
-    given = call.given
-    time_zone = await visits.named_zone(work, given.clinic_id)
-    patient = None
-    if given.patient_id is not None:
-        call.concerns(given.patient_id)
-        patient = await visits.one_known_patient(work, given.patient_id)
-    known = given.known_patient
-    since = given.since or work.now
-    question = Question(
-        window=Interval(since, given.until or since + WINDOW),
-        type=await availability.load_type(work, given.appointment_type_id),
-        known_patient=(patient is not None and patient.visits > 0) if known is None else known,
-        grid=timedelta(minutes=int(given.grid_minutes)),
-        patient_id=given.patient_id,
-        limit=given.limit,
-    )
-    found = await availability.slots_for(work, question, given.clinic_id, given.provider_id)
-    view = AvailabilityView(
-        slots=[SlotView.of(slot, time_zone) for slot in found.slots],
-        more=found.more,
-        empty=[EmptyView(provider_id=w.provider_id, reason=w.reason.value) for w in found.why],
-        time_zone=time_zone,
-    )
-    return Reply(view)
-
-
 async def _reschedule_locks(work: Work, call: Call[Any]) -> Sequence[LockKey]:
     return await booking.reschedule_locks(work, call.id("appointment_id"), _destination(call))
 
@@ -204,7 +185,7 @@ async def reschedule_appointment(work: Work, call: Call[RescheduleAppointment]) 
     """Move a visit to another time, provider or clinic, as a whole or not at all."""
     row = await booking.reschedule(
         work, call.id("appointment_id"), _destination(call), call.given.reason, call.if_match,
-        may_overbook=_may_overbook(call),
+        may_overbook=may_overbook(call),
     )  # fmt: skip
     call.concerns(row.patient_id)
     return await view_saved(work, row)

@@ -10,13 +10,16 @@ from services.appointments import events
 from services.appointments.commands.statuses import set_statuses, statuses_of
 from services.appointments.domain.booking import Booking, Wish, decide_booking
 from services.appointments.domain.cancel import decide_cancel
+from services.appointments.domain.explain import naming_rules
 from services.appointments.domain.no_show import due_at
 from services.appointments.domain.reasons import Reason
 from services.appointments.domain.reschedule import Current, Lineage, Place, decide_reschedule
+from services.appointments.domain.resources import Modality
 from services.appointments.domain.status import Move
 from services.appointments.queries.booking_facts import Known, facts_for
 from services.appointments.queries.visits import visit
 from services.appointments.tables import Appointment, AppointmentMove, Occupancy
+from shared.db.actor import Actor
 from shared.db.locks import LockKey, lock_key
 from shared.db.work import Work, match_version
 from shared.values.errors import Forbidden
@@ -40,6 +43,7 @@ class Request:
     walk_in: bool = False
     overbook: bool = False
     overlap_reason: str | None = None
+    modality: str = "in_person"
 
 
 def book_locks(request: Request) -> Sequence[LockKey]:
@@ -58,9 +62,10 @@ async def book(
 
     Raises what the rules raise.
     """
-    _require_desk(work, request)
-    known = await _facts(work, request, may_overbook)
-    booking = decide_booking(_wish(request, known), known.facts, work.now)
+    known = await facts_of(work, request, may_overbook)
+    with naming_rules():
+        require_desk(work.actor, request)
+        booking = decide_booking(wish_of(work, request, known), known.facts, work.now)
     row = work.create(
         Appointment,
         id=work.new_id("appointment"),
@@ -76,6 +81,8 @@ async def book(
         walk_in=request.walk_in,
         overbooked=booking.overbooked,
         overlap_reason=booking.overlap_reason,
+        modality=request.modality,
+        decided_by=_decided_by(booking),
         booked_at=work.now,
     )
     work.insert(Occupancy, _occupancies(work, row, booking, 0))
@@ -130,12 +137,15 @@ async def reschedule(
         room_id=to.room_id,
         overbook=to.overbook,
         overlap_reason=to.overlap_reason,
+        modality=row.modality,
     )
-    _require_desk(work, request)
-    known = await _facts(work, request, may_overbook)
+    known = await facts_of(work, request, may_overbook)
     was = Place(Interval(row.starts_at, row.ends_at), row.clinic_id, row.provider_id, row.room_id)
     current = Current(row.id, was, statuses_of(row), row.moves)
-    move = decide_reschedule(current, _wish(request, known), known.facts, reason, work.now)
+    with naming_rules():
+        require_desk(work.actor, request)
+        wish = wish_of(work, request, known)
+        move = decide_reschedule(current, wish, known.facts, reason, work.now)
     await _free(work, row.id)
     if move.released is not None:
         work.say(events.slot_released(row, move.released, "rescheduled"), of=row)
@@ -143,6 +153,7 @@ async def reschedule(
     row.room_id, row.moves = move.booking.room_id, move.lineage.move
     row.starts_at, row.ends_at = move.booking.interval.start, move.booking.interval.end
     row.overbooked, row.overlap_reason = move.booking.overbooked, move.booking.overlap_reason
+    row.decided_by = _decided_by(move.booking)
     set_statuses(row, move.statuses)
     work.save(row)
     work.add(_lineage_row(work, move.lineage))
@@ -198,14 +209,15 @@ async def _free(work: Work, appointment_id: UUID) -> None:
     await work.flush()
 
 
-def _require_desk(work: Work, request: Request) -> None:
+def require_desk(actor: Actor, request: Request) -> None:
     """Raise Forbidden where a patient lifts a rule that the desk may lift."""
     lifts = request.walk_in or request.overbook or request.overlap_reason is not None
-    if lifts and work.actor.patient_ids is not None:
+    if lifts and actor.patient_ids is not None:
         raise Forbidden("booking.for_the_desk", "To book beyond the rules is for the desk.")
 
 
-async def _facts(work: Work, request: Request, may_overbook: bool) -> Known:
+async def facts_of(work: Work, request: Request, may_overbook: bool) -> Known:
+    """What must be known to decide. Raises NotFound for what is not there."""
     return await facts_for(
         work,
         clinic_id=request.clinic_id,
@@ -218,7 +230,8 @@ async def _facts(work: Work, request: Request, may_overbook: bool) -> Known:
     )
 
 
-def _wish(request: Request, known: Known) -> Wish:
+def wish_of(work: Work, request: Request, known: Known) -> Wish:
+    """What the rules are asked. Raises Invalid for a time that the clinic's clocks do not have."""
     in_zone = known.facts.zone
     wish = Wish(
         clinic_id=request.clinic_id,
@@ -228,10 +241,18 @@ def _wish(request: Request, known: Known) -> Wish:
         room_id=request.room_id,
         overbook=request.overbook,
         overlap_reason=request.overlap_reason,
+        self_service=work.actor.patient_ids is not None,
+        modality=Modality(request.modality),
     )
     if request.ends_at is None:
         return wish
     return replace(wish, ends_at=instant_in(request.ends_at, in_zone))
+
+
+def _decided_by(booking: Booking) -> list[dict[str, Any]] | None:
+    """The network's rules that decided, as they are kept with the visit."""
+    found = [{"rule": r.kind.value, "version": r.version} for r in booking.decided_by]
+    return found or None
 
 
 def _occupancies(work: Work, row: Appointment, booking: Booking, move: int) -> list[dict[str, Any]]:

@@ -133,6 +133,7 @@ def _check_type(row: AppointmentType) -> TypeRule:
             row.needs_room,
             row.lead_time_minutes,
             row.horizon_days,
+            row.modalities,
         ],
     )
 

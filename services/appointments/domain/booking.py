@@ -2,11 +2,12 @@
 
 from calendar import monthrange
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from services.appointments.domain.judged import Judged, judged
 from services.appointments.domain.occupancy import (
     Busy,
     Calendar,
@@ -14,8 +15,10 @@ from services.appointments.domain.occupancy import (
     ResourceKind,
     provider_time,
 )
-from services.appointments.domain.resources import AppointmentType, Provider, Room
+from services.appointments.domain.resources import AppointmentType, Modality, Provider, Room
+from services.appointments.domain.rules import Asked, PatientFacts, Rule, RuleKind
 from services.appointments.domain.slots import Slot, free_room
+from services.appointments.domain.tally import Counted, Tally
 from shared.values.errors import Conflict, Forbidden, Invalid, NotFound
 from shared.values.interval import Interval, at_most_a_day
 
@@ -36,7 +39,7 @@ class Wish:
 
     ends_at: None takes the length of the type. room_id: None takes any room that is free.
     overbook: book above the provider's capacity if need be. overlap_reason: why the patient may be
-    in two places. self_service: a patient books for themselves, so lead time and horizon bind.
+    in two places. self_service: a patient books for themselves, so rules for patients bind.
     """
 
     clinic_id: UUID
@@ -48,6 +51,7 @@ class Wish:
     overbook: bool = False
     overlap_reason: str | None = None
     self_service: bool = False
+    modality: Modality = Modality.IN_PERSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,8 @@ class BookingFacts:
     open_times: when the provider is in at the clinic on the days around the visit, sorted and
     joined. rooms: the clinic's rooms, in the order in which they should fill up. busy: active
     occupancies of provider, rooms and patient that could touch the visit, expired holds left out.
+    rules: the network's that could decide; `patient` and `visits` (those of the local day) are
+    what they must know. waived: kinds of rule that are not asked.
     """
 
     zone: ZoneInfo
@@ -66,6 +72,10 @@ class BookingFacts:
     rooms: tuple[Room, ...] = ()
     busy: tuple[Busy, ...] = ()
     may_overbook: bool = False
+    rules: tuple[Rule, ...] = ()
+    patient: PatientFacts = field(default_factory=PatientFacts)
+    visits: tuple[Counted, ...] = ()
+    waived: frozenset[RuleKind] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +91,8 @@ class Booking:
     overbooked: bool
     overlap_reason: str | None
     """The reason, when the patient does overlap; None when none was needed."""
+    decided_by: tuple[Rule, ...] = ()
+    """The network's rules that decided, one of each kind; those that are built in left out."""
 
 
 def decide_booking(
@@ -95,16 +107,25 @@ def decide_booking(
 
     Raises Invalid: ``time.naive``, ``time.format``, ``interval.reversed``, ``interval.too_long``,
     ``appointment.in_past``, ``appointment.too_far``, ``appointment.lead_time``,
-    ``appointment.outside_horizon``, ``provider.inactive``, ``override.reason_required``;
-    NotFound: ``provider.not_found``, ``room.not_found``; Forbidden: ``overbook.forbidden``;
-    Conflict: ``slot.outside_schedule``, ``slot.taken`` (facts: resource, blocked),
-    ``overbook.quota_used``, ``patient.overlap``.
+    ``appointment.outside_horizon``, ``provider.inactive``, ``override.reason_required``,
+    ``modality.not_offered``; NotFound: ``provider.not_found``, ``room.not_found``;
+    Forbidden: ``overbook.forbidden``; Conflict: ``slot.outside_schedule``,
+    ``slot.taken`` (facts: resource, blocked), ``overbook.quota_used``, ``patient.overlap``;
+    and what the network's rules refuse (`rule_checks`).
     """
     interval = wanted_interval(wish, facts.type)
-    _check_time(interval, wish, facts, now, policy or BookingPolicy())
+    _check_time(interval, facts, now, policy or BookingPolicy())
     _check_provider(interval, wish.clinic_id, facts)
+    facts.type.check_modality(wish.modality)
+    under = _judged(interval, wish, facts, now, ignoring)
+    under.require()
+    provider = replace(facts.provider, capacity=under.capacity(facts.provider.capacity))
+    facts = replace(facts, provider=provider)
     calendar = Calendar(facts.busy, ignoring=ignoring)
     occupied = [_provider_occupancy(interval, wish, facts, calendar)]
+    overbooked = occupied[0].lane > provider.capacity
+    if overbooked:
+        under.require_overbooking()
     room = _room_occupancy(interval, wish, facts, calendar)
     if room is not None:
         occupied.append(room)
@@ -117,8 +138,9 @@ def decide_booking(
         provider_id=facts.provider.id,
         room_id=room.resource_id if room else None,
         occupancies=tuple(occupied),
-        overbooked=occupied[0].lane > facts.provider.capacity,
+        overbooked=overbooked,
         overlap_reason=wish.overlap_reason if patient.lane > 1 else None,
+        decided_by=tuple(rule for rule in under.rules if rule.version),
     )
 
 
@@ -165,8 +187,26 @@ def months_after(day: date, months: int) -> date:
     return date(year, month, min(day.day, monthrange(year, month)[1]))
 
 
+def _judged(
+    interval: Interval, wish: Wish, facts: BookingFacts, now: datetime, ignoring: UUID | None
+) -> Judged:
+    asked = Asked(
+        interval=interval,
+        clinic_id=wish.clinic_id,
+        type_id=facts.type.id,
+        provider_id=facts.provider.id,
+        zone=facts.zone,
+        now=now,
+        self_service=wish.self_service,
+        tally=Tally(facts.visits, facts.zone, ignoring=ignoring),
+        patient_id=wish.patient_id,
+        patient=facts.patient,
+    )
+    return judged(asked, facts.type, facts.rules, facts.waived)
+
+
 def _check_time(
-    interval: Interval, wish: Wish, facts: BookingFacts, now: datetime, policy: BookingPolicy
+    interval: Interval, facts: BookingFacts, now: datetime, policy: BookingPolicy
 ) -> None:
     """Not long gone, not too far ahead; by the server's clock."""
     pointer = "/starts_at"
@@ -177,13 +217,6 @@ def _check_time(
         title = "This is further ahead than the network books."
         ahead = {"until": until.isoformat()}
         raise Invalid("appointment.too_far", title, pointer=pointer, facts=ahead)
-    if not wish.self_service:
-        return
-    if interval.start < now + facts.type.lead_time:
-        raise Invalid("appointment.lead_time", "This is too soon to book.", pointer=pointer)
-    if interval.start > now + facts.type.horizon:
-        title = "This is too far ahead to book."
-        raise Invalid("appointment.outside_horizon", title, pointer=pointer)
 
 
 def _check_provider(interval: Interval, clinic_id: UUID, facts: BookingFacts) -> None:
@@ -221,7 +254,7 @@ def _room_occupancy(
     interval: Interval, wish: Wish, facts: BookingFacts, calendar: Calendar
 ) -> Occupancy | None:
     """The room asked for, or the first that is free. Rooms are never overbooked: they are full."""
-    if wish.room_id is None and not facts.type.needs_room:
+    if wish.room_id is None and not facts.type.room_for(wish.modality):
         return None
     rooms = [room for room in facts.rooms if wish.room_id in (None, room.id)]
     if wish.room_id and not any(room.clinic_id == wish.clinic_id for room in rooms):

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, timedelta
+from enum import StrEnum
 from uuid import UUID
 
 from shared.values.errors import Invalid
@@ -10,6 +11,14 @@ _NONE = timedelta(0)
 _MINUTE = timedelta(minutes=1)
 LENGTH_MAX = timedelta(hours=12)
 BUFFER_MAX = timedelta(hours=2)
+
+
+class Modality(StrEnum):
+    """How patient and provider meet."""
+
+    IN_PERSON = "in_person"
+    VIDEO = "video"
+    PHONE = "phone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +38,7 @@ class AppointmentType:
     needs_room: bool = False
     lead_time: timedelta = _NONE
     horizon: timedelta = timedelta(days=366)
+    modalities: frozenset[Modality] = frozenset({Modality.IN_PERSON})
 
     def __post_init__(self) -> None:
         for length in (self.length_new, self.length_known):
@@ -39,10 +49,23 @@ class AppointmentType:
                 raise Invalid("type.buffer", "A buffer lasts whole minutes, 2 hours at most.")
         if not _NONE <= self.lead_time < self.horizon:
             raise Invalid("type.lead_time", "The lead time must be shorter than the horizon.")
+        if not self.modalities:
+            raise Invalid("type.modalities", "A visit takes place in some way.")
 
     def length_for(self, *, known: bool) -> timedelta:
         """How long the visit lasts for a known or a new patient."""
         return self.length_known if known else self.length_new
+
+    def room_for(self, modality: Modality) -> bool:
+        """Whether a visit takes a room: nobody comes to one by video or telephone."""
+        return self.needs_room and modality is Modality.IN_PERSON
+
+    def check_modality(self, modality: Modality) -> None:
+        """Raise Invalid ``modality.not_offered`` where this visit does not take place so."""
+        if modality not in self.modalities:
+            title = "This kind of visit does not take place in this way."
+            offered = {"offered": sorted(self.modalities)}
+            raise Invalid("modality.not_offered", title, pointer="/modality", facts=offered)
 
 
 @dataclass(frozen=True, slots=True)

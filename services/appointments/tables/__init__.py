@@ -8,6 +8,7 @@ from services.appointments.tables.heard import (
     VisitPacket,
 )
 from services.appointments.tables.registered import Base, metadata
+from services.appointments.tables.rules import BookingRule
 from services.appointments.tables.setup import (
     AppointmentType,
     Clinic,
@@ -23,6 +24,7 @@ __all__ = [
     "AppointmentMove",
     "AppointmentType",
     "Base",
+    "BookingRule",
     "Clinic",
     "EmergencyAccess",
     "KnownConsent",

@@ -1,6 +1,7 @@
 """Visits, their moves, and the time they take."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Column, Computed
@@ -28,6 +29,7 @@ class Appointment(Base, table=True):
     confirmation: str = "unconfirmed"
     flow: str = "expected"
     readiness: str = "unknown"
+    modality: str = "in_person"
     new_patient: bool = False
     walk_in: bool = False
     overbooked: bool = False
@@ -40,6 +42,7 @@ class Appointment(Base, table=True):
     cancel_reason: str | None = None
     late_cancel: bool = False
     waivers: dict[str, str] | None = Field(default=None, sa_column=Column(JSONB))
+    decided_by: list[dict[str, Any]] | None = Field(default=None, sa_column=Column(JSONB))
     version: int = 1
     event_seq: int = 0
 

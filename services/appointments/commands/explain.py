@@ -1,0 +1,28 @@
+"""Judging a booking without making it."""
+
+from uuid import UUID
+
+from services.appointments.commands.booking import Request, facts_of, wish_of
+from services.appointments.domain.booking import Booking
+from services.appointments.domain.explain import explain, named
+from services.appointments.queries.visits import visit
+from shared.db.work import Work
+from shared.values.errors import Conflict, DomainError, Forbidden, Invalid
+
+
+async def explain_booking(
+    work: Work, request: Request, moving: UUID | None, *, may_overbook: bool
+) -> tuple[Booking | None, tuple[DomainError, ...]]:
+    """The booking that there would be, or every refusal of it. Nothing is written or locked.
+
+    moving: the visit that would be moved, whose own time is not in the way. Raises NotFound, as
+    booking does, for what is not there.
+    """
+    if moving is not None:
+        await visit(work, moving)
+    known = await facts_of(work, request, may_overbook)
+    try:
+        wish = wish_of(work, request, known)
+    except (Conflict, Forbidden, Invalid) as error:
+        return None, (named(error),)
+    return explain(wish, known.facts, work.now, ignoring=moving)
