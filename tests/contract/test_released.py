@@ -132,7 +132,7 @@ def test_the_command_freezes_what_is_new_and_then_nothing(
     assert list(tmp_path.iterdir()) == []
     assert release_contracts.main([], tmp_path) == 0
     assert capsys.readouterr().out == f"{len(EVENTS)} contracts released.\n"
-    assert releases(tmp_path) == RELEASES
+    assert releases(tmp_path) == {wire: found[-1:] for wire, found in RELEASES.items()}
     assert release_contracts.main(["--check"], tmp_path) == 0
     assert release_contracts.main([], tmp_path) == 0
     assert all(len(found) == 1 for found in releases(tmp_path).values())

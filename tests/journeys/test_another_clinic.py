@@ -38,6 +38,7 @@ OF_A_CLINIC = (
     "document_id",
     "check_id",
     "subject_id",
+    "rule_id",
 )
 """The ids of what is of one clinic."""
 OF_THE_NETWORK = (

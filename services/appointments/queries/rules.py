@@ -159,7 +159,10 @@ async def rule_row(work: Work, rule_id: UUID) -> BookingRule:
 
 @dataclass(frozen=True, slots=True)
 class RuleFilter:
-    """Which rules are listed; what is None is not asked. ended: those of the past as well."""
+    """Which rules are listed: those that could decide of visits there; None is not asked.
+
+    ended: those of the past as well.
+    """
 
     kind: str | None = None
     clinic_id: UUID | None = None
@@ -173,9 +176,10 @@ async def list_rules(work: Work, wanted: RuleFilter) -> list[BookingRule]:
     mine = work.actor.clinic_ids
     return await work.load_where(
         BookingRule,
-        "($2::text IS NULL OR kind = $2) AND ($3::uuid IS NULL OR clinic_id = $3)"
-        " AND ($4::uuid IS NULL OR appointment_type_id = $4)"
-        " AND ($5::uuid IS NULL OR provider_id = $5)"
+        "($2::text IS NULL OR kind = $2)"
+        " AND ($3::uuid IS NULL OR clinic_id IS NULL OR clinic_id = $3)"
+        " AND ($4::uuid IS NULL OR appointment_type_id IS NULL OR appointment_type_id = $4)"
+        " AND ($5::uuid IS NULL OR provider_id IS NULL OR provider_id = $5)"
         " AND ($6 OR effective_until IS NULL OR effective_until >= $7)"
         " AND ($8::uuid[] IS NULL OR clinic_id IS NULL OR clinic_id = ANY($8))"
         " ORDER BY kind, clinic_id, appointment_type_id, provider_id, rule_version"

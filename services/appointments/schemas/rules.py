@@ -80,7 +80,10 @@ class EndRule(BaseModel):
 
 
 class FindRules(BaseModel):
-    """Which rules are listed; `ended` adds those that decide of no day from today on."""
+    """Which rules are listed: those that could decide of visits there, wider ones as well.
+
+    `ended` adds those that decide of no day from today on.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
