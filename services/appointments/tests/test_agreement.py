@@ -155,7 +155,7 @@ def clinics(
 SEEN: Counter[str] = Counter()
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=250, deadline=None, derandomize=True)
 @given(clinics())
 def agree(
     clinic: tuple[Question, list[Offer], list[Room], list[Busy], datetime, tuple[Counted, ...]],
