@@ -26,16 +26,20 @@ P99_MS, TIMES, SHARE = 60, 2, 0.8
 
 def availability(seconds: int, rounds: int) -> Iterator[Figure]:
     """The first 50 slots of 50 providers over 30 days, with 200,000 bookings and with 2,000."""
-    with _clinic_of(FEW, days=1) as few, _clinic_of(MANY, days=AHEAD.days) as many:
-        with few.service("api") as one, many.service("api") as other:
-            found: dict[int, list[Result]] = {FEW: [], MANY: []}
-            for number in range(rounds + 1):
-                for rows, made, api in ((FEW, few, one), (MANY, many, other)):
-                    result = uvloop.run(drive(api.port, 1, _asking(made), seconds / 2))
-                    if result.count(200) != len(result.answered):
-                        raise RuntimeError(f"availability: {result.statuses()}")
-                    if number:  # the first round warms up
-                        found[rows].append(result)
+    found: dict[int, list[Result]] = {FEW: [], MANY: []}
+    with (
+        _clinic_of(FEW, days=1) as few,
+        _clinic_of(MANY, days=AHEAD.days) as many,
+        few.service("api") as one,
+        many.service("api") as other,
+    ):
+        for number in range(rounds + 1):
+            for rows, made, api in ((FEW, few, one), (MANY, many, other)):
+                result = uvloop.run(drive(api.port, 1, _asking(made), seconds / 2))
+                if result.count(200) != len(result.answered):
+                    raise RuntimeError(f"availability: {result.statuses()}")
+                if number:  # the first round warms up
+                    found[rows].append(result)
     p99 = {rows: _p(results, 0.99) for rows, results in found.items()}
     p50 = {rows: _p(results, 0.5) for rows, results in found.items()}
     detail = {

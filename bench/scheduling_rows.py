@@ -8,8 +8,9 @@ from datetime import time, timedelta
 from typing import Any
 from uuid import UUID
 
-from bench.stage import CLINIC, NOW, PROVIDER, ROOM, Stage, numbered
+from bench.stage import CLINIC, NOW, PROVIDER, ROOM, Stage, numbered, numbered_prefix
 
+BENCH = 50
 OTHERS = 500
 """Providers of the rows that are only there."""
 CLINIC_PROVIDERS = 50
@@ -25,18 +26,21 @@ SELECT md5('other' || p)::uuid, $1, 'O', 1, 1, 1 FROM generate_series(0, $2::int
 ON CONFLICT DO NOTHING
 """
 
-_WITH_OCCUPANCIES = """
+# One after the other, as UUIDv7 are: random ones would scatter over every index.
+_ID = f"('{numbered_prefix(BENCH)}' || lpad(nextval('bench_rows')::text, 12, '0'))::uuid"
+
+_WITH_OCCUPANCIES = f"""
 WITH made AS (
  INSERT INTO appointments (id, network_id, patient_id, clinic_id, provider_id,
   appointment_type_id, starts_at, ends_at, lifecycle, confirmation, flow, readiness, new_patient,
   walk_in, overbooked, moves, booked_at, late_cancel, version, event_seq)
- SELECT gen_random_uuid(), $1, patient_id, clinic_id, provider_id, $2, starts_at,
+ SELECT {_ID}, $1, patient_id, clinic_id, provider_id, $2, starts_at,
   starts_at + interval '20 min', 'booked', 'unconfirmed', 'expected', 'unknown', false, false,
   false, 0, starts_at - interval '7 days', false, 1, 1
  FROM wanted RETURNING id, provider_id, patient_id, starts_at, ends_at)
 INSERT INTO occupancies (id, network_id, resource_kind, resource_id, lane, starts_at, ends_at,
  appointment_id, active)
-SELECT gen_random_uuid(), $1, kind, resource, 1, starts_at, ends_at, made.id, true FROM made,
+SELECT {_ID}, $1, kind, resource, 1, starts_at, ends_at, made.id, true FROM made,
  LATERAL (VALUES ('provider', provider_id), ('patient', patient_id)) AS taken (kind, resource)
 """
 
@@ -68,6 +72,7 @@ WITH wanted AS (
 def bookings_before(made: Stage, first: int, last: int) -> None:
     """Bookings number `first` to `last` - 1 of other providers, before the stage's now."""
     made.ask(_PEOPLE, made.network_id, OTHERS)
+    made.ask("CREATE SEQUENCE IF NOT EXISTS bench_rows")
     # The constraint is built once at the end: two million rows one by one take ten times as long.
     (row,) = made.ask(
         "SELECT pg_get_constraintdef(oid) AS text FROM pg_constraint"
@@ -92,6 +97,7 @@ def full_clinic(made: Stage, first_day: int, last_day: int) -> None:
 def open_full_clinic(made: Stage) -> None:
     """The clinic: 50 providers, each in every day from 8 to 17, and a room for each."""
     n, weekdays = made.network_id, range(1, 8)
+    made.ask("CREATE SEQUENCE IF NOT EXISTS bench_rows")
     made.ask(
         "INSERT INTO clinics (id, network_id, name, time_zone, currency, version, event_seq)"
         " VALUES ($1, $2, 'Full', 'UTC', 'USD', 1, 1)",
