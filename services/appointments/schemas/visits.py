@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from services.appointments import tables as t
 from services.appointments.domain.reasons import Reason
 from services.appointments.domain.requirements import Item
-from shared.web.fields import STRICT, Line, QueryDay
+from shared.web.fields import STRICT, Line, QueryDay, QueryTime
 from shared.web.pages import PageQuery
 
 _CLINIC = "0190a1b2-0000-7000-8000-000000000010"
@@ -47,7 +47,7 @@ _VIEW: dict[str, JsonValue] = {
 }
 
 Wanted = Annotated[
-    datetime,
+    QueryTime,
     Field(
         strict=False,
         description="RFC 3339 with the offset that the clinic's zone has then, or UTC.",

@@ -106,7 +106,8 @@ kind AS (
  INSERT INTO appointment_types (id, network_id, name, minutes_new, minutes_known,
   buffer_before_minutes, buffer_after_minutes, needs_room, lead_time_minutes, horizon_days,
   service_code_new, service_code_known, version, event_seq)
- SELECT md5($1::uuid::text || 'kind' || n)::uuid, $1, 'Visit', 20, 20, 0, 0, true, 0, 366, 'V', 'V', 1, 1
+ SELECT md5($1::uuid::text || 'kind' || n)::uuid, $1, 'Visit', 20, 20, 0, 0, true, 0, 366, 'V', 'V',
+  1, 1
  FROM generate_series(1, 5) AS n RETURNING id)
 SELECT (SELECT array_agg(id) FROM people) AS people, (SELECT array_agg(id) FROM kind) AS kinds
 """
@@ -117,8 +118,8 @@ WITH made AS (
   walk_in, overbooked, moves, booked_at, late_cancel, version, event_seq)
  SELECT gen_random_uuid(), $1, md5($1::uuid::text || 'pat' || n % 900)::uuid,
   ($2::uuid[])[1 + n % cardinality($2::uuid[])], ($3::uuid[])[1 + n % cardinality($3::uuid[])],
-  ($4::uuid[])[1 + n % cardinality($4::uuid[])], at, at + interval '20 min', 'booked', 'unconfirmed',
-  'expected', 'unknown', false, false, false, 0, at, false, 1, 1
+  ($4::uuid[])[1 + n % cardinality($4::uuid[])], at, at + interval '20 min', 'booked',
+  'unconfirmed', 'expected', 'unknown', false, false, false, 0, at, false, 1, 1
  FROM generate_series(0, $6::int - 1) AS n, LATERAL (
   SELECT $5::timestamptz + (n / cardinality($3::uuid[])) * interval '4 h' AS at) AS times
  RETURNING id, provider_id, patient_id, starts_at, ends_at),
