@@ -40,7 +40,8 @@ PositiveCents = Annotated[int, Field(strict=True, gt=0, le=CENTS_MAX)]
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
-def _written(text: Any) -> Any:
+def written(text: Any) -> Any:
+    """The text of a time, which begins with a day. Raises PydanticCustomError for any other."""
     # Where all is text, a number is no date: 20261101 would be a day of 1970, in seconds.
     if isinstance(text, str) and not _DAY.match(text):
         raise PydanticCustomError("date_parsing", "It is not written as in ISO 8601")
@@ -56,5 +57,5 @@ def _day(text: Any) -> Any:
 QueryDay = Annotated[date, BeforeValidator(_day)]
 """A day in a query: `2026-11-01` and nothing else that could be read as one."""
 
-QueryTime = Annotated[datetime, BeforeValidator(_written)]
+QueryTime = Annotated[datetime, BeforeValidator(written)]
 """An instant in a query: `2026-11-01T08:00:00-06:00`, no count of seconds."""
