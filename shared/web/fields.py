@@ -4,7 +4,15 @@ import re
 from datetime import date, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+)
 from pydantic_core import PydanticCustomError
 
 from shared.values.errors import Invalid
@@ -38,10 +46,11 @@ PositiveCents = Annotated[int, Field(strict=True, gt=0, le=CENTS_MAX)]
 """An amount in cents above zero."""
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}")
+_DATETIME = TypeAdapter(datetime)
 
 
-def written(text: Any) -> Any:
-    """The text of a time, which begins with a day. Raises PydanticCustomError for any other."""
+def _written(text: Any) -> Any:
     # Where all is text, a number is no date: 20261101 would be a day of 1970, in seconds.
     if isinstance(text, str) and not _DAY.match(text):
         raise PydanticCustomError("date_parsing", "It is not written as in ISO 8601")
@@ -54,8 +63,21 @@ def _day(text: Any) -> Any:
     return text
 
 
+def _time(given: Any) -> Any:
+    # Digits alone would be seconds since 1970, and a day alone would be its midnight.
+    if isinstance(given, str) and _TIME.match(given):
+        try:
+            return _DATETIME.validate_python(given)
+        except ValidationError:
+            pass
+    raise PydanticCustomError("datetime_parsing", "It is not a time as in RFC 3339")
+
+
+BodyTime = Annotated[datetime, BeforeValidator(_time)]
+"""An instant in a body: RFC 3339, with or without an offset; no count of seconds, no day alone."""
+
 QueryDay = Annotated[date, BeforeValidator(_day)]
 """A day in a query: `2026-11-01` and nothing else that could be read as one."""
 
-QueryTime = Annotated[datetime, BeforeValidator(written)]
+QueryTime = Annotated[datetime, BeforeValidator(_written)]
 """An instant in a query: `2026-11-01T08:00:00-06:00`, no count of seconds."""

@@ -5,12 +5,12 @@ from typing import Annotated, Literal, Self
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from services.appointments import tables as t
 from services.appointments.domain.reasons import Reason
 from services.appointments.domain.requirements import Item
-from shared.web.fields import STRICT, Line, QueryDay, written
+from shared.web.fields import STRICT, BodyTime, Line, QueryDay
 from shared.web.pages import PageQuery
 
 _CLINIC = "0190a1b2-0000-7000-8000-000000000010"
@@ -47,12 +47,8 @@ _VIEW: dict[str, JsonValue] = {
 }
 
 Wanted = Annotated[
-    datetime,
-    Field(
-        strict=False,
-        description="RFC 3339 with the offset that the clinic's zone has then, or UTC.",
-    ),
-    BeforeValidator(written),
+    BodyTime,
+    Field(description="RFC 3339 with the offset that the clinic's zone has then, or UTC."),
 ]
 """A time as the caller gave it; the clinic's zone judges it, so a naive one gets proposals."""
 
