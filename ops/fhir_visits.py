@@ -30,12 +30,14 @@ class Mapping:
     """Where visits go. clinic, time_zone: the clinic's name (opened if it is not there) and zone.
 
     people: ids of ours by reference, such as `Practitioner/dr-y`; who is imported is added.
+    same: references that stand for another, such as `Patient` for `Patient/pat1`.
     set_clock: sets the business clock, for files that lie in the past; None leaves it.
     """
 
     clinic: str | None = None
     time_zone: str | None = None
     people: dict[str, UUID] = field(default_factory=dict)
+    same: dict[str, str] = field(default_factory=dict)
     set_clock: Callable[[datetime], None] | None = None
     clinic_id: UUID | None = None
 
@@ -123,13 +125,13 @@ def _who(resource: Resource, mapping: Mapping, kind: str) -> UUID:
     ]
     if len(set(references)) > 1:
         raise Refused(f"it names more than one {kind}")
-    if not references and kind == NOBODY:
-        if NOBODY in mapping.people:
-            return mapping.people[NOBODY]
+    reference = references[0] if references else kind
+    found = mapping.people.get(mapping.same.get(reference, reference))
+    if found is None and not references and kind == NOBODY:
         raise Refused("it names no patient: say for whom by --map Patient=ID")
-    if not references or references[0] not in mapping.people:
+    if found is None:
         raise Refused(f"its {kind} is not known here: import it too, or name it by --map")
-    return mapping.people[references[0]]
+    return found
 
 
 async def _kind(resource: Resource, sender: Sender, length: timedelta) -> str:

@@ -45,7 +45,9 @@ def import_fhir(
     ] = None,
     mapped: Annotated[
         list[str] | None,
-        typer.Option("--map", help="REFERENCE=ID of who is here already; Patient=ID for no one."),
+        typer.Option(
+            "--map", help="REFERENCE=ID or =REFERENCE; Patient=... for visits that name nobody."
+        ),
     ] = None,
     clock: Annotated[
         Path | None,
@@ -57,7 +59,9 @@ def import_fhir(
     running = state.read(chosen.state)
     if running is None:
         raise CannotRun("ClinicBus is not running here: start it with `make run`.")
-    mapping = Mapping(clinic, zone, dict(_named(pair) for pair in mapped or ()))
+    mapping = Mapping(clinic, zone)
+    for pair in mapped or ():
+        _note(mapping, pair)
     if clock is not None:
         mapping.set_clock = SharedClock(clock).set
     refused = asyncio.run(
@@ -67,12 +71,14 @@ def import_fhir(
         raise CannotRun(f"{refused} could not be entered; the reasons are above.")
 
 
-def _named(pair: str) -> tuple[str, UUID]:
-    reference, _, key = pair.partition("=")
+def _note(mapping: Mapping, pair: str) -> None:
+    reference, _, meant = pair.partition("=")
     try:
-        return reference, UUID(key)
+        mapping.people[reference] = UUID(meant)
     except ValueError:
-        raise CannotRun("--map takes REFERENCE=ID, such as Practitioner/dr-y=ID.") from None
+        if "/" not in meant:
+            raise CannotRun("--map takes REFERENCE=ID or REFERENCE=REFERENCE.") from None
+        mapping.same[reference] = meant
 
 
 async def _import(

@@ -240,7 +240,7 @@ async def test_a_proposal_is_booked_for_whom_it_is_mapped_to(at: Desk) -> None:
         "Appointment refused: it names no patient: say for whom by --map Patient=ID",
         False,
     )
-    mapping.people["Patient"] = UUID(patient)
+    mapping.same["Patient"] = "Patient/pat-a"
     text, well = await at.enter(open_one, mapping)
     assert well, text
     assert (await booked(at, text))["patient_id"] == patient

@@ -20,8 +20,9 @@ class RuleValue(BaseModel):
     """What a rule says: the members that its kind takes, and no other.
 
     `minutes` of lead time; `days` of a horizon; `visits` of a cap, quota or wave; `from_years` and
-    `until_years` of an age limit, both included; the `verdicts` that cover must have; `required`
-    of a referral or an authorization; the `mode` of self-booking.
+    `until_years` of an age limit, both included; the `verdicts` that cover must have; the `mode`
+    of self-booking; `required` of a referral or an authorization, of which nothing is heard yet:
+    such a rule refuses everybody whom it binds.
     """
 
     model_config = ConfigDict(**STRICT)
