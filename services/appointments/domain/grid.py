@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from shared.values.interval import Interval
@@ -26,3 +27,9 @@ def grid_starts(open_time: Interval, grid: timedelta, zone: ZoneInfo) -> Iterato
         else:
             yield at
             at += grid
+
+
+@lru_cache(maxsize=4096)
+def marks(open_time: Interval, grid: timedelta, zone: ZoneInfo) -> tuple[datetime, ...]:
+    """The same, remembered: providers of a clinic are in at the same hours, day after day."""
+    return tuple(grid_starts(open_time, grid, zone))

@@ -9,12 +9,12 @@ from operator import itemgetter
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from services.appointments.domain.grid import GRIDS, grid_starts
-from services.appointments.domain.judged import Judged, judged
+from services.appointments.domain.grid import GRIDS, marks
+from services.appointments.domain.judged import judged
 from services.appointments.domain.occupancy import Calendar, ResourceKind, provider_time
 from services.appointments.domain.resources import AppointmentType, Modality, Provider, Room
 from services.appointments.domain.rule_checks import CHECKS
-from services.appointments.domain.rules import Asked, PatientFacts, Rule, broken
+from services.appointments.domain.rules import Asked, Binds, PatientFacts, Rule, broken
 from services.appointments.domain.tally import Tally
 from shared.values.errors import Invalid
 from shared.values.interval import Interval
@@ -199,7 +199,7 @@ class Bench:
     rooms: Sequence[Room]
     calendar: Calendar
     now: datetime
-    _days: dict[date, Judged] = field(default_factory=dict)
+    _days: dict[date, tuple[tuple[Rule, ...], int]] = field(default_factory=dict)
 
     def on_template(self) -> Iterator[Interval]:
         """Every start on the grid whose visit lies within an opening, on a day of work."""
@@ -209,28 +209,34 @@ class Bench:
             begin = max(open_time.start, question.window.start)
             end = min(open_time.end, question.window.end)
             if begin < end:
-                for at in grid_starts(Interval(begin, end), question.grid, offer.zone):
-                    day = at.astimezone(offer.zone).date()
-                    if at + length <= open_time.end and offer.provider.active_on(day):
+                for at in marks(Interval(begin, end), question.grid, offer.zone):
+                    if at + length <= open_time.end and self._works_at(at):
                         yield Interval(at, at + length)
+
+    def _works_at(self, moment: datetime) -> bool:
+        provider = self.offer.provider
+        if provider.active_from is None and provider.active_until is None:
+            return True
+        return provider.active_on(moment.astimezone(self.offer.zone).date())
 
     def judge(self, interval: Interval) -> Slot | Empty:
         """The slot of a time on the template, or the first thing that stands in its way."""
         offer, question, calendar = self.offer, self.question, self.calendar
-        day = interval.start.astimezone(offer.zone).date()
         if interval.start < self.now:
             return Empty.PAST
+        day = interval.start.astimezone(offer.zone).date()
         if offer.last_day is not None and day > offer.last_day:
             return Empty.TOO_FAR
-        under = self._under(day, interval)
-        stopped = broken(under.rules, under.asked, CHECKS)
-        if stopped is not None:
-            return Empty(stopped[1].reason or stopped[0].kind)
+        known = self._days.get(day)
+        rules, capacity = known if known is not None else self._decide(day, interval)
+        if rules:
+            stopped = broken(rules, self._asked(interval), CHECKS)
+            if stopped is not None:
+                return Empty(stopped[1].reason or stopped[0].kind)
         wide = provider_time(interval, question.type)
         provider = offer.provider
         if calendar.blocked(ResourceKind.PROVIDER, provider.id, wide):
             return Empty.BLOCKED
-        capacity = under.capacity(provider.capacity)
         if calendar.free_lane(ResourceKind.PROVIDER, provider.id, wide, capacity) is None:
             return Empty.FULLY_BOOKED
         patient_id = question.patient_id
@@ -246,10 +252,17 @@ class Bench:
             return Empty.ROOM_TAKEN
         return Slot(interval, provider.id, offer.clinic_id, found[0].id)
 
-    def _under(self, day: date, interval: Interval) -> Judged:
-        """What decides of a time; the rules of a day are chosen once."""
+    def _decide(self, day: date, interval: Interval) -> tuple[tuple[Rule, ...], int]:
+        """The rules of a day that could stand in the way, and how many at once are normal."""
         question, offer = self.question, self.offer
-        asked = Asked(
+        under = judged(self._asked(interval), question.type, offer.rules, UNSEEN)
+        bind = tuple(r for r in under.rules if r.binds is Binds.EVERYONE or question.self_service)
+        self._days[day] = bind, under.capacity(offer.provider.capacity)
+        return self._days[day]
+
+    def _asked(self, interval: Interval) -> Asked:
+        question, offer = self.question, self.offer
+        return Asked(
             interval=interval,
             clinic_id=offer.clinic_id,
             type_id=question.type.id,
@@ -261,10 +274,6 @@ class Bench:
             patient_id=question.patient_id,
             patient=question.patient,
         )
-        known = self._days.get(day)
-        if known is None:
-            known = self._days[day] = judged(asked, question.type, offer.rules, UNSEEN)
-        return Judged(known.rules, asked)
 
 
 UNSEEN = frozenset(kind for kind, check in CHECKS.items() if check.reason is None)

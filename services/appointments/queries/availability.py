@@ -31,6 +31,7 @@ from shared.values.errors import NotFound
 from shared.values.interval import Interval
 from shared.values.zones import day_bounds, zone
 
+_KINDS = {kind.value: kind for kind in ResourceKind}
 OFFER_WINDOW = timedelta(days=3)
 DAYS_MOST = 8
 """How many days are read at once, where those before had too little."""
@@ -169,25 +170,16 @@ async def _ground(work: Work, question: Question, where: Where) -> _Ground:
         raise NotFound("clinic.not_found", "There is no such clinic.")
     providers = await _providers(work, list(zones), where.provider_ids)
     rooms = await _rooms(work, list(zones), where.room_ids)
-    weekly = await work.load_where(
-        t.WeeklySchedule,
-        "clinic_id = ANY($2) AND provider_id = ANY($3)",
+    # As values and not as rows: there are seven of each provider, and nobody changes them here.
+    weekly = await work.raw.fetch(
+        "SELECT provider_id, clinic_id, weekday, opens, closes, effective_from, effective_until"
+        " FROM weekly_schedules WHERE network_id = $1 AND clinic_id = ANY($2)"
+        " AND provider_id = ANY($3)",
+        work.network_id,
         list(zones),
         [provider.id for found in providers.values() for provider in found],
     )
-    schedules = [
-        WeeklySchedule(
-            row.provider_id,
-            row.clinic_id,
-            zones[row.clinic_id],
-            row.weekday,
-            row.opens,
-            row.closes,
-            row.effective_from,
-            row.effective_until,
-        )
-        for row in weekly
-    ]
+    schedules = [WeeklySchedule(row[0], row[1], zones[row[1]], *row[2:]) for row in weekly]
     rules = await rules_for(work, list(zones), question.type.id)
     return _Ground(zones, providers, rooms, schedules, rules)
 
@@ -270,26 +262,26 @@ async def _rooms(work: Work, clinic_ids: list[UUID], room_ids: Sequence[UUID]) -
 
 
 async def _busy(work: Work, question: Question, ground: _Ground) -> list[Busy]:
-    window, kind = question.window, question.type
-    longest = max(kind.length_new, kind.length_known)
+    window, type_ = question.window, question.type
+    longest = max(type_.length_new, type_.length_known)
     providers = {provider.id for each in ground.providers.values() for provider in each}
     rows = await work.raw.fetch(
         BUSY,
         work.network_id,
-        window.end + longest + kind.buffer_after,
+        window.end + longest + type_.buffer_after,
         window.start - LONGEST,
-        window.start - kind.buffer_before,
+        window.start - type_.buffer_before,
         list(providers),
         [room.id for room in ground.rooms] if question.needs_room else [],
         question.patient_id,
     )
     return [
         Busy(
-            ResourceKind(row["resource_kind"]),
-            row["resource_id"],
-            row["lane"] or None,
-            Interval(row["starts_at"], row["ends_at"]),
-            row["appointment_id"],
+            _KINDS[kind],
+            resource_id,
+            lane or None,
+            Interval(starts_at, ends_at),
+            appointment_id,
         )
-        for row in rows
+        for kind, resource_id, lane, starts_at, ends_at, appointment_id in rows
     ]

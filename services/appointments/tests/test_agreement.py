@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,6 +23,7 @@ from services.appointments.domain.booking import (
 from services.appointments.domain.grid import grid_starts
 from services.appointments.domain.occupancy import Busy, Calendar, ResourceKind
 from services.appointments.domain.resources import AppointmentType, Modality, Provider, Room
+from services.appointments.domain.rule_checks import CHECKS
 from services.appointments.domain.rules import Binds, PatientFacts, Rule, RuleKind, Scope
 from services.appointments.domain.schedule import WeeklySchedule, openings
 from services.appointments.domain.slots import Bench, Empty, Offer, Question, Slot, availability
@@ -96,9 +98,7 @@ def busy(draw: st.DrawFn, zone: ZoneInfo) -> Busy:
 
 
 @st.composite
-def clinics(
-    draw: st.DrawFn,
-) -> tuple[Question, list[Offer], list[Room], list[Busy], datetime, tuple[Counted, ...]]:
+def clinics(draw: st.DrawFn, kind_of_rule: RuleKind | None) -> "Drawn":
     zone = draw(st.sampled_from(ZONES))
     kind = AppointmentType(
         KIND, draw(LENGTHS), draw(LENGTHS), draw(BUFFERS), draw(BUFFERS),
@@ -109,8 +109,10 @@ def clinics(
     )  # fmt: skip
     starts = datetime.combine(DAY, time(0), zone).astimezone(UTC)
     now = starts + timedelta(hours=draw(st.integers(0, 30)))
-    rules = tuple(draw(st.lists(a_rule(), max_size=4)))
-    taken = draw(st.lists(busy(zone), max_size=8))
+    rules = tuple(draw(st.lists(a_rule(), max_size=4 if kind_of_rule is None else 2)))
+    if kind_of_rule is not None:
+        rules += (Rule(kind_of_rule, draw(RULES[kind_of_rule]), 9),)
+    taken = draw(st.lists(busy(zone), min_size=3, max_size=8))
     counted = tuple(
         Counted(
             UUID(int=100 + n),
@@ -120,7 +122,7 @@ def clinics(
             draw(st.sampled_from([ANN, BEN])),
             draw(st.sampled_from([PAT, SUE])),
         )
-        for n in range(draw(st.integers(0, 5)))
+        for n in range(draw(st.integers(2, 6)))
     )
     offers = []
     for who, capacity in ((ANN, 2), (BEN, 1)):
@@ -152,14 +154,31 @@ def clinics(
     return question, offers, rooms, taken, now, counted
 
 
-SEEN: Counter[str] = Counter()
+Drawn = tuple[Question, list[Offer], list[Room], list[Busy], datetime, tuple[Counted, ...]]
+OF_A_RULE = {Empty(c.reason): kind for kind, c in CHECKS.items() if c.reason is not None}
 
 
-@settings(max_examples=250, deadline=None, derandomize=True)
-@given(clinics())
-def agree(
-    clinic: tuple[Question, list[Offer], list[Room], list[Busy], datetime, tuple[Counted, ...]],
+@pytest.mark.parametrize("kind", [None, *RULES])
+def test_every_slot_can_be_booked_and_what_is_not_offered_has_its_reason(
+    kind: RuleKind | None,
 ) -> None:
+    """And the clinics showed the reason, or each that is no rule's; 18 months are tried apart."""
+    seen: Counter[Empty | None] = Counter()
+
+    @settings(max_examples=200 if kind is None else 60, deadline=None, derandomize=True)
+    @given(clinics(kind))
+    def agree(clinic: Drawn) -> None:
+        _agree(clinic, seen)
+
+    agree()
+    assert seen[None] > 50
+    if kind is None:
+        assert set(Empty) - set(seen) - set(OF_A_RULE) == {Empty.TOO_FAR}
+    elif kind in OF_A_RULE.values():
+        assert {reason for reason, of in OF_A_RULE.items() if of is kind} <= set(seen)
+
+
+def _agree(clinic: Drawn, seen: Counter[Empty | None]) -> None:
     question, offers, rooms, taken, now, counted = clinic
     calendar = Calendar(taken)
     offered = {
@@ -177,21 +196,14 @@ def agree(
                 assert reason == slot
                 assert (found.interval, found.room_id) == (slot.interval, slot.room_id)
                 assert not found.overbooked
-                SEEN["slot"] += 1
+                seen[None] += 1
                 continue
             assert isinstance(reason, Empty)
-            SEEN[reason.value] += 1
+            seen[reason] += 1
             if isinstance(found, Booking):
                 # The desk may still enter who has just come.
                 assert reason is Empty.PAST
                 assert at >= now - BookingPolicy().past_grace
-
-
-def test_every_slot_can_be_booked_and_what_is_not_offered_has_its_reason() -> None:
-    """And the clinics showed each reason; only 18 months ahead is tried elsewhere."""
-    agree()
-    assert {reason.value for reason in Empty} - set(SEEN) == {Empty.TOO_FAR.value}
-    assert SEEN["slot"] > 500
 
 
 def book(
