@@ -27,6 +27,7 @@ P99_MS, TIMES, SHARE = 60, 2, 0.8
 def availability(seconds: int, rounds: int) -> Iterator[Figure]:
     """The first 50 slots of 50 providers over 30 days, with 200,000 bookings and with 2,000."""
     found: dict[int, list[Result]] = {FEW: [], MANY: []}
+    cpu: dict[int, list[float]] = {FEW: [], MANY: []}
     with (
         _clinic_of(FEW, days=1) as few,
         _clinic_of(MANY, days=AHEAD.days) as many,
@@ -35,14 +36,18 @@ def availability(seconds: int, rounds: int) -> Iterator[Figure]:
     ):
         for number in range(rounds + 1):
             for rows, made, api in ((FEW, few, one), (MANY, many, other)):
+                before = api.cpu_seconds() + made.server_cpu_seconds()
                 result = uvloop.run(drive(api.port, 1, _asking(made), seconds / 2))
+                used = api.cpu_seconds() + made.server_cpu_seconds() - before
                 if result.count(200) != len(result.answered):
                     raise RuntimeError(f"availability: {result.statuses()}")
                 if number:  # the first round warms up
                     found[rows].append(result)
+                    cpu[rows].append(1000 * used / len(result.latencies))
     p99 = {rows: _p(results, 0.99) for rows, results in found.items()}
     p50 = {rows: _p(results, 0.5) for rows, results in found.items()}
     detail = {
+        "cpu_ms_a_question": {str(rows): round(median(ms), 1) for rows, ms in cpu.items()},
         "p50_ms": {str(rows): round(ms, 1) for rows, ms in p50.items()},
         "p99_ms": {str(rows): round(ms, 1) for rows, ms in p99.items()},
         "questions": {
