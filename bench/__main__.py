@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from asyncpg import PostgresError
 from httpx import HTTPError
 
-from bench import against_control, backlog, held_snapshot, kills
+from bench import against_control, backlog, held_snapshot, kills, scheduling
 from bench.bookings import bookings
 from bench.bus_rates import EVENTS as RATES_EVENTS
 from bench.bus_rates import bus_rates
@@ -61,6 +61,12 @@ def with_trust(size: Size) -> Iterator[Figure]:
         yield from trust(made, size.seconds, size.rounds)
 
 
+def among_many(size: Size) -> Iterator[Figure]:
+    """Availability and bookings with many bookings in the tables, beside few."""
+    yield from scheduling.availability(size.seconds, size.rounds)
+    yield from scheduling.bookings_among_many(size.seconds, size.rounds)
+
+
 def racing(_: Size) -> Iterator[Figure]:
     """The race for slots."""
     with stage() as made:
@@ -101,6 +107,7 @@ def taking(_: Size) -> Iterator[Figure]:
 SECTIONS: dict[str, Callable[[Size], Iterator[Figure]]] = {
     "bookings": on_one_server,
     "trust": with_trust,
+    "scheduling": among_many,
     "race": racing,
     "control": beside_the_control,
     "bus": on_the_bus,

@@ -96,6 +96,10 @@ def run(
     data: Data = None,
     port_base: Annotated[int, typer.Option(help="appointments listens at this + 1.")] = 8100,
     seed: Annotated[bool, typer.Option(help="Seed a demo network in new data.")] = True,
+    clock: Annotated[
+        Path | None,
+        typer.Option(help="A file with the business clock, for `import-fhir --clock` to set."),
+    ] = None,
 ) -> None:
     """Run everything on this machine, in the foreground."""
     from ops import bus_choice, layout, supervisor
@@ -109,6 +113,7 @@ def run(
     options = Options(
         bus=bus_choice.to_run_on(chosen, bus),
         postgres_url=os.environ.get("CLINICBUS_POSTGRES_URL"),
+        clock_file=None if clock is None else clock.absolute(),
     )
     code = supervisor.run(chosen, Ports.from_base(port_base), options, seed=seed)
     raise typer.Exit(code)

@@ -1,171 +1,98 @@
-"""`clinicbus import-fhir FILE`: people of FHIR R4 resources, as patients and providers.
+"""`clinicbus import-fhir FILE`: FHIR R4 resources as patients, providers and visits.
 
-Takes a Patient, a Practitioner, or a Bundle of them. Everything goes through the public APIs, so
-what they refuse is refused here, with the same reason. An NPI whose check digit fails is left out
-with a warning: a wrong identifier is worse than none.
+Takes a Patient, a Practitioner, an Appointment, or a Bundle of them. Everything goes through the
+public APIs, so what they refuse is refused here, with the same reason. An NPI whose check digit
+fails is left out with a warning: a wrong identifier is worse than none. People are entered before
+visits, whatever the order of the files.
 """
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping as Members
 from pathlib import Path
 from typing import Annotated, Any
-from uuid import NAMESPACE_URL, UUID, uuid5
+from uuid import UUID
 
 import httpx
 import typer
 
 from ops import layout, state
 from ops.errors import CannotRun
+from ops.fhir_people import Refused, Resource, Sender, Token, key_of, resources, wanted
+from ops.fhir_visits import Mapping, book
 from ops.token_command import token_for
-from shared.values.errors import Invalid
-from shared.values.npi import checked_npi
-
-Resource = Mapping[str, Any]
-Token = Callable[[str], str]
-
-_PHONE_USE = {"mobile": "mobile", "home": "home", "work": "work"}
-_ADDRESS_USE = {"home": "home", "work": "work"}
-_COUNTRY = {"USA": "US", "": "US"}
-_OLD = "old"
-"""The use of what no longer holds (FHIR R4: contact-point-use, address-use, name-use)."""
-NPI_SYSTEMS = ("http://hl7.org/fhir/sid/us-npi", "http://hl7.org.fhir/sid/us-npi")
-"""The system of the standard, and one that published examples are misspelt with."""
-
-
-@dataclass(slots=True)
-class Wanted:
-    """A request to make: for which service, at which path, with which body, and what was left."""
-
-    service: str
-    path: str
-    role: str
-    what: str
-    body: dict[str, Any]
-    warnings: list[str] = field(default_factory=list)
-
-
-def resources(document: Resource) -> Iterator[Resource]:
-    """The resources of a document: of a Bundle each entry's, else the document itself."""
-    if document.get("resourceType") == "Bundle":
-        for entry in document.get("entry", ()):
-            if isinstance(entry, dict) and isinstance(entry.get("resource"), dict):
-                yield entry["resource"]
-    else:
-        yield document
-
-
-def wanted(resource: Resource) -> Wanted | None:
-    """The request that enters a resource; None for a kind that is not taken."""
-    kind = resource.get("resourceType")
-    if kind == "Patient":
-        return _patient(resource)
-    if kind == "Practitioner":
-        return _practitioner(resource)
-    return None
-
-
-def _patient(resource: Resource) -> Wanted:
-    body: dict[str, Any] = {
-        "name": _name(resource),
-        "birth_date": resource.get("birthDate"),
-        "gender": resource.get("gender", "unknown"),
-        "phones": [
-            {"number": t["value"], "use": _PHONE_USE.get(t.get("use", ""), "home")}
-            for t in _telecom(resource, "phone")
-        ],
-        "emails": [t["value"] for t in _telecom(resource, "email")],
-        "addresses": [_address(a) for a in resource.get("address", ()) if a.get("use") != _OLD],
-        "override_reason": None,
-    }
-    return Wanted("patients", "/v1/patients", "front_desk", "patient", body)
-
-
-def _practitioner(resource: Resource) -> Wanted:
-    name = _name(resource)
-    body: dict[str, Any] = {
-        "family_name": name.get("family") or name.get("given"),
-        "given_name": name.get("given") if name.get("family") else None,
-    }
-    made = Wanted("appointments", "/v1/providers", "admin", "provider", body)
-    for identifier in resource.get("identifier", ()):
-        if identifier.get("system") in NPI_SYSTEMS:
-            try:
-                body["npi"] = checked_npi(str(identifier.get("value", "")))
-            except Invalid as error:
-                made.warnings.append(f"its NPI is left out: {error.title}")
-    return made
-
-
-def _name(resource: Resource) -> dict[str, Any]:
-    names = [n for n in resource.get("name", ()) if n.get("use") not in (_OLD, "maiden")] or [{}]
-    chosen = next((n for n in names if n.get("use") in ("official", "usual")), names[0])
-    given = " ".join(chosen.get("given", ())) or None
-    suffix = " ".join(chosen.get("suffix", ())) or None
-    found = {"family": chosen.get("family"), "given": given, "suffix": suffix}
-    return {name: value for name, value in found.items() if value}
-
-
-def _telecom(resource: Resource, system: str) -> list[Resource]:
-    current = [t for t in resource.get("telecom", ()) if t.get("use") != _OLD]
-    return [t for t in current if t.get("system") == system and t.get("value")]
-
-
-def _address(address: Resource) -> dict[str, Any]:
-    country = str(address.get("country", ""))
-    return {
-        "lines": list(address.get("line", ())),
-        "city": address.get("city"),
-        "state": address.get("state"),
-        "postal_code": address.get("postalCode"),
-        "country": _COUNTRY.get(country, country),
-        "use": _ADDRESS_USE.get(address.get("use", ""), "home"),
-    }
-
-
-def key_of(resource: Resource) -> str:
-    """The same for the same resource, so that a file imported twice enters nobody twice.
-
-    A key belongs to the network and the caller: in another network the person is another one.
-    """
-    return f"import-fhir-{uuid5(NAMESPACE_URL, json.dumps(resource, sort_keys=True))}"
-
+from shared.web.clocks import SharedClock
 
 app = typer.Typer(add_completion=False)
+PEOPLE = ("Patient", "Practitioner")
 
 
 @app.command()
 def import_fhir(
     files: Annotated[
-        list[Path], typer.Argument(help="FHIR R4 JSON: Patient, Practitioner, Bundle")
+        list[Path],
+        typer.Argument(help="FHIR R4 JSON: Patient, Practitioner, Appointment, Bundle"),
     ],
     network: Annotated[UUID | None, typer.Option(help="Else the demo network.")] = None,
     data: Annotated[
         Path | None, typer.Option(help="The data folder; else .clinicbus here.")
     ] = None,
+    clinic: Annotated[
+        str | None, typer.Option(help="Where visits are; opened if it is not there.")
+    ] = None,
+    zone: Annotated[
+        str | None, typer.Option(help="The clinic's time zone, such as America/Denver.")
+    ] = None,
+    mapped: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map", help="REFERENCE=ID or =REFERENCE; Patient=... for visits that name nobody."
+        ),
+    ] = None,
+    clock: Annotated[
+        Path | None,
+        typer.Option(help="The clock of a run with --clock; set a week before each visit."),
+    ] = None,
 ) -> None:
-    """Enter the people of FHIR files as patients and providers, through the running services."""
+    """Enter what FHIR files hold, through the running services."""
     chosen = layout.choose(data)
     running = state.read(chosen.state)
     if running is None:
         raise CannotRun("ClinicBus is not running here: start it with `make run`.")
+    mapping = Mapping(clinic, zone)
+    for pair in mapped or ():
+        _note(mapping, pair)
+    if clock is not None:
+        mapping.set_clock = SharedClock(clock).set
     refused = asyncio.run(
-        _import(files, running.urls, lambda role: token_for(chosen, role, network))
+        _import(files, running.urls, lambda role: token_for(chosen, role, network), mapping)
     )
     if refused:
         raise CannotRun(f"{refused} could not be entered; the reasons are above.")
 
 
-async def _import(files: list[Path], urls: Mapping[str, str], token: Token) -> int:
-    """Enter the people of files, and say of each what came of it; how many were refused."""
+def _note(mapping: Mapping, pair: str) -> None:
+    reference, _, meant = pair.partition("=")
+    try:
+        mapping.people[reference] = UUID(meant)
+    except ValueError:
+        if "/" not in meant:
+            raise CannotRun("--map takes REFERENCE=ID or REFERENCE=REFERENCE.") from None
+        mapping.same[reference] = meant
+
+
+async def _import(
+    files: list[Path], urls: Members[str, str], token: Token, mapping: Mapping
+) -> int:
+    """Enter what files hold, and say of each what came of it; how many were refused."""
     refused = 0
+    found = [(path, resource) for path in files for resource in resources(_read(path))]
+    found.sort(key=lambda each: each[1].get("resourceType") not in PEOPLE)
     async with httpx.AsyncClient(timeout=20) as http:
-        for path in files:
-            for resource in resources(_read(path)):
-                said, entered = await enter(http, resource, urls, token)
-                print(f"{path.name}: {said}")
-                refused += not entered
+        for path, resource in found:
+            said, entered = await enter(http, resource, urls, token, mapping)
+            print(f"{path.name}: {said}")
+            refused += not entered
     return refused
 
 
@@ -180,50 +107,35 @@ def _read(path: Path) -> Resource:
 
 
 async def enter(
-    http: httpx.AsyncClient, resource: Resource, urls: Mapping[str, str], token: Token
+    http: httpx.AsyncClient,
+    resource: Resource,
+    urls: Members[str, str],
+    token: Token,
+    mapping: Mapping | None = None,
 ) -> tuple[str, bool]:
     """Enter one resource. One sentence of what came of it, and whether it is entered.
 
-    token(role) gives a bearer token. Raises CannotRun where the service is away.
+    token(role) gives a bearer token. mapping: where visits go; who is entered is noted in it.
+    Raises CannotRun where the service is away.
     """
     kind = resource.get("resourceType", "resource")
+    sender, where = Sender(http, urls, token), mapping or Mapping()
+    notes = ""
     try:
+        if kind == "Appointment":
+            return f"{kind} booked as visit {await book(resource, where, sender)}.", True
         request = wanted(resource)
-    except (AttributeError, KeyError, TypeError):
+        if request is None:
+            return f"{kind} is left out: it is no Patient, Practitioner or Appointment.", True
+        notes = "".join(f" Warning: {warning}" for warning in request.warnings)
+        body: dict[str, Any] = {n: v for n, v in request.body.items() if v is not None}
+        key = key_of(resource)
+        if kind == "Practitioner" and (clinic_id := await where.opened(sender)) is not None:
+            body["clinic_ids"], key = [str(clinic_id)], f"{key}-{clinic_id}"
+        made = await sender.post(request.service, request.path, request.role, body, key)
+    except Refused as reason:
+        return f"{kind} refused: {reason}{notes}", False
+    except (AttributeError, IndexError, KeyError, TypeError):
         return f"{kind} refused: its members are not as FHIR R4 has them.", False
-    if request is None:
-        return f"{kind} is left out: only Patient and Practitioner are taken.", True
-    body = {name: value for name, value in request.body.items() if value is not None}
-    headers = {
-        "Authorization": f"Bearer {token(request.role)}",
-        "Idempotency-Key": key_of(resource),
-    }
-    try:
-        while True:
-            answer = await http.post(
-                urls[request.service] + request.path, json=body, headers=headers
-            )
-            if answer.status_code != 429:
-                break
-            # A long file is entered as fast as its service takes it.
-            await asyncio.sleep(float(answer.headers.get("Retry-After", 1)))
-    except httpx.HTTPError as error:
-        raise CannotRun(
-            f"{request.service} could not be asked ({type(error).__name__}):"
-            " see `clinicbus status`."
-        ) from error
-    members = answer.json()
-    notes = "".join(f" Warning: {warning}" for warning in request.warnings)
-    if answer.status_code == 201:
-        return f"{kind} entered as {request.what} {members['id']}.{notes}", True
-    return f"{kind} refused: {_why(members)}{notes}", False
-
-
-def _why(problem: Mapping[str, Any]) -> str:
-    """The code of a problem document, and the members at fault with codes of their own."""
-    code = str(problem.get("code"))
-    faults = [
-        each["pointer"] if each["code"] == code else f"{each['pointer']} {each['code']}"
-        for each in problem.get("errors") or ()
-    ]
-    return " ".join([code, ", ".join(faults)]).strip()
+    where.people[f"{kind}/{resource.get('id')}"] = UUID(made["id"])
+    return f"{kind} entered as {request.what} {made['id']}.{notes}", True

@@ -4,6 +4,7 @@ from services.appointments import handlers, tables, timers
 from services.appointments.api import ROUTES
 from services.appointments.commands.visitors import badge_taken
 from services.appointments.commands.waiting import already_waiting
+from services.appointments.domain.explain import named
 from services.appointments.domain.occupancy import ResourceKind, slot_taken
 from services.appointments.domain.rooming import room_dirty, room_full
 from services.appointments.settings import Settings, settings
@@ -24,7 +25,7 @@ def service(given: Settings | None = None) -> Service:
         subscriptions=handlers.SUBSCRIPTIONS,
         timers=timers.TIMERS,
         constraints={
-            "occupancies_never_twice": lambda: slot_taken(ResourceKind.PROVIDER),
+            "occupancies_never_twice": lambda: named(slot_taken(ResourceKind.PROVIDER)),
             "queue_entries_once": already_waiting,
             "room_stays_one_each": room_full,
             "room_stays_clean": room_dirty,

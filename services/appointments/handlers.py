@@ -25,6 +25,7 @@ from shared.contracts.patients import (
     PacketSubmitted,
     PatientEvent,
     PatientRegistered,
+    PatientUpdated,
     ProxyEnded,
     ProxyGranted,
 )
@@ -36,7 +37,14 @@ from shared.db.work import Work
 
 async def on_patient_registered(work: Work, _: Envelope, event: PatientRegistered) -> None:
     """A person may now be booked."""
-    (await hearsay.known_patient(work, event.patient_id)).registered = True
+    row = await hearsay.known_patient(work, event.patient_id)
+    row.registered, row.birth_year = True, event.birth_year
+
+
+async def on_patient_updated(work: Work, _: Envelope, event: PatientUpdated) -> None:
+    """Another birth date: what age limits are judged by."""
+    if event.birth_year is not None:
+        (await hearsay.known_patient(work, event.patient_id)).birth_year = event.birth_year
 
 
 async def on_demographics_verified(work: Work, _: Envelope, event: DemographicsVerified) -> None:
@@ -170,6 +178,7 @@ def locks(event: Event) -> Sequence[LockKey]:
 SUBSCRIPTIONS = Subscriptions(
     {
         PatientRegistered: on_patient_registered,
+        PatientUpdated: on_patient_updated,
         DemographicsVerified: on_demographics_verified,
         ConsentGranted: on_consent_granted,
         ConsentRevoked: on_consent_revoked,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import cast
 
+from services.patients.domain.birth import year_told
 from services.patients.domain.emergency import Finding
 from services.patients.domain.proxies import EndReason
 from services.patients.domain.verification import Verification
@@ -26,12 +27,14 @@ from shared.contracts.patients import (
 
 def registered(row: Patient) -> PatientRegistered:
     """A person became a patient."""
-    return PatientRegistered(patient_id=row.id, registered_at=row.registered_at)
+    year = year_told(row.birth_date, row.registered_at)
+    return PatientRegistered(patient_id=row.id, registered_at=row.registered_at, birth_year=year)
 
 
 def updated(row: Patient, changed: Sequence[str], at: datetime) -> PatientUpdated:
     """Members of a record changed."""
-    return PatientUpdated(patient_id=row.id, changed=list(changed), updated_at=at)
+    year = year_told(row.birth_date, at) if "birth_date" in changed else None
+    return PatientUpdated(patient_id=row.id, changed=list(changed), updated_at=at, birth_year=year)
 
 
 def verified(row: Patient, done: Verification, at: datetime) -> DemographicsVerified:

@@ -33,20 +33,34 @@ class PatientEvent(Event):
 
 
 class PatientRegistered(PatientEvent):
-    """A person became a patient of the network."""
+    """A person became a patient of the network.
+
+    birth_year: what ages are judged by where no birth date may be; of people above 89 it is the
+    year of somebody of 90 (45 CFR 164.514(b)(2)(i)(C)).
+    """
 
     name: ClassVar[str] = "patient.registered"
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [{"patient_id": _PATIENT, "registered_at": "2026-11-23T15:00:00Z"}]
+            "examples": [
+                {
+                    "patient_id": _PATIENT,
+                    "registered_at": "2026-11-23T15:00:00Z",
+                    "birth_year": 1984,
+                }
+            ]
         }
     )
 
     registered_at: AwareDatetime
+    birth_year: int | None = Field(default=None, ge=1700, le=2300)
 
 
 class PatientUpdated(PatientEvent):
-    """Demographics changed. Names the members, never their values."""
+    """Demographics changed. Names the members, never their values.
+
+    birth_year: as at registration, where the birth date changed.
+    """
 
     name: ClassVar[str] = "patient.updated"
     model_config = ConfigDict(
@@ -56,6 +70,7 @@ class PatientUpdated(PatientEvent):
                     "patient_id": _PATIENT,
                     "changed": ["addresses", "phones"],
                     "updated_at": "2026-11-23T15:00:00Z",
+                    "birth_year": None,
                 }
             ]
         }
@@ -63,6 +78,7 @@ class PatientUpdated(PatientEvent):
 
     changed: list[Code] = Field(max_length=50)
     updated_at: AwareDatetime
+    birth_year: int | None = Field(default=None, ge=1700, le=2300)
 
 
 class DemographicsVerified(PatientEvent):

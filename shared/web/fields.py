@@ -11,6 +11,7 @@ from pydantic import (
     Field,
     StringConstraints,
     TypeAdapter,
+    ValidationError,
 )
 from pydantic_core import PydanticCustomError
 
@@ -45,6 +46,8 @@ PositiveCents = Annotated[int, Field(strict=True, gt=0, le=CENTS_MAX)]
 """An amount in cents above zero."""
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}")
+_DATETIME = TypeAdapter(datetime)
 
 
 def _written(text: Any) -> Any:
@@ -60,24 +63,21 @@ def _day(text: Any) -> Any:
     return text
 
 
+def _time(given: Any) -> Any:
+    # Digits alone would be seconds since 1970, and a day alone would be its midnight.
+    if isinstance(given, str) and _TIME.match(given):
+        try:
+            return _DATETIME.validate_python(given)
+        except ValidationError:
+            pass
+    raise PydanticCustomError("datetime_parsing", "It is not a time as in RFC 3339")
+
+
+BodyTime = Annotated[datetime, BeforeValidator(_time)]
+"""An instant in a body: RFC 3339, with or without an offset; no count of seconds, no day alone."""
+
 QueryDay = Annotated[date, BeforeValidator(_day)]
 """A day in a query: `2026-11-01` and nothing else that could be read as one."""
 
 QueryTime = Annotated[datetime, BeforeValidator(_written)]
 """An instant in a query: `2026-11-01T08:00:00-06:00`, no count of seconds."""
-
-_TIME = TypeAdapter(datetime)
-_DAY_AND_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]")
-
-
-def _time(text: Any) -> Any:
-    # Even a strict model reads a count of seconds in quotes as a time.
-    if not isinstance(text, str):
-        return text
-    if not _DAY_AND_TIME.match(text):
-        raise PydanticCustomError("datetime_parsing", "It is not a time as in RFC 3339")
-    return _TIME.validate_python(text)
-
-
-WrittenTime = Annotated[datetime, BeforeValidator(_time)]
-"""A time in a body, with or without an offset: `2026-11-01T08:00:00-06:00`, no count of seconds."""

@@ -22,7 +22,11 @@ _REF = "#/components/schemas/{model}"
 
 
 class Problem(BaseModel):
-    """A refusal (RFC 9457). `code` is stable; no member repeats what was sent."""
+    """A refusal (RFC 9457). `code` is stable; no member repeats what was sent.
+
+    Where a rule of a service refused (403, 409, 422), `rule` is its id, `version` the version of it
+    that decided (0: built in), and `facts` the numbers, codes and times for which it did.
+    """
 
     model_config = ConfigDict(extra="allow")
 
@@ -31,6 +35,9 @@ class Problem(BaseModel):
     status: int
     code: str
     errors: list[dict[str, str]] | None = None
+    rule: str | None = None
+    version: int | None = None
+    facts: dict[str, Any] | None = None
 
 
 _MEANINGS = {

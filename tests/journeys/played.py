@@ -63,6 +63,8 @@ async def played(clinic: Clinic, family: str = "Fontaine") -> dict[str, str]:
         "payer_id": clinic.payer_id,
         "subject_id": visit["id"],
     }
+    cap = {"kind": "daily_cap", "value": {"visits": 900}, "clinic_id": clinic.clinic_id}
+    ids["rule_id"] = (await clinic.does("ada", "appointments", "/v1/booking-rules", cap))["id"]
     house.clock.at = denver(4, 10)
     await house.settled(clinic.network_id)
     house.clock.at = denver(5, 9, 45)

@@ -43,6 +43,7 @@ OF_A_CLINIC = (
     "check_id",
     "subject_id",
     "room_id",
+    "rule_id",
     "visitor_id",
 )
 """The ids of what is of one clinic."""

@@ -29,6 +29,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.rule("45 CFR
 
 NOBODY_TO_SHOW = """
 appointments GET /v1/appointment-types
+appointments GET /v1/booking-rules
 appointments GET /v1/clinics
 appointments GET /v1/clinics/{clinic_id}
 appointments GET /v1/equipment

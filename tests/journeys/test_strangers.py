@@ -19,7 +19,12 @@ from tests.journeys.walk import Operation, every_operation, send_all
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-READS_BY_POST = {"/v1/patients/search", "/v1/patients/match", "/v1/patients/lookup"}
+READS_BY_POST = {
+    "/v1/patients/search",
+    "/v1/patients/match",
+    "/v1/patients/lookup",
+    "/v1/appointments/explain",
+}
 FAMILY = "Fontaine"
 
 

@@ -33,7 +33,12 @@ pytestmark = [
 
 TABLE = Path(__file__).with_name("access.txt")
 LETTERS = dict(zip("FBNPAUEOX", (r for r in Role if r is not Role.SERVICE), strict=True))
-READS_BY_POST = {"/v1/patients/search", "/v1/patients/match", "/v1/patients/lookup"}
+READS_BY_POST = {
+    "/v1/patients/search",
+    "/v1/patients/match",
+    "/v1/patients/lookup",
+    "/v1/appointments/explain",
+}
 NOBODY = "a_role_that_nobody_knows"
 QUEUE = ("documents", "GET", "/v1/index-queue")
 """What is filed with nobody yet: a portal may ask, and there is nothing of theirs in it."""

@@ -66,6 +66,12 @@ class Walk:
             **{"service_code_new": "V-NEW", "service_code_known": "V-EST"},
         )
         self.ids["appointment_type_id"] = made["id"]
+        rule = {"kind": "horizon", "value": {"days": 600}, "clinic_id": clinic}
+        made = await place.post("admin", "appointments", "/v1/booking-rules", rule)
+        self.ids["rule_id"] = made["id"]
+        last = {"effective_until": "2099-12-31"}
+        path = f"/v1/booking-rules/{made['id']}/end"
+        await place.post("admin", "appointments", path, last, version=1)
         made = await self.make(
             *("biller", "eligibility", "/v1/payers"),
             **{"payer_id": "EVG01", "sender_id": "CLINICBUS", "receiver_id": "EVG01"},
@@ -208,6 +214,10 @@ class Walk:
     async def book(self, patient: str, number: int) -> str:
         """A visit is booked, moved, and confirmed."""
         place, path = self.place, "/v1/appointments"
+        await self.make(
+            "front_desk", "appointments", f"{path}/explain",
+            **self.booking(patient, self.starts(number)),
+        )  # fmt: skip
         made = await self.make(
             "front_desk", "appointments", path,
             **self.booking(patient, self.starts(number) + timedelta(days=1)),

@@ -1,6 +1,7 @@
 """HTTP: parse, one command or query, answer."""
 
 from services.appointments.api import (  # noqa: F401 - they declare on ROUTES
+    availability,
     booking,
     changes,
     day,
@@ -9,6 +10,7 @@ from services.appointments.api import (  # noqa: F401 - they declare on ROUTES
     holds,
     policies,
     readiness,
+    rules,
     series,
     sessions,
     setup,

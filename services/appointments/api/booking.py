@@ -1,4 +1,4 @@
-"""Routes of availability and booking."""
+"""Routes of booking."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -8,19 +8,17 @@ from uuid import UUID
 from services.appointments.api.routes import ROUTES
 from services.appointments.commands import booking, holds
 from services.appointments.commands.places import Request
-from services.appointments.domain.slots import Question
+from services.appointments.domain.explain import RULES
+from services.appointments.domain.resources import Modality
 from services.appointments.queries import availability, visits
+from services.appointments.schemas.availability import SlotView
 from services.appointments.schemas.visits import (
     AppointmentPage,
     AppointmentView,
-    AvailabilityView,
     BookAppointment,
-    EmptyView,
-    FindSlots,
     ListAppointments,
     MoveList,
     MoveView,
-    SlotView,
 )
 from services.appointments.tables import Appointment, AppointmentMove
 from shared.contracts.permissions import Permission as May
@@ -32,16 +30,17 @@ from shared.values.zones import day_bounds, zone
 from shared.web.calls import Call, Reply, created
 from shared.web.pages import read_cursor, sign_cursor
 
-WINDOW = timedelta(days=14)
-BOOKING_REFUSALS = (
-    "slot.taken", "slot.outside_schedule", "patient.overlap", "overbook.quota_used",
-    "appointment.in_past", "appointment.too_far", "provider.inactive", "time.naive",
-    "time.nonexistent", "time.ambiguous", "time.offset", "interval.reversed", "interval.too_long",
-    "booking.for_the_desk",
-)  # fmt: skip
+BOOKING_REFUSALS = tuple(dict.fromkeys(rule.code for rule in RULES.values()))
+"""Each says by its members `rule`, `version` and `facts` which rule refused, and why."""
 HOLD_REFUSALS = (
     "hold.anothers", "hold.expired", "hold.released", "hold.taken", "hold.other_place",
 )  # fmt: skip
+ELSEWHERE = frozenset(
+    ("slot.taken", "slot.outside_schedule", "patient.overlap", "overbook.quota_used",
+     "overbook.hour_quota_used", "daily_cap.reached", "provider_daily_cap.reached",
+     "patient_daily_cap.reached", "wave.off_the_hour", "appointment.lead_time")
+)  # fmt: skip
+"""The refusals that another time may not meet with."""
 
 
 def _request(call: Call[BookAppointment]) -> Request:
@@ -49,7 +48,7 @@ def _request(call: Call[BookAppointment]) -> Request:
 
 
 def may_overbook(call: Call[Any]) -> bool:
-    """Whether the caller may book above the capacity."""
+    """Whether the caller may book above a provider's capacity."""
     return May.APPOINTMENT_OVERBOOK in call.principal.permissions
 
 
@@ -58,18 +57,26 @@ def _book_locks(call: Call[Any]) -> Sequence[LockKey]:
 
 
 async def _instead(work: Work, call: Call[Any], error: DomainError) -> Mapping[str, Any]:
-    """Up to three slots near the one that is taken."""
-    if error.code not in ("slot.taken", "slot.outside_schedule", "patient.overlap"):
+    """Up to three slots near the one that is refused."""
+    if not isinstance(call.given, BookAppointment):
         return {}
-    given = call.given
-    if given.starts_at.tzinfo is None or not isinstance(given, BookAppointment):
-        return {}
-    near = Interval(given.starts_at, given.starts_at + timedelta(minutes=1))
+    slots = await near(work, call.given, [error])
+    return {"alternatives": [slot.model_dump(mode="json") for slot in slots]} if slots else {}
+
+
+async def near(
+    work: Work, given: BookAppointment, refusals: Sequence[DomainError]
+) -> list[SlotView]:
+    """At most three slots to offer instead, where another time would help."""
+    if given.starts_at.tzinfo is None or not ELSEWHERE.intersection(r.code for r in refusals):
+        return []
+    wanted = Interval(given.starts_at, given.starts_at + timedelta(minutes=1))
     slots = await availability.slots_near(
-        work, given.clinic_id, given.provider_id, given.appointment_type_id, near
-    )
+        work, given.clinic_id, given.provider_id, given.appointment_type_id, wanted,
+        patient_id=given.patient_id, modality=Modality(given.modality),
+    )  # fmt: skip
     name = await visits.clinic_zone(work, given.clinic_id)
-    return {"alternatives": [SlotView.of(slot, name).model_dump(mode="json") for slot in slots]}
+    return [SlotView.of(slot, name) for slot in slots]
 
 
 @ROUTES.post(
@@ -85,8 +92,9 @@ async def _instead(work: Work, call: Call[Any], error: DomainError) -> Mapping[s
 async def book_appointment(work: Work, call: Call[BookAppointment]) -> Reply:
     """Book a visit, or turn a hold into one: `hold_id` names it, and asking twice makes one visit.
 
-    A conflict carries up to three `alternatives`. Time is judged in the clinic's zone: one that
-    its clocks skip or show twice is refused with two `proposals`.
+    A refusal names its `rule`, the `version` of it and the `facts`; see `/explain` for all that
+    there are. A conflict carries up to three `alternatives`. Time is judged in the clinic's zone:
+    one that its clocks skip or show twice is refused with two `proposals`.
     """
     call.concerns(call.given.patient_id)
     request, may = _request(call), may_overbook(call)
@@ -160,35 +168,6 @@ async def list_appointments(work: Work, call: Call[ListAppointments]) -> Reply:
 def _position(text: str) -> tuple[datetime, UUID]:
     moment, _, key = text.partition("|")
     return datetime.fromisoformat(moment), UUID(key)
-
-
-@ROUTES.get("/v1/availability", may=May.APPOINTMENT_READ, query=FindSlots, reply=AvailabilityView)
-async def find_slots(work: Work, call: Call[FindSlots]) -> Reply:
-    """The times that can be booked, over several providers, or why there are none."""
-    given = call.given
-    time_zone = await visits.named_zone(work, given.clinic_id)
-    patient = None
-    if given.patient_id is not None:
-        call.concerns(given.patient_id)
-        patient = await visits.one_known_patient(work, given.patient_id)
-    known = given.known_patient
-    since = given.since or work.now
-    question = Question(
-        window=Interval(since, given.until or since + WINDOW),
-        type=await availability.load_type(work, given.appointment_type_id),
-        known_patient=(patient is not None and patient.visits > 0) if known is None else known,
-        grid=timedelta(minutes=int(given.grid_minutes)),
-        patient_id=given.patient_id,
-        limit=given.limit,
-    )
-    found = await availability.slots_for(work, question, given.clinic_id, given.provider_id)
-    view = AvailabilityView(
-        slots=[SlotView.of(slot, time_zone) for slot in found.slots],
-        more=found.more,
-        empty=[EmptyView(provider_id=w.provider_id, reason=w.reason.value) for w in found.why],
-        time_zone=time_zone,
-    )
-    return Reply(view)
 
 
 async def view_saved(work: Work, row: Appointment) -> Reply:

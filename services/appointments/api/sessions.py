@@ -69,8 +69,8 @@ async def read_session(work: Work, call: Call[None]) -> Reply:
     return await _view(work, call, await read.one_session(work, call.id("session_id")))
 
 
-def _seat_locks(call: Call[Any]) -> Sequence[LockKey]:
-    return sessions.seat_locks(call.id("session_id"), call.given.patient_id)
+async def _seat_locks(work: Work, call: Call[Any]) -> Sequence[LockKey]:
+    return await sessions.seat_locks(work, call.id("session_id"), call.given.patient_id)
 
 
 @ROUTES.post(
@@ -80,8 +80,8 @@ def _seat_locks(call: Call[Any]) -> Sequence[LockKey]:
     reply=AppointmentView,
     status=201,
     refuses=("session.full", "session.cancelled", "session.over", "session.patient_there",
-             "patient.overlap", "booking.for_the_desk"),
-    locks=_seat_locks,
+             *BOOKING_REFUSALS),
+    locks_read=_seat_locks,
 )  # fmt: skip
 async def take_seat(work: Work, call: Call[TakeSeat]) -> Reply:
     """Take a seat for a patient. It is a visit of its own; to cancel it frees the seat."""

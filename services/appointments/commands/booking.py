@@ -10,6 +10,7 @@ from services.appointments import events
 from services.appointments.commands.places import (
     Request,
     Wanted,
+    decided_by,
     facts_of,
     free,
     free_held,
@@ -20,9 +21,11 @@ from services.appointments.commands.places import (
 from services.appointments.commands.statuses import set_statuses, statuses_of
 from services.appointments.commands.waiting import leave_the_day
 from services.appointments.domain.booking import Booking, decide_booking
+from services.appointments.domain.explain import naming_rules
 from services.appointments.domain.no_show import due_at
 from services.appointments.domain.reasons import Reason
 from services.appointments.domain.reschedule import Current, Lineage, Place, decide_reschedule
+from services.appointments.domain.rules import RuleKind
 from services.appointments.domain.status import Move
 from services.appointments.queries.booking_facts import Known
 from services.appointments.queries.visits import visit
@@ -61,10 +64,13 @@ async def book(
     instead_of: the hold whose time the visit takes; whoever asks has found that it may.
     Raises what the rules raise.
     """
-    require_desk(work, request)
     known = await facts_of(work, request, may_overbook)
-    wish = wish_of(request, known)
-    booking = decide_booking(wish, known.facts, work.now, ignoring=instead_of)
+    if instead_of is not None:
+        known = known.waiving(RuleKind.LEAD_TIME)
+    with naming_rules():
+        require_desk(work, request)
+        wish = wish_of(work, request, known)
+        booking = decide_booking(wish, known.facts, work.now, ignoring=instead_of)
     await free_held(work, (*known.expired, *([instead_of] if instead_of else [])))
     return write_booking(work, request, known, booking), known.facts.zone.key
 
@@ -90,6 +96,8 @@ def write_booking(
         walk_in=request.walk_in,
         overbooked=booking.overbooked,
         overlap_reason=booking.overlap_reason,
+        modality=request.modality,
+        decided_by=decided_by(booking.decided_by),
         booked_at=work.now,
         **more,
     )
@@ -169,12 +177,15 @@ async def move(
         ),
         overbook=to.overbook,
         overlap_reason=to.overlap_reason,
+        modality=row.modality,
     )
-    require_desk(work, request)
     known = await facts_of(work, request, may_overbook)
     was = Place(Interval(row.starts_at, row.ends_at), row.clinic_id, row.provider_id, row.room_id)
     current = Current(row.id, was, statuses_of(row), row.moves)
-    moved = decide_reschedule(current, wish_of(request, known), known.facts, reason, work.now)
+    with naming_rules():
+        require_desk(work, request)
+        wish = wish_of(work, request, known)
+        moved = decide_reschedule(current, wish, known.facts, reason, work.now)
     await free_held(work, known.expired)
     await free(work, row.id)
     if moved.released is not None:
@@ -185,6 +196,7 @@ async def move(
     row.equipment_ids = list(moved.booking.equipment_ids) or None
     row.starts_at, row.ends_at = moved.booking.interval.start, moved.booking.interval.end
     row.overbooked, row.overlap_reason = moved.booking.overbooked, moved.booking.overlap_reason
+    row.decided_by = decided_by(moved.booking.decided_by)
     await leave_the_day(work, row, moved=True)
     set_statuses(row, moved.statuses)
     work.save(row)

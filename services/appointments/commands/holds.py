@@ -19,6 +19,7 @@ from services.appointments.commands.places import (
 )
 from services.appointments.domain import hold as rules
 from services.appointments.domain.booking import decide_booking
+from services.appointments.domain.explain import naming_rules
 from services.appointments.domain.hold import HoldState
 from services.appointments.queries import visits
 from services.appointments.queries.holds import found_hold, living_holds, rule_of
@@ -51,13 +52,14 @@ async def hold(
     Under `hold_locks`. purpose: an `offer` is held by the service itself and counts against no cap.
     Raises what a booking raises; Invalid ``hold.ttl``; Conflict ``hold.too_many``.
     """
-    require_desk(work, wanted)
     lifetime = rules.lifetime(ttl)
     if purpose == "booking":
         limit, living = await living_holds(work, wanted.patient_id)
         rules.require_below_cap(living, limit)
     known = await facts_of(work, wanted, may_overbook)
-    booking = decide_booking(wish_of(wanted, known), known.facts, work.now)
+    with naming_rules():
+        require_desk(work, wanted)
+        booking = decide_booking(wish_of(work, wanted, known), known.facts, work.now)
     await free_held(work, known.expired)
     row = work.create(
         Hold,
@@ -69,6 +71,7 @@ async def hold(
         appointment_type_id=wanted.appointment_type_id,
         room_id=booking.room_id,
         further_provider_ids=list(booking.further_provider_ids) or None,
+        modality=wanted.modality,
         starts_at=booking.interval.start,
         ends_at=booking.interval.end,
         overbooked=booking.overbooked,
@@ -196,9 +199,11 @@ def _end(work: Work, row: Hold, state: HoldState) -> None:
 
 
 async def _require_same_place(work: Work, row: Hold, request: Request) -> None:
-    named = (request.clinic_id, request.provider_id, request.appointment_type_id)
+    named = (
+        request.clinic_id, request.provider_id, request.appointment_type_id, request.modality
+    )  # fmt: skip
     in_zone = zone(await visits.clinic_zone(work, row.clinic_id))
-    same = named == (row.clinic_id, row.provider_id, row.appointment_type_id)
+    same = named == (row.clinic_id, row.provider_id, row.appointment_type_id, row.modality)
     if not same or instant_in(request.starts_at, in_zone) != row.starts_at:
-        title = "The hold is of another clinic, provider, type or start."
+        title = "The hold is of another clinic, provider, type, modality or start."
         raise Invalid("hold.other_place", title, pointer="/hold_id")

@@ -8,6 +8,8 @@ from uuid import UUID
 
 from services.appointments.domain.booking import Booking, Wish
 from services.appointments.domain.occupancy import ResourceKind
+from services.appointments.domain.resources import Modality
+from services.appointments.domain.rules import Rule
 from services.appointments.queries.booking_facts import Known, facts_for
 from services.appointments.queries.equipment import with_colleagues, with_equipment
 from services.appointments.tables import Occupancy
@@ -34,6 +36,7 @@ class Wanted:
     walk_in: bool = False
     overbook: bool = False
     overlap_reason: str | None = None
+    modality: str = "in_person"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +83,7 @@ async def facts_of(work: Work, wanted: Wanted, may_overbook: bool) -> Known:
     return await with_equipment(work, with_colleagues(known, others), at, wanted.clinic_id)
 
 
-def wish_of(wanted: Wanted, known: Known) -> Wish:
+def wish_of(work: Work, wanted: Wanted, known: Known) -> Wish:
     """What the rules are asked. Raises Invalid for a time that the clinic's clocks have not."""
     in_zone = known.facts.zone
     wish = Wish(
@@ -92,10 +95,17 @@ def wish_of(wanted: Wanted, known: Known) -> Wish:
         overbook=wanted.overbook,
         overlap_reason=wanted.overlap_reason,
         further_provider_ids=tuple(wanted.further_provider_ids),
+        self_service=work.actor.patient_ids is not None,
+        modality=Modality(wanted.modality),
     )
     if wanted.ends_at is None:
         return wish
     return replace(wish, ends_at=instant_in(wanted.ends_at, in_zone))
+
+
+def decided_by(rules: Sequence[Rule]) -> list[dict[str, Any]] | None:
+    """The network's rules that decided, as they are kept with the visit."""
+    return [{"rule": rule.kind.value, "version": rule.version} for rule in rules] or None
 
 
 def occupancy_rows(

@@ -17,6 +17,7 @@ from services.appointments.commands.cancelling import Cancelling, call_off
 from services.appointments.commands.places import Request, facts_of, free_held, wish_of
 from services.appointments.domain import series as rules
 from services.appointments.domain.booking import decide_booking
+from services.appointments.domain.explain import naming_rules
 from services.appointments.domain.reasons import Reason
 from services.appointments.domain.series import Member, Occurrence, OnConflict, Scope
 from services.appointments.queries import series as read
@@ -113,10 +114,11 @@ async def _book_one(
         return _refused(wanted, why, plan)
     around = replace(request, starts_at=min(times), ends_at=max(times) + timedelta(days=1))
     known = await facts_of(work, around, may_overbook=False)
-    wish = replace(wish_of(around, known), ends_at=None)
+    wish = replace(wish_of(work, around, known), ends_at=None)
     for at in times:
         try:
-            booking = decide_booking(replace(wish, starts_at=at), known.facts, work.now)
+            with naming_rules():
+                booking = decide_booking(replace(wish, starts_at=at), known.facts, work.now)
         except DomainError as error:
             why = why or error
             continue

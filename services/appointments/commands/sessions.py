@@ -14,28 +14,31 @@ from services.appointments.commands.booking import (
 from services.appointments.commands.cancelling import Cancelling, call_off
 from services.appointments.commands.places import (
     Wanted,
+    decided_by,
     facts_of,
     free,
     free_held,
     free_session,
     occupancy_rows,
+    require_desk,
     wish_of,
 )
 from services.appointments.commands.statuses import set_statuses, statuses_of
 from services.appointments.domain import session as rules
 from services.appointments.domain.booking import Booking, decide_booking
+from services.appointments.domain.explain import naming_rules
 from services.appointments.domain.no_show import due_at
 from services.appointments.domain.occupancy import Calendar, ResourceKind
 from services.appointments.domain.reasons import Reason
 from services.appointments.domain.reschedule import Lineage, Place
 from services.appointments.domain.status import Lifecycle, Move
+from services.appointments.domain.tally import Counted
 from services.appointments.queries import sessions as read
 from services.appointments.queries import visits
-from services.appointments.queries.visits import one_known_patient
 from services.appointments.tables import Appointment, Occupancy, Session
 from shared.db.locks import LockKey, lock_key
 from shared.db.work import Work, match_version
-from shared.values.errors import Conflict, Forbidden, NotYetHeard
+from shared.values.errors import Conflict
 from shared.values.interval import Interval
 
 
@@ -45,7 +48,8 @@ async def open_session(work: Work, wanted: Wanted, seats: int) -> tuple[Session,
     Under `book_locks`. Raises what a booking raises.
     """
     known = await facts_of(work, wanted, may_overbook=False)
-    booking = decide_booking(wish_of(wanted, known), known.facts, work.now)
+    with naming_rules():
+        booking = decide_booking(wish_of(work, wanted, known), known.facts, work.now)
     await free_held(work, known.expired)
     row = work.create(
         Session,
@@ -61,9 +65,15 @@ async def open_session(work: Work, wanted: Wanted, seats: int) -> tuple[Session,
     return row, known.facts.zone.key
 
 
-def seat_locks(session_id: UUID, patient_id: UUID) -> Sequence[LockKey]:
-    """What taking a seat changes: the session's seats and the patient's time."""
-    return (lock_key("session", session_id), lock_key("patient", patient_id))
+async def seat_locks(work: Work, session_id: UUID, patient_id: UUID) -> Sequence[LockKey]:
+    """What taking a seat changes: the session's seats, the patient's time, and what caps count."""
+    session = await read.one_session(work, session_id)
+    return (
+        lock_key("session", session_id),
+        lock_key("patient", patient_id),
+        lock_key("provider", session.provider_id),
+        lock_key("rooms", session.clinic_id),
+    )
 
 
 async def take_seat(
@@ -71,19 +81,23 @@ async def take_seat(
 ) -> tuple[Appointment, str]:
     """Take a seat for a patient: a visit of its own. Also the clinic's zone. Under `seat_locks`.
 
-    Raises Forbidden, NotFound, NotYetHeard, and what `decide_seat` raises.
+    Raises Forbidden, NotFound, NotYetHeard, what `decide_seat` raises, and what rules refuse.
     """
-    if overlap_reason is not None and work.actor.patient_ids is not None:
-        raise Forbidden("booking.for_the_desk", "To book beyond the rules is for the desk.")
     session = await read.one_session(work, session_id)
-    known = await one_known_patient(work, patient_id)
-    if known is None or not known.registered:
-        raise NotYetHeard("patient.not_found", "There is no such patient.")
+    wanted = replace(
+        _wanted_of(session, session.starts_at), patient_id=patient_id,
+        overlap_reason=overlap_reason, further_provider_ids=(),
+    )  # fmt: skip
+    known = await facts_of(work, wanted, may_overbook=False)
     found = read.rule_of(session, await read.seats_of(work, session_id))
     seats, _ = await read.taken_of(work, ResourceKind.SESSION, [session_id], found.interval)
     theirs, over = await read.taken_of(work, ResourceKind.PATIENT, [patient_id], found.interval)
     calendar = Calendar([*seats, *theirs])
-    seat = rules.decide_seat(found, patient_id, calendar, work.now, overlap_reason)
+    with naming_rules():
+        require_desk(work, wanted)
+        seat = rules.decide_seat(found, patient_id, calendar, work.now, overlap_reason)
+        wish = wish_of(work, wanted, known)
+        decided = rules.rules_of_seat(found, wish, known.facts, work.now)
     await free_held(work, over)
     row = work.create(
         Appointment,
@@ -98,8 +112,9 @@ async def take_seat(
         seat=seat.number,
         starts_at=session.starts_at,
         ends_at=session.ends_at,
-        new_patient=known.visits == 0,
+        new_patient=not known.known_patient,
         overlap_reason=seat.overlap_reason,
+        decided_by=decided_by(decided),
         booked_at=work.now,
     )
     _occupy(work, row, session, seat.patient_lane)
@@ -158,7 +173,8 @@ async def move_session(
 ) -> Session:
     """Move a session with every seat: all of them or none. Under `whole_locks`.
 
-    Raises what a booking raises; Conflict ``patient.overlap`` with the visit of a patient who is
+    Rules of the patients are not asked again: it is the clinic that moves them. Raises what a
+    booking raises; Conflict ``patient.overlap`` with the visit of a patient who is
     elsewhere then; Conflict ``session.begun``, ``session.cancelled``.
     """
     session = await read.one_session(work, session_id)
@@ -166,10 +182,19 @@ async def move_session(
     seats = await read.seats_of(work, session_id)
     _require_before_it_begins(session, seats)
     known = await facts_of(work, to, may_overbook=False)
-    wish = replace(wish_of(to, known), ends_at=None)
+    wish = replace(wish_of(work, to, known), ends_at=None)
     length = session.ends_at - session.starts_at
     wish = replace(wish, ends_at=wish.starts_at + length)
-    booking = decide_booking(wish, known.facts, work.now, ignoring=session_id)
+    moved = [
+        Counted(
+            seat.id, wish.starts_at, to.clinic_id, to.appointment_type_id, to.provider_id,
+            seat.patient_id,
+        )
+        for seat in seats
+    ]  # fmt: skip
+    facts = replace(known.facts, visits=rules.counted_with(known.facts.visits, moved))
+    with naming_rules():
+        booking = decide_booking(wish, facts, work.now, ignoring=session_id)
     lanes, over = await _patient_lanes(work, seats, booking.interval)
     await free_held(work, (*known.expired, *over))
     for seat in seats:

@@ -139,6 +139,7 @@ def _check_type(row: AppointmentType) -> TypeRule:
             row.room_kind,
             row.equipment,
             row.providers,
+            row.modalities,
         ],
     )
 

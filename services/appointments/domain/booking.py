@@ -2,12 +2,14 @@
 
 from calendar import monthrange
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from services.appointments.domain.allotment import Colleague, colleagues_for, units_for
+from services.appointments.domain.beside import free_room, rooms_of_kind
+from services.appointments.domain.judged import Judged, judged
 from services.appointments.domain.occupancy import (
     Busy,
     Calendar,
@@ -16,8 +18,16 @@ from services.appointments.domain.occupancy import (
     provider_time,
     slot_taken,
 )
-from services.appointments.domain.resources import AppointmentType, Equipment, Provider, Room
-from services.appointments.domain.slots import Slot, free_room, rooms_of_kind
+from services.appointments.domain.resources import (
+    AppointmentType,
+    Equipment,
+    Modality,
+    Provider,
+    Room,
+)
+from services.appointments.domain.rules import Asked, PatientFacts, Rule, RuleKind
+from services.appointments.domain.slots import Slot
+from services.appointments.domain.tally import Counted, Tally
 from shared.values.errors import Conflict, Forbidden, Invalid, NotFound
 from shared.values.interval import Interval, at_most_a_day
 
@@ -39,7 +49,7 @@ class Wish:
     patient_id: None where time is held and nobody knows yet for whom. ends_at: None takes the
     length of the type. room_id: None takes any room that is free. overbook: book above the
     provider's capacity if need be. overlap_reason: why the patient may be in two places.
-    self_service: a patient books for themselves, so lead time and horizon bind.
+    self_service: a patient books for themselves, so rules for patients bind.
     further_provider_ids: who takes part besides the provider, as many as the type asks for.
     """
 
@@ -53,6 +63,7 @@ class Wish:
     overlap_reason: str | None = None
     self_service: bool = False
     further_provider_ids: tuple[UUID, ...] = ()
+    modality: Modality = Modality.IN_PERSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +73,9 @@ class BookingFacts:
     open_times: when the provider is in at the clinic on the days around the visit, sorted and
     joined. rooms: the clinic's rooms, in the order in which they should fill up. busy: active
     occupancies of all of these that could touch the visit, expired holds left out. equipment: the
-    clinic's, in its order. colleagues: the further providers that are asked for.
+    clinic's, in its order. colleagues: the further providers that are asked for. rules: the
+    network's that could decide; `patient` and `visits` (those of the local day) are what they must
+    know. waived: kinds of rule that are not asked.
     """
 
     zone: ZoneInfo
@@ -74,6 +87,10 @@ class BookingFacts:
     may_overbook: bool = False
     equipment: tuple[Equipment, ...] = ()
     colleagues: tuple[Colleague, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    patient: PatientFacts = field(default_factory=PatientFacts)
+    visits: tuple[Counted, ...] = ()
+    waived: frozenset[RuleKind] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +108,8 @@ class Booking:
     """The reason, when the patient does overlap; None when none was needed."""
     further_provider_ids: tuple[UUID, ...] = ()
     equipment_ids: tuple[UUID, ...] = ()
+    decided_by: tuple[Rule, ...] = ()
+    """The network's rules that decided, one of each kind; those that are built in left out."""
 
 
 def decide_booking(
@@ -106,20 +125,28 @@ def decide_booking(
     Raises Invalid: ``time.naive``, ``time.format``, ``interval.reversed``, ``interval.too_long``,
     ``appointment.in_past``, ``appointment.too_far``, ``appointment.lead_time``,
     ``appointment.outside_horizon``, ``provider.inactive``, ``override.reason_required``,
-    ``provider.count``, ``room.other_kind``;
+    ``provider.count``, ``room.other_kind``, ``modality.not_offered``;
     NotFound: ``provider.not_found``, ``room.not_found``; Forbidden: ``overbook.forbidden``;
     Conflict: ``slot.outside_schedule``, ``slot.taken`` (facts: resource, blocked, and of_kind of
-    equipment or provider_id of a further provider),
-    ``overbook.quota_used``, ``patient.overlap``.
+    equipment or provider_id of a further provider), ``overbook.quota_used``, ``patient.overlap``;
+    and what the network's rules refuse (`rule_checks`).
     """
     interval = wanted_interval(wish, facts.type)
-    _check_time(interval, wish, facts, now, policy or BookingPolicy())
+    _check_time(interval, facts, now, policy or BookingPolicy())
     _check_provider(interval, wish.clinic_id, facts)
+    facts.type.check_modality(wish.modality)
+    under = rules_of(interval, wish, facts, now, ignoring=ignoring)
+    under.require()
+    provider = replace(facts.provider, capacity=under.capacity(facts.provider.capacity))
+    facts = replace(facts, provider=provider, type=facts.type.met(wish.modality))
     calendar = Calendar(facts.busy, ignoring=ignoring)
     occupied = [_provider_occupancy(interval, wish, facts, calendar)]
+    overbooked = occupied[0].lane > provider.capacity
+    if overbooked:
+        under.require_overbooking()
     place = (wish.clinic_id, interval, facts.zone, calendar)
     occupied += colleagues_for(
-        facts.type, facts.provider.id, wish.further_provider_ids, facts.colleagues, *place
+        facts.type, provider.id, wish.further_provider_ids, facts.colleagues, *place
     )
     room = _room_occupancy(interval, wish, facts, calendar)
     if room is not None:
@@ -136,10 +163,11 @@ def decide_booking(
         provider_id=facts.provider.id,
         room_id=room.resource_id if room else None,
         occupancies=tuple(occupied),
-        overbooked=occupied[0].lane > facts.provider.capacity,
+        overbooked=overbooked,
         overlap_reason=wish.overlap_reason if patient and patient.lane > 1 else None,
         further_provider_ids=wish.further_provider_ids,
         equipment_ids=tuple(dict.fromkeys(unit.resource_id for unit in equipment)),
+        decided_by=under.of_network,
     )
 
 
@@ -186,8 +214,32 @@ def months_after(day: date, months: int) -> date:
     return date(year, month, min(day.day, monthrange(year, month)[1]))
 
 
+def rules_of(
+    interval: Interval,
+    wish: Wish,
+    facts: BookingFacts,
+    now: datetime,
+    *,
+    ignoring: UUID | None = None,
+) -> Judged:
+    """The rules that decide of a wish at a time, and what they are asked."""
+    asked = Asked(
+        interval=interval,
+        clinic_id=wish.clinic_id,
+        type_id=facts.type.id,
+        provider_id=facts.provider.id,
+        zone=facts.zone,
+        now=now,
+        self_service=wish.self_service,
+        tally=Tally(facts.visits, facts.zone, ignoring=ignoring),
+        patient_id=wish.patient_id,
+        patient=facts.patient,
+    )
+    return judged(asked, facts.type, facts.rules, facts.waived)
+
+
 def _check_time(
-    interval: Interval, wish: Wish, facts: BookingFacts, now: datetime, policy: BookingPolicy
+    interval: Interval, facts: BookingFacts, now: datetime, policy: BookingPolicy
 ) -> None:
     """Not long gone, not too far ahead; by the server's clock."""
     pointer = "/starts_at"
@@ -198,13 +250,6 @@ def _check_time(
         title = "This is further ahead than the network books."
         ahead = {"until": until.isoformat()}
         raise Invalid("appointment.too_far", title, pointer=pointer, facts=ahead)
-    if not wish.self_service:
-        return
-    if interval.start < now + facts.type.lead_time:
-        raise Invalid("appointment.lead_time", "This is too soon to book.", pointer=pointer)
-    if interval.start > now + facts.type.horizon:
-        title = "This is too far ahead to book."
-        raise Invalid("appointment.outside_horizon", title, pointer=pointer)
 
 
 def _check_provider(interval: Interval, clinic_id: UUID, facts: BookingFacts) -> None:

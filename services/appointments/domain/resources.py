@@ -1,7 +1,8 @@
 """What a visit needs: its type, a provider, a room."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from enum import StrEnum
 from uuid import UUID
 
 from shared.values.errors import Invalid
@@ -11,6 +12,14 @@ _MINUTE = timedelta(minutes=1)
 LENGTH_MAX = timedelta(hours=12)
 PROVIDERS_MAX = 4
 BUFFER_MAX = timedelta(hours=2)
+
+
+class Modality(StrEnum):
+    """How patient and provider meet."""
+
+    IN_PERSON = "in_person"
+    VIDEO = "video"
+    PHONE = "phone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +44,7 @@ class AppointmentType:
     providers: int = 1
     lead_time: timedelta = _NONE
     horizon: timedelta = timedelta(days=366)
+    modalities: frozenset[Modality] = frozenset({Modality.IN_PERSON})
 
     def __post_init__(self) -> None:
         for length in (self.length_new, self.length_known):
@@ -50,10 +60,28 @@ class AppointmentType:
             raise Invalid("type.providers", "One to four providers take part in a visit.")
         if not _NONE <= self.lead_time < self.horizon:
             raise Invalid("type.lead_time", "The lead time must be shorter than the horizon.")
+        if not self.modalities:
+            raise Invalid("type.modalities", "A visit takes place in some way.")
 
     def length_for(self, *, known: bool) -> timedelta:
         """How long the visit lasts for a known or a new patient."""
         return self.length_known if known else self.length_new
+
+    def met(self, modality: Modality) -> "AppointmentType":
+        """The type as far as a visit takes it: by video or telephone nobody comes.
+
+        So such a visit needs no room and no equipment of the clinic; providers it needs as ever.
+        """
+        if modality is Modality.IN_PERSON:
+            return self
+        return replace(self, needs_room=False, room_kind=None, equipment=())
+
+    def check_modality(self, modality: Modality) -> None:
+        """Raise Invalid ``modality.not_offered`` where this visit does not take place so."""
+        if modality not in self.modalities:
+            title = "This kind of visit does not take place in this way."
+            offered = {"offered": sorted(self.modalities)}
+            raise Invalid("modality.not_offered", title, pointer="/modality", facts=offered)
 
 
 @dataclass(frozen=True, slots=True)

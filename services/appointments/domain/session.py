@@ -4,14 +4,17 @@ A seat is a lane of the session. It is a visit of its own, with its own confirma
 time is the session's.
 """
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from services.appointments.domain.booking import BookingFacts, Wish, rules_of
 from services.appointments.domain.occupancy import Calendar, Occupancy, ResourceKind
+from services.appointments.domain.rules import Rule, RuleKind
 from services.appointments.domain.status import Lifecycle
+from services.appointments.domain.tally import Counted
 from shared.values.errors import Conflict, Invalid
 from shared.values.interval import Interval
 
@@ -78,6 +81,28 @@ def decide_seat(
         raise Invalid("override.reason_required", title, pointer="/overlap_reason")
     lane = calendar.further_lane(ResourceKind.PATIENT, patient_id, session.interval)
     return Seat(number, lane, overlap_reason)
+
+
+def rules_of_seat(
+    session: Session, wish: Wish, facts: BookingFacts, now: datetime
+) -> tuple[Rule, ...]:
+    """The network's rules that decide of a seat: those of a visit, but for waves of its provider.
+
+    When the session begins was judged as it was opened. Raises what the rules refuse.
+    """
+    facts = replace(facts, waived=facts.waived | {RuleKind.WAVE})
+    under = rules_of(session.interval, wish, facts, now)
+    under.require()
+    return under.of_network
+
+
+def counted_with(visits: Sequence[Counted], moved: Sequence[Counted]) -> tuple[Counted, ...]:
+    """What caps count where a session moves: its seats where they will be, but for the last one.
+
+    The move is judged as that last one, so all of them must fit.
+    """
+    seats = {seat.appointment_id for seat in moved}
+    return (*(each for each in visits if each.appointment_id not in seats), *moved[:-1])
 
 
 def seat_occupancies(session: Session, seat: Seat, patient_id: UUID) -> tuple[Occupancy, Occupancy]:

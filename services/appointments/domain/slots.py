@@ -1,38 +1,55 @@
 """Availability: the times that could be booked, over several providers, or why there are none."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
 from enum import StrEnum
+from heapq import merge
+from operator import itemgetter
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from services.appointments.domain.allotment import (
-    Colleague,
-    Missing,
-    colleagues_free,
-    equipment_for,
-)
+from services.appointments.domain.allotment import Colleague, Missing
+from services.appointments.domain.beside import Beside
+from services.appointments.domain.grid import GRIDS, marks
+from services.appointments.domain.judged import judged
 from services.appointments.domain.occupancy import Calendar, ResourceKind, provider_time
-from services.appointments.domain.resources import AppointmentType, Equipment, Provider, Room
+from services.appointments.domain.resources import (
+    AppointmentType,
+    Equipment,
+    Modality,
+    Provider,
+    Room,
+)
+from services.appointments.domain.rule_checks import CHECKS
+from services.appointments.domain.rules import Asked, Binds, PatientFacts, Rule, broken
+from services.appointments.domain.tally import Tally
 from shared.values.errors import Invalid
 from shared.values.interval import Interval
 
 WINDOW_MAX = timedelta(days=93)
 LIMIT_MAX = 1000
-GRIDS = frozenset(timedelta(minutes=minutes) for minutes in (5, 10, 15, 20, 30, 60))
-"""Grids divide the hour, so that every hour has the same marks."""
-
-_DAY_START = {"hour": 0, "minute": 0, "second": 0, "microsecond": 0}
 
 
 class Empty(StrEnum):
-    """Why a provider has no slot: the first step that left none."""
+    """Why a time is no slot, in the order in which a person would ask."""
 
     NO_TEMPLATE = "no_template"
     """Not in during the window, or never for long enough."""
+    PAST = "past"
+    TOO_FAR = "too_far"
+    """Further ahead than the network books."""
     LEAD_TIME = "lead_time"
     OUTSIDE_HORIZON = "outside_horizon"
+    AGE_LIMIT = "age_limit"
+    COVER_LIMIT = "cover_limit"
+    REFERRAL_REQUIRED = "referral_required"
+    AUTHORIZATION_REQUIRED = "authorization_required"
+    OFF_THE_HOUR = "off_the_hour"
+    """Visits come in waves, at the full hour."""
+    DAILY_CAP = "daily_cap"
+    PROVIDER_DAILY_CAP = "provider_daily_cap"
+    PATIENT_DAILY_CAP = "patient_daily_cap"
     BLOCKED = "blocked"
     FULLY_BOOKED = "fully_booked"
     PATIENT_BUSY = "patient_busy"
@@ -42,12 +59,24 @@ class Empty(StrEnum):
     """The type asks for more than one provider, and no other is in and free."""
 
 
+_MISSING: Mapping[ResourceKind, Empty] = {
+    ResourceKind.ROOM: Empty.ROOM_TAKEN,
+    ResourceKind.EQUIPMENT: Empty.EQUIPMENT_TAKEN,
+    ResourceKind.PROVIDER: Empty.COLLEAGUE_BUSY,
+}
+_RANK: Mapping[Empty, int] = {reason: rank for rank, reason in enumerate(Empty)}
+Place = tuple[datetime, UUID, UUID]
+"""Where a slot stands in the order: its start, provider and clinic."""
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """What is looked for: a slot that starts within `window`, at most 93 days long.
 
     grid: slots start on these marks of the wall clock. patient_id: leaves out times at which the
-    patient is elsewhere. limit: how many slots are wanted at most.
+    patient is elsewhere, and asks the rules that need a patient. limit: how many slots are wanted
+    at most. self_service: for a patient who books for themselves. any_room: one of the rooms given
+    is wanted, though the visit needs none. after: only slots after this place in the order.
     """
 
     window: Interval
@@ -56,6 +85,13 @@ class Question:
     grid: timedelta = timedelta(minutes=15)
     patient_id: UUID | None = None
     limit: int = 200
+    self_service: bool = False
+    modality: Modality = Modality.IN_PERSON
+    any_room: bool = False
+    patient: PatientFacts = field(default_factory=PatientFacts)
+    after: Place | None = None
+    met: AppointmentType = field(init=False)
+    """The type with what a visit of this modality takes."""
 
     def __post_init__(self) -> None:
         if self.window.length > WINDOW_MAX:
@@ -64,16 +100,30 @@ class Question:
             raise Invalid("availability.grid", "The grid is 5, 10, 15, 20, 30 or 60 minutes.")
         if not 1 <= self.limit <= LIMIT_MAX:
             raise Invalid("availability.limit", "The limit is 1 to 1000.")
+        self.type.check_modality(self.modality)
+        object.__setattr__(self, "met", self.type.met(self.modality))
+
+    @property
+    def needs_room(self) -> bool:
+        """Whether a slot must have a room."""
+        return self.any_room or self.met.needs_room
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A provider at a clinic, with the openings there that touch the window, sorted and joined."""
+    """A provider at a clinic, with the openings there that touch the window, sorted and joined.
+
+    rules: those of the network that could decide here. tally: the visits that caps count, by the
+    clinic's days. last_day: the last local day that the network books; None is open.
+    """
 
     provider: Provider
     clinic_id: UUID
     zone: ZoneInfo
     open_times: tuple[Interval, ...]
+    rules: tuple[Rule, ...] = ()
+    tally: Tally | None = None
+    last_day: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +135,11 @@ class Slot:
     clinic_id: UUID
     room_id: UUID | None
     further_provider_ids: tuple[UUID, ...] = ()
+
+    @property
+    def place(self) -> Place:
+        """Where it stands in the order."""
+        return self.interval.start, self.provider_id, self.clinic_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +153,11 @@ class Why:
 
 @dataclass(frozen=True, slots=True)
 class Availability:
-    """Slots in time order; `more` when the limit cut some off; `why` for each offer without any."""
+    """Slots in time order; `more` when the limit cut some off; `why` for each offer without any.
+
+    Where some were cut off, `why` is of the time up to the last slot, for nothing after it was
+    looked at.
+    """
 
     slots: tuple[Slot, ...]
     more: bool
@@ -112,151 +171,148 @@ def availability(
     calendar: Calendar,
     now: datetime,
     equipment: Sequence[Equipment] = (),
+    others: Sequence[Offer] | None = None,
 ) -> Availability:
-    """What can be booked.
+    """What can be booked. Looks at one time after the other and stops when it has enough.
 
     `rooms` and `equipment` in the order in which they should fill up; `calendar` holds what is
-    taken of every provider, room, item and patient concerned, buffers included. Who joins a visit
-    of several providers is of another offer at the same clinic.
+    taken of every provider, room, item and patient concerned, buffers included. others: who could
+    join a visit of several providers, at the same clinic; None is whoever else is offered.
     """
-    slots: list[Slot] = []
-    why: list[Why] = []
+    others = offers if others is None else others
+    benches = []
     for offer in offers:
-        others = [each for each in offers if each.clinic_id == offer.clinic_id and each != offer]
-        beside = Beside(rooms, equipment, others)
-        found, reason = _of_one(question, offer, beside, calendar, now)
-        slots += found
-        if reason is not None:
-            why.append(Why(offer.provider.id, offer.clinic_id, reason))
-    slots.sort(key=lambda slot: (slot.interval, slot.provider_id, slot.clinic_id))
-    limit = question.limit
-    return Availability(tuple(slots[:limit]), len(slots) > limit, tuple(why))
-
-
-def grid_starts(open_time: Interval, grid: timedelta, zone: ZoneInfo) -> Iterator[datetime]:
-    """The instants (UTC) within [start, end) at which the wall clock of a zone is on the grid.
-
-    The wall clock is asked at every step, so a change by an hour or by half of one keeps the marks.
-    """
-    at = open_time.start
-    while at < open_time.end:
-        wall = at.astimezone(zone).replace(tzinfo=None)
-        beyond = (wall - wall.replace(**_DAY_START)) % grid  # type: ignore[arg-type]
-        if beyond:
-            at += grid - beyond
-        else:
-            yield at
-            at += grid
-
-
-def free_room(
-    rooms: Sequence[Room], clinic_id: UUID, interval: Interval, calendar: Calendar
-) -> tuple[Room, int] | None:
-    """The first room of a clinic with a free lane, and the lane."""
-    for room in rooms:
-        if room.clinic_id == clinic_id:
-            lane = calendar.free_lane(ResourceKind.ROOM, room.id, interval, room.capacity)
-            if lane is not None:
-                return room, lane
-    return None
-
-
-@dataclass(frozen=True, slots=True)
-class Beside:
-    """What there is at a clinic besides the provider; `others` are the offers of colleagues."""
-
-    rooms: Sequence[Room]
-    equipment: Sequence[Equipment]
-    others: Sequence[Offer]
-
-
-def slot_with_all(
-    kind: AppointmentType, offer: Offer, interval: Interval, beside: Beside, calendar: Calendar
-) -> Slot | Empty:
-    """The slot at a time at which the provider can, or what a visit would lack then."""
-    room_id = None
-    if kind.needs_room:
-        fitting = rooms_of_kind(beside.rooms, kind)
-        found = free_room(fitting, offer.clinic_id, interval, calendar)
-        if found is None:
-            return Empty.ROOM_TAKEN
-        room_id = found[0].id
-    place = (offer.clinic_id, interval, offer.zone, calendar)
-    if isinstance(equipment_for(kind, beside.equipment, *place), Missing):
-        return Empty.EQUIPMENT_TAKEN
-    colleagues = [Colleague(each.provider, each.open_times) for each in beside.others]
-    further = colleagues_free(kind, colleagues, *place)
-    if further is None:
-        return Empty.COLLEAGUE_BUSY
-    return Slot(interval, offer.provider.id, offer.clinic_id, room_id, further)
-
-
-def rooms_of_kind(rooms: Iterable[Room], kind: AppointmentType) -> list[Room]:
-    """The rooms in which a visit of a type may be."""
-    return [room for room in rooms if kind.room_kind in (None, room.kind)]
-
-
-def _of_one(
-    question: Question, offer: Offer, beside: Beside, calendar: Calendar, now: datetime
-) -> tuple[list[Slot], Empty | None]:
-    """The slots of one offer, or the step that left none."""
-    left = _on_template(question, offer)
-    reason = Empty.NO_TEMPLATE
-    for step, keeps in _steps(question, offer, calendar, now):
-        if left:
-            reason = step
-            left = [interval for interval in left if keeps(interval)]
+        beside = Beside(rooms, equipment, colleagues_of(offer, others))
+        benches.append(Bench(question, offer, beside, calendar, now))
     slots: list[Slot] = []
-    for interval in left:
-        found = slot_with_all(question.type, offer, interval, beside, calendar)
+    furthest = dict.fromkeys(range(len(benches)), Empty.NO_TEMPLATE)
+    for _, place, interval in merge(
+        *(_numbered(place, bench) for place, bench in enumerate(benches)), key=itemgetter(0)
+    ):
+        found = benches[place].judge(interval)
         if isinstance(found, Slot):
+            furthest.pop(place, None)
             slots.append(found)
-        else:
-            reason = found
-    return slots, None if slots else reason
+            if len(slots) > question.limit:
+                break
+        elif place in furthest:
+            furthest[place] = max(furthest[place], found, key=_RANK.__getitem__)
+    why = tuple(
+        Why(offers[place].provider.id, offers[place].clinic_id, reason)
+        for place, reason in furthest.items()
+    )
+    return Availability(tuple(slots[: question.limit]), len(slots) > question.limit, why)
 
 
-def _on_template(question: Question, offer: Offer) -> list[Interval]:
-    """Every start on the grid whose visit lies within an opening, on a day the provider works."""
-    length = question.type.length_for(known=question.known_patient)
-    window = question.window
-    found: list[Interval] = []
-    for open_time in offer.open_times:
-        begin, end = max(open_time.start, window.start), min(open_time.end, window.end)
-        if begin < end:
-            for at in grid_starts(Interval(begin, end), question.grid, offer.zone):
-                day = at.astimezone(offer.zone).date()
-                if at + length <= open_time.end and offer.provider.active_on(day):
-                    found.append(Interval(at, at + length))
-    return found
+def colleagues_of(offer: Offer, others: Sequence[Offer]) -> tuple[Colleague, ...]:
+    """Who could join a visit of an offer: everybody else who is at the same clinic."""
+    return tuple(
+        Colleague(each.provider, each.open_times)
+        for each in others
+        if each.clinic_id == offer.clinic_id and each.provider.id != offer.provider.id
+    )
 
 
-def _steps(
-    question: Question, offer: Offer, calendar: Calendar, now: datetime
-) -> list[tuple[Empty, Callable[[Interval], bool]]]:
-    """What a time on the template must pass, in the order in which a person would ask."""
-    kind, provider = question.type, offer.provider
-    earliest, latest = now + kind.lead_time, now + kind.horizon
+def later(one: Why, other: Why) -> Why:
+    """Of two reasons for the same offer the one that got further: it was nearer to a slot."""
+    return max(one, other, key=lambda why: _RANK[why.reason])
 
-    def unblocked(interval: Interval) -> bool:
-        wide = provider_time(interval, kind)
-        return not calendar.blocked(ResourceKind.PROVIDER, provider.id, wide)
 
-    def unbooked(interval: Interval) -> bool:
-        wide = provider_time(interval, kind)
-        lane = calendar.free_lane(ResourceKind.PROVIDER, provider.id, wide, provider.capacity)
-        return lane is not None
+def _numbered(place: int, bench: "Bench") -> Iterator[tuple[Place, int, Interval]]:
+    offer = bench.offer
+    for interval in bench.on_template():
+        at = interval.start, offer.provider.id, offer.clinic_id
+        if bench.question.after is None or at > bench.question.after:
+            yield at, place, interval
 
-    def patient_free(interval: Interval) -> bool:
-        patient_id = question.patient_id
-        if patient_id is None:
+
+@dataclass(slots=True)
+class Bench:
+    """One offer with all that its times are judged by."""
+
+    question: Question
+    offer: Offer
+    beside: Beside
+    calendar: Calendar
+    now: datetime
+    _days: dict[date, tuple[tuple[Rule, ...], int]] = field(default_factory=dict)
+
+    def on_template(self) -> Iterator[Interval]:
+        """Every start on the grid whose visit lies within an opening, on a day of work."""
+        question, offer = self.question, self.offer
+        length = question.type.length_for(known=question.known_patient)
+        for open_time in offer.open_times:
+            begin = max(open_time.start, question.window.start)
+            end = min(open_time.end, question.window.end)
+            if begin < end:
+                for at in marks(Interval(begin, end), question.grid, offer.zone):
+                    if at + length <= open_time.end and self._works_at(at):
+                        yield Interval(at, at + length)
+
+    def _works_at(self, moment: datetime) -> bool:
+        provider = self.offer.provider
+        if provider.active_from is None and provider.active_until is None:
             return True
-        return calendar.free_lane(ResourceKind.PATIENT, patient_id, interval) is not None
+        return provider.active_on(moment.astimezone(self.offer.zone).date())
 
-    return [
-        (Empty.LEAD_TIME, lambda interval: interval.start >= earliest),
-        (Empty.OUTSIDE_HORIZON, lambda interval: interval.start <= latest),
-        (Empty.BLOCKED, unblocked),
-        (Empty.FULLY_BOOKED, unbooked),
-        (Empty.PATIENT_BUSY, patient_free),
-    ]
+    def judge(self, interval: Interval) -> Slot | Empty:
+        """The slot of a time on the template, or the first thing that stands in its way."""
+        offer, question, calendar = self.offer, self.question, self.calendar
+        if interval.start < self.now:
+            return Empty.PAST
+        day = interval.start.astimezone(offer.zone).date()
+        if offer.last_day is not None and day > offer.last_day:
+            return Empty.TOO_FAR
+        known = self._days.get(day)
+        rules, capacity = known if known is not None else self._decide(day, interval)
+        if rules:
+            stopped = broken(rules, self._asked(interval), CHECKS)
+            if stopped is not None:
+                return Empty(stopped[1].reason or stopped[0].kind)
+        wide = provider_time(interval, question.type)
+        provider = offer.provider
+        if calendar.blocked(ResourceKind.PROVIDER, provider.id, wide):
+            return Empty.BLOCKED
+        if calendar.free_lane(ResourceKind.PROVIDER, provider.id, wide, capacity) is None:
+            return Empty.FULLY_BOOKED
+        patient_id = question.patient_id
+        if (
+            patient_id is not None
+            and calendar.free_lane(ResourceKind.PATIENT, patient_id, interval) is None
+        ):
+            return Empty.PATIENT_BUSY
+        place = (offer.clinic_id, interval, offer.zone, calendar)
+        found = self.beside.at(question.met, *place, room=question.needs_room)
+        if isinstance(found, Missing):
+            return _MISSING[found.kind]
+        return Slot(
+            interval, provider.id, offer.clinic_id, found.room_id, found.further_provider_ids
+        )
+
+    def _decide(self, day: date, interval: Interval) -> tuple[tuple[Rule, ...], int]:
+        """The rules of a day that could stand in the way, and how many at once are normal."""
+        question, offer = self.question, self.offer
+        under = judged(self._asked(interval), question.type, offer.rules, UNSEEN)
+        bind = tuple(r for r in under.rules if r.binds is Binds.EVERYONE or question.self_service)
+        self._days[day] = bind, under.capacity(offer.provider.capacity)
+        return self._days[day]
+
+    def _asked(self, interval: Interval) -> Asked:
+        question, offer = self.question, self.offer
+        return Asked(
+            interval=interval,
+            clinic_id=offer.clinic_id,
+            type_id=question.type.id,
+            provider_id=offer.provider.id,
+            zone=offer.zone,
+            now=self.now,
+            self_service=question.self_service,
+            tally=offer.tally or Tally((), offer.zone),
+            patient_id=question.patient_id,
+            patient=question.patient,
+        )
+
+
+UNSEEN = frozenset(kind for kind, check in CHECKS.items() if check.reason is None)
+"""What availability leaves out: who books by themselves, which is told beside the slots; and how
+far a provider may be overbooked, as it offers nothing above the capacity."""

@@ -1,24 +1,62 @@
-"""Availability over several providers, read in three round trips."""
+"""Availability over several providers and clinics, read day by day until there is enough."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from services.appointments import tables as t
-from services.appointments.domain.booking import alternatives
+from services.appointments.domain.booking import BookingPolicy, alternatives, months_after
 from services.appointments.domain.occupancy import Busy, Calendar, ResourceKind
-from services.appointments.domain.resources import AppointmentType, Provider, Room
+from services.appointments.domain.resources import (
+    AppointmentType,
+    Equipment,
+    Modality,
+    Provider,
+    Room,
+)
+from services.appointments.domain.rules import Rule
 from services.appointments.domain.schedule import WeeklySchedule, local_days, openings
-from services.appointments.domain.slots import Availability, Offer, Question, Slot, availability
+from services.appointments.domain.slots import (
+    Availability,
+    Offer,
+    Question,
+    Slot,
+    Why,
+    availability,
+    later,
+)
+from services.appointments.domain.tally import Tally
 from services.appointments.queries.booking_facts import LONGEST, type_of
 from services.appointments.queries.equipment import equipment_of
+from services.appointments.queries.rules import patient_facts, rules_for, visits_between
+from services.appointments.queries.visits import one_known_patient
 from shared.db.actor import at_clinic
 from shared.db.work import Work
 from shared.values.errors import NotFound
 from shared.values.interval import Interval
-from shared.values.zones import zone
+from shared.values.zones import day_bounds, zone
 
+_KINDS = {kind.value: kind for kind in ResourceKind}
 OFFER_WINDOW = timedelta(days=3)
+DAYS_MOST = 8
+"""How many days are read at once, where those before had too little."""
+
+TAKEN = """
+SELECT resource_kind, resource_id, lane, starts_at, ends_at, appointment_id FROM occupancies
+WHERE network_id = $1 AND active AND starts_at < $2 AND starts_at > $3 AND ends_at > $4
+ AND (expires_at IS NULL OR expires_at > $9) AND resource_kind"""
+BUSY = f"""
+{TAKEN} = 'provider' AND resource_id = ANY ($5) UNION ALL
+{TAKEN} = 'room' AND resource_id = ANY ($6) UNION ALL
+{TAKEN} = 'equipment' AND resource_id = ANY ($7) UNION ALL
+{TAKEN} = 'patient' AND resource_id = $8
+"""
+"""What is taken and could touch a time: $3 is as early as it may have begun (see LONGEST).
+
+A hold that ran out by $9 takes nothing, whether or not somebody has noted it.
+"""
 
 
 async def load_type(work: Work, type_id: UUID) -> AppointmentType:
@@ -39,114 +77,239 @@ async def load_type(work: Work, type_id: UUID) -> AppointmentType:
             row.room_kind,
             row.equipment,
             row.providers,
+            row.modalities,
         ],
     )
 
 
-async def slots_for(
-    work: Work, question: Question, clinic_id: UUID, provider_ids: Sequence[UUID]
-) -> Availability:
-    """The slots of a clinic's providers (all of them where none is named). Raises NotFound."""
-    clinic = await work.load(t.Clinic, clinic_id)
-    if clinic is None or not at_clinic(work.actor, clinic_id):
-        raise NotFound("clinic.not_found", "There is no such clinic.")
-    providers = await _providers(work, clinic_id, provider_ids)
-    weekly = await work.load_where(
-        t.WeeklySchedule,
-        "clinic_id = $2 AND provider_id = ANY($3)",
-        clinic_id,
-        [provider.id for provider in providers],
-    )
-    in_zone = zone(clinic.time_zone)
-    first, last = local_days(question.window, in_zone)
-    schedules = [
-        WeeklySchedule(
-            row.provider_id,
-            clinic_id,
-            in_zone,
-            row.weekday,
-            row.opens,
-            row.closes,
-            row.effective_from,
-            row.effective_until,
-        )  # fmt: skip
-        for row in weekly
-    ]
-    found = openings(schedules, first, last)
-    offers = [
-        Offer(
-            provider,
-            clinic_id,
-            in_zone,
-            tuple(o.interval for o in found if o.provider_id == provider.id),
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Where slots are looked for. No provider or room named: all of the clinics.
+
+    A room that is named must be one of theirs, and a slot is in one of those named.
+    """
+
+    clinic_ids: Sequence[UUID]
+    provider_ids: Sequence[UUID] = ()
+    room_ids: Sequence[UUID] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is found, up to when was looked, the clinics' zones, and the rules that could decide."""
+
+    availability: Availability
+    searched_until: datetime
+    zones: dict[UUID, ZoneInfo]
+    rules: tuple[Rule, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """All that stays the same from one day to the next.
+
+    providers: of each clinic; where several take part in a visit, with all who could join it.
+    asked: whose visits are wanted.
+    """
+
+    zones: dict[UUID, ZoneInfo]
+    providers: dict[UUID, list[Provider]]
+    asked: frozenset[UUID]
+    rooms: list[Room]
+    equipment: list[Equipment]
+    weekly: list[WeeklySchedule]
+    rules: tuple[Rule, ...]
+
+
+async def slots_for(work: Work, question: Question, where: Where) -> Found:
+    """The slots of clinics' providers. Raises NotFound for what is not of these clinics."""
+    ground = await _ground(work, question, where)
+    question = await _of_patient(work, question, ground.rules)
+    slots: list[Slot] = []
+    why: dict[tuple[UUID, UUID], Why] = {}
+    with_slot: set[tuple[UUID, UUID]] = set()
+    since, days, more = question.window.start, 1, False
+    in_zone = next(iter(ground.zones.values()))
+    while since < question.window.end and not more:
+        until = _days_on(since, days, in_zone, question.window.end)
+        wanted = replace(
+            question, window=Interval(since, until), limit=question.limit - len(slots) or 1
         )
-        for provider in providers
-    ]
-    rooms = await _rooms(work, clinic_id)
-    equipment = await equipment_of(work, clinic_id, question.type)
-    resources = [p.id for p in providers] + [r.id for r in rooms] + [e.id for e in equipment]
-    if question.patient_id is not None:
-        resources.append(question.patient_id)
-    calendar = Calendar(await _busy(work, resources, question.window))
-    return availability(question, offers, rooms, calendar, work.now, equipment)
+        found = await _slots_of_days(work, wanted, ground)
+        more = found.more or len(slots) + len(found.slots) > question.limit
+        slots += found.slots[: question.limit - len(slots)]
+        with_slot |= {(slot.provider_id, slot.clinic_id) for slot in found.slots}
+        for each in found.why:
+            key = (each.provider_id, each.clinic_id)
+            why[key] = later(why.get(key, each), each)
+        # Days that are full are read in greater steps; the first are never more than one.
+        days = min(DAYS_MOST, days * 2)
+        since = until
+    left = tuple(each for key, each in why.items() if key not in with_slot)
+    searched = slots[-1].interval.start if more else question.window.end
+    return Found(Availability(tuple(slots), more, left), searched, ground.zones, ground.rules)
 
 
 async def slots_near(
-    work: Work, clinic_id: UUID, provider_id: UUID, type_id: UUID, wanted: Interval
+    work: Work,
+    clinic_id: UUID,
+    provider_id: UUID,
+    type_id: UUID,
+    wanted: Interval,
+    *,
+    patient_id: UUID,
+    modality: Modality = Modality.IN_PERSON,
 ) -> tuple[Slot, ...]:
-    """At most three slots to offer instead of one that is taken."""
+    """At most three slots to offer a patient instead of one that is taken."""
+    known = await one_known_patient(work, patient_id)
     window = Interval(max(work.now, wanted.start - OFFER_WINDOW), wanted.start + OFFER_WINDOW)
-    question = Question(window, await load_type(work, type_id), known_patient=True, limit=500)
-    found = await slots_for(work, question, clinic_id, [provider_id])
-    return alternatives(wanted, provider_id, found.slots)
-
-
-async def _providers(work: Work, clinic_id: UUID, provider_ids: Sequence[UUID]) -> list[Provider]:
-    here = (
-        "id IN (SELECT provider_id FROM provider_clinics WHERE network_id = $1 AND clinic_id = $2)"
+    question = Question(
+        window,
+        await load_type(work, type_id),
+        known_patient=known is not None and known.visits > 0,
+        limit=500,
+        patient_id=patient_id,
+        self_service=work.actor.patient_ids is not None,
+        modality=modality,
     )
-    if provider_ids:
-        where = f"id = ANY($3) AND {here} ORDER BY id"
-        rows = await work.load_where(t.Provider, where, clinic_id, list(provider_ids))
-    else:
-        rows = await work.load_where(t.Provider, f"{here} ORDER BY id", clinic_id)
-    if provider_ids and len(rows) != len(set(provider_ids)):
-        raise NotFound("provider.not_found", "There is no such provider at this clinic.")
-    places = frozenset({clinic_id})
-    return [
-        Provider(
-            row.id, places, row.active_from, row.active_until, row.capacity, row.overbook_quota
-        )
-        for row in rows
-    ]
+    found = await slots_for(work, question, Where([clinic_id], [provider_id]))
+    return alternatives(wanted, provider_id, found.availability.slots)
 
 
-async def _rooms(work: Work, clinic_id: UUID) -> list[Room]:
-    rows = await work.load_where(t.Room, "clinic_id = $2 ORDER BY position, id", clinic_id)
-    return [Room(row.id, clinic_id, row.capacity, row.kind) for row in rows]
+def _days_on(since: datetime, days: int, in_zone: ZoneInfo, end: datetime) -> datetime:
+    """The end of the local day `days` days on, or of the window."""
+    last = since.astimezone(in_zone).date() + timedelta(days=days - 1)
+    return min(end, day_bounds(last, in_zone)[1])
 
 
-async def _busy(work: Work, resources: Sequence[UUID], window: Interval) -> list[Busy]:
-    rows = await work.raw.fetch(
-        "SELECT resource_kind, resource_id, lane, starts_at, ends_at, appointment_id"
-        " FROM occupancies WHERE network_id = $1 AND active AND resource_id = ANY($2)"
-        " AND resource_kind = ANY($3) AND starts_at < $4 AND ends_at > $5 AND starts_at > $6"
-        " AND (expires_at IS NULL OR expires_at > $7)",
+async def _ground(work: Work, question: Question, where: Where) -> _Ground:
+    clinics = await work.load_where(t.Clinic, "id = ANY($2)", list(where.clinic_ids))
+    there = {row.id: zone(row.time_zone) for row in clinics if at_clinic(work.actor, row.id)}
+    zones = {clinic_id: there[clinic_id] for clinic_id in where.clinic_ids if clinic_id in there}
+    if len(zones) != len(set(where.clinic_ids)):
+        raise NotFound("clinic.not_found", "There is no such clinic.")
+    providers = await _providers(work, list(zones), where.provider_ids)
+    asked = frozenset(provider.id for found in providers.values() for provider in found)
+    if where.provider_ids and question.type.providers > 1:
+        providers = await _providers(work, list(zones), ())
+    rooms = await _rooms(work, list(zones), where.room_ids)
+    equipment = [e for c in zones for e in await equipment_of(work, c, question.met)]
+    # As values and not as rows: there are seven of each provider, and nobody changes them here.
+    weekly = await work.raw.fetch(
+        "SELECT provider_id, clinic_id, weekday, opens, closes, effective_from, effective_until"
+        " FROM weekly_schedules WHERE network_id = $1 AND clinic_id = ANY($2)"
+        " AND provider_id = ANY($3)",
         work.network_id,
-        list(resources),
-        [kind.value for kind in ResourceKind],
-        window.end + LONGEST,
+        list(zones),
+        [provider.id for found in providers.values() for provider in found],
+    )
+    schedules = [WeeklySchedule(row[0], row[1], zones[row[1]], *row[2:]) for row in weekly]
+    rules = await rules_for(work, list(zones), question.type.id)
+    return _Ground(zones, providers, asked, rooms, equipment, schedules, rules)
+
+
+async def _of_patient(work: Work, question: Question, rules: tuple[Rule, ...]) -> Question:
+    if question.patient_id is None or not rules:
+        return question
+    known = await one_known_patient(work, question.patient_id)
+    year = known.birth_year if known is not None else None
+    return replace(question, patient=await patient_facts(work, rules, question.patient_id, year))
+
+
+async def _slots_of_days(work: Work, question: Question, ground: _Ground) -> Availability:
+    """The slots of some days: what is open, what is taken, and what counts, of these alone."""
+    offers: list[Offer] = []
+    for clinic_id, in_zone in ground.zones.items():
+        mine = [each for each in ground.weekly if each.clinic_id == clinic_id]
+        times: dict[UUID, list[Interval]] = {}
+        for opening in openings(mine, *local_days(question.window, in_zone)):
+            times.setdefault(opening.provider_id, []).append(opening.interval)
+        tally = await _tally(work, question, ground, clinic_id)
+        today = work.now.astimezone(in_zone).date()
+        last_day = months_after(today, BookingPolicy().months_ahead)
+        offers += [
+            Offer(
+                provider, clinic_id, in_zone, tuple(times.get(provider.id, ())), ground.rules,
+                tally, last_day,
+            )
+            for provider in ground.providers[clinic_id]
+        ]  # fmt: skip
+    calendar = Calendar(await _busy(work, question, ground))
+    asked = [offer for offer in offers if offer.provider.id in ground.asked]
+    beside = (ground.rooms, calendar, work.now, ground.equipment, offers)
+    return availability(question, asked, *beside)
+
+
+async def _tally(work: Work, question: Question, ground: _Ground, clinic_id: UUID) -> Tally:
+    providers = [provider.id for provider in ground.providers[clinic_id]]
+    of = (clinic_id, question.type.id, providers, question.patient_id)
+    window = (question.window.start, question.window.end)
+    visits = await visits_between(work, ground.rules, window, of)
+    return Tally(visits, ground.zones[clinic_id])
+
+
+async def _providers(
+    work: Work, clinic_ids: list[UUID], provider_ids: Sequence[UUID]
+) -> dict[UUID, list[Provider]]:
+    """The providers of each clinic. Raises NotFound for one who is named and works at none."""
+    links = await work.load_where(
+        t.ProviderClinic,
+        "clinic_id = ANY($2) AND ($3::uuid[] IS NULL OR provider_id = ANY($3))"
+        " ORDER BY provider_id",
+        clinic_ids,
+        list(provider_ids) or None,
+    )
+    if provider_ids and {link.provider_id for link in links} != set(provider_ids):
+        raise NotFound("provider.not_found", "There is no such provider at this clinic.")
+    rows = await work.load_where(t.Provider, "id = ANY($2)", [link.provider_id for link in links])
+    of = {row.id: row for row in rows}
+    found: dict[UUID, list[Provider]] = {clinic_id: [] for clinic_id in clinic_ids}
+    for link in links:
+        row = of[link.provider_id]
+        found[link.clinic_id].append(
+            Provider(
+                row.id, frozenset({link.clinic_id}), row.active_from, row.active_until,
+                row.capacity, row.overbook_quota,
+            )
+        )  # fmt: skip
+    return found
+
+
+async def _rooms(work: Work, clinic_ids: list[UUID], room_ids: Sequence[UUID]) -> list[Room]:
+    rows = await work.load_where(
+        t.Room,
+        "clinic_id = ANY($2) AND ($3::uuid[] IS NULL OR id = ANY($3)) ORDER BY position, id",
+        clinic_ids,
+        list(room_ids) or None,
+    )
+    if room_ids and len(rows) != len(set(room_ids)):
+        raise NotFound("room.not_found", "There is no such room at this clinic.")
+    return [Room(row.id, row.clinic_id, row.capacity, row.kind) for row in rows]
+
+
+async def _busy(work: Work, question: Question, ground: _Ground) -> list[Busy]:
+    window, type_ = question.window, question.type
+    longest = max(type_.length_new, type_.length_known)
+    providers = {provider.id for each in ground.providers.values() for provider in each}
+    rows = await work.raw.fetch(
+        BUSY,
+        work.network_id,
+        window.end + longest + type_.buffer_after,
         window.start - LONGEST,
-        window.start - LONGEST,
+        window.start - type_.buffer_before,
+        list(providers),
+        [room.id for room in ground.rooms] if question.needs_room else [],
+        [item.id for item in ground.equipment],
+        question.patient_id,
         work.now,
     )
     return [
         Busy(
-            ResourceKind(row["resource_kind"]),
-            row["resource_id"],
-            row["lane"] or None,
-            Interval(row["starts_at"], row["ends_at"]),
-            row["appointment_id"],
+            _KINDS[kind],
+            resource_id,
+            lane or None,
+            Interval(starts_at, ends_at),
+            appointment_id,
         )
-        for row in rows
+        for kind, resource_id, lane, starts_at, ends_at, appointment_id in rows
     ]

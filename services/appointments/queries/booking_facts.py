@@ -1,9 +1,9 @@
 """The facts of a booking in one round trip."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -11,8 +11,10 @@ import orjson
 
 from services.appointments.domain.booking import BookingFacts
 from services.appointments.domain.occupancy import Busy, ResourceKind
-from services.appointments.domain.resources import AppointmentType, Provider, Room
+from services.appointments.domain.resources import AppointmentType, Modality, Provider, Room
+from services.appointments.domain.rules import RuleKind
 from services.appointments.domain.schedule import WeeklySchedule, local_days, openings
+from services.appointments.queries import rules
 from shared.db.actor import at_clinic
 from shared.db.work import Work
 from shared.values.errors import NotFound, NotYetHeard
@@ -40,7 +42,7 @@ FACTS = f"""
 SELECT json_build_array(
  (SELECT json_build_array(time_zone, currency) FROM clinics WHERE network_id = $1 AND id = $2),
  (SELECT json_build_array(minutes_new, minutes_known, buffer_before_minutes, buffer_after_minutes,
-    needs_room, lead_time_minutes, horizon_days, room_kind, equipment, providers)
+    needs_room, lead_time_minutes, horizon_days, room_kind, equipment, providers, modalities)
   FROM appointment_types WHERE network_id = $1 AND id = $4),
  (SELECT json_build_array(active_from, active_until, capacity, overbook_quota)
   FROM providers WHERE network_id = $1 AND id = $3),
@@ -54,8 +56,11 @@ SELECT json_build_array(
    {_TAKEN} = 'patient' AND resource_id = $5 UNION ALL
    {_TAKEN} = 'room' AND resource_id = ANY (ARRAY(
      SELECT id FROM rooms WHERE network_id = $1 AND clinic_id = $2))) AS taken),
- (SELECT json_build_array(registered, visits) FROM known_patients
-  WHERE network_id = $1 AND patient_id = $5))::text
+ (SELECT json_build_array(registered, visits, birth_year) FROM known_patients
+  WHERE network_id = $1 AND patient_id = $5),
+ (SELECT json_agg({rules.MEMBERS}) FROM booking_rules WHERE network_id = $1
+  AND (clinic_id IS NULL OR clinic_id = $2) AND (appointment_type_id IS NULL
+  OR appointment_type_id = $4) AND (provider_id IS NULL OR provider_id = $3)))::text
 """
 
 AROUND = timedelta(hours=26)
@@ -79,6 +84,11 @@ class Known:
     currency: str
     expired: tuple[UUID, ...] = ()
 
+    def waiving(self, *kinds: RuleKind) -> Self:
+        """The same with kinds of rule that are not asked, for they were asked before."""
+        waived = self.facts.waived.union(kinds)
+        return replace(self, facts=replace(self.facts, waived=waived))
+
 
 async def facts_for(
     work: Work,
@@ -101,7 +111,7 @@ async def facts_for(
     found = await work.raw.fetchval(
         FACTS, work.network_id, clinic_id, provider_id, type_id, patient_id, at, max(at, until)
     )
-    clinic, kind, provider, places, weekly, rooms, busy, patient = orjson.loads(found)
+    clinic, kind, provider, places, weekly, rooms, busy, patient, ruled = orjson.loads(found)
     if clinic is None or not at_clinic(work.actor, clinic_id):
         raise NotFound("clinic.not_found", "There is no such clinic.")
     if kind is None:
@@ -112,6 +122,7 @@ async def facts_for(
         raise NotYetHeard("patient.not_found", "There is no such patient.")
     in_zone = zone(clinic[0])
     first, last = local_days(Interval(at - AROUND, at + AROUND), in_zone)
+    asked = tuple(rules.rule_of(item) for item in ruled or ())
     hours = tuple(tuple(item) for item in weekly or ())
     expired = {item[6] for item in busy or () if item[6] and _moment(item[7]) <= work.now}
     return Known(
@@ -130,6 +141,17 @@ async def facts_for(
             rooms=tuple(Room(_id(r[0]), clinic_id, r[1], r[2]) for r in rooms or ()),
             busy=tuple(busy_of(item) for item in busy or () if item[6] not in expired),
             may_overbook=may_overbook,
+            rules=asked,
+            patient=await rules.patient_facts(
+                work, asked, patient_id, patient[2] if patient is not None else None
+            ),
+            visits=await rules.visits_of_day(
+                work,
+                asked,
+                (at, max(at, until)),
+                in_zone,
+                (clinic_id, type_id, provider_id, patient_id),
+            ),
         ),
         known_patient=patient is not None and patient[1] > 0,
         currency=clinic[1],
@@ -139,7 +161,8 @@ async def facts_for(
 
 def type_of(type_id: UUID, members: list[Any]) -> AppointmentType:
     """A type's rule values from its columns."""
-    new, known, before, after, needs_room, lead, horizon, room_kind, equipment, providers = members
+    new, known, before, after, needs_room, lead, horizon = members[:7]
+    room_kind, equipment, providers, modalities = members[7:]
     return AppointmentType(
         type_id,
         timedelta(minutes=new),
@@ -152,6 +175,7 @@ def type_of(type_id: UUID, members: list[Any]) -> AppointmentType:
         providers,
         timedelta(minutes=lead),
         timedelta(days=horizon),
+        frozenset(Modality(each) for each in modalities),
     )
 
 

@@ -1,7 +1,7 @@
 """Models of holds."""
 
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -46,6 +46,7 @@ class PlaceHold(BaseModel):
     further_provider_ids: Annotated[list[UUID], Field(max_length=3)] = []
     overbook: bool = False
     overlap_reason: Line | None = None
+    modality: Literal["in_person", "video", "phone"] = "in_person"
     ttl_minutes: Minutes = 5
 
 
@@ -67,6 +68,7 @@ class HoldView(BaseModel):
     appointment_type_id: UUID
     room_id: UUID | None
     further_provider_ids: list[UUID] | None
+    modality: str
     starts_at: datetime
     ends_at: datetime
     local_start: str

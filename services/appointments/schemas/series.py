@@ -1,7 +1,7 @@
 """Models of visits that repeat."""
 
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -55,6 +55,7 @@ class BookSeries(BaseModel):
     starts_at: Wanted
     room_id: UUID | None = None
     further_provider_ids: Annotated[list[UUID], Field(max_length=3)] = []
+    modality: Literal["in_person", "video", "phone"] = "in_person"
     rrule: Rule
     on_conflict: Annotated[OnConflict, Field(strict=False)] = OnConflict.FAIL
     tolerance_minutes: Annotated[int, Field(ge=0, le=240)] = 0

@@ -1,7 +1,7 @@
 """Models of clinics, rooms, providers, types and schedules."""
 
 from datetime import date, time
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -197,6 +197,9 @@ class PublishType(BaseModel):
     providers: Annotated[int, Field(ge=1, le=4)] = 1
     lead_time_minutes: Annotated[int, Field(ge=0, le=100_000)] = 0
     horizon_days: Annotated[int, Field(ge=1, le=600)] = 366
+    modalities: Annotated[
+        list[Literal["in_person", "video", "phone"]], Field(min_length=1, max_length=3)
+    ] = ["in_person"]
     service_code_new: CodeText
     service_code_known: CodeText
 
@@ -216,6 +219,7 @@ class TypeView(BaseModel):
     providers: int
     lead_time_minutes: int
     horizon_days: int
+    modalities: list[str]
     service_code_new: str
     service_code_known: str
 

@@ -9,8 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from services.appointments import tables as t
 from services.appointments.domain.requirements import Item
-from services.appointments.domain.slots import Slot
-from shared.web.fields import STRICT, Line, QueryDay, QueryTime, WrittenTime
+from shared.web.fields import STRICT, BodyTime, Line, QueryDay
 from shared.web.pages import PageQuery
 
 _CLINIC = "0190a1b2-0000-7000-8000-000000000010"
@@ -37,6 +36,7 @@ _VIEW: dict[str, JsonValue] = {
     "lifecycle": "booked",
     "confirmation": "unsent",
     "flow": "expected",
+    "modality": "in_person",
     "new_patient": True,
     "walk_in": False,
     "overbooked": False,
@@ -50,11 +50,12 @@ _VIEW: dict[str, JsonValue] = {
     "cancelled_by": None,
     "cancel_notice_minutes": None,
     "keeps_time": False,
+    "decided_by": None,
     "version": 1,
 }
 
 Wanted = Annotated[
-    WrittenTime,
+    BodyTime,
     Field(description="RFC 3339 with the offset that the clinic's zone has then, or UTC."),
 ]
 """A time as the caller gave it; the clinic's zone judges it, so a naive one gets proposals."""
@@ -90,6 +91,7 @@ class BookAppointment(BaseModel):
     overbook: bool = False
     overlap_reason: Line | None = None
     hold_id: UUID | None = None
+    modality: Literal["in_person", "video", "phone"] = "in_person"
 
 
 class CheckInVisit(BaseModel):
@@ -102,6 +104,13 @@ class CheckInVisit(BaseModel):
     cover_override_reason: Line | None = None
     self_pay_acknowledged: bool = False
     balance_acknowledged: bool = False
+
+
+class RuleVersion(BaseModel):
+    """A rule of the network that decided, in the version that held."""
+
+    rule: str
+    version: int
 
 
 class AppointmentView(BaseModel):
@@ -128,6 +137,7 @@ class AppointmentView(BaseModel):
     lifecycle: str
     confirmation: str
     flow: str
+    modality: str
     new_patient: bool
     walk_in: bool
     overbooked: bool
@@ -141,6 +151,8 @@ class AppointmentView(BaseModel):
     cancelled_by: str | None
     cancel_notice_minutes: int | None
     keeps_time: bool
+    decided_by: list[RuleVersion] | None
+    """The booking rules of the network that decided, in the versions that held."""
     version: int
 
     @classmethod
@@ -165,66 +177,6 @@ class ListAppointments(PageQuery):
     clinic_id: UUID | None = None
     day: QueryDay | None = None
     patient_id: UUID | None = None
-
-
-class FindSlots(BaseModel):
-    """What is looked for: a slot that starts in a window of at most 93 days.
-
-    Without `since` it begins now, without `until` it is two weeks long.
-    """
-
-    model_config = ConfigDict(extra="forbid")
-
-    appointment_type_id: UUID
-    clinic_id: UUID
-    provider_id: Annotated[list[UUID], Field(max_length=50)] = []
-    since: QueryTime | None = None
-    until: QueryTime | None = None
-    patient_id: UUID | None = None
-    known_patient: bool | None = None
-    grid_minutes: Literal["5", "10", "15", "20", "30", "60"] = "15"
-    limit: Annotated[int, Field(ge=1, le=200)] = 50
-
-
-class SlotView(BaseModel):
-    """A time that can be booked."""
-
-    starts_at: datetime
-    ends_at: datetime
-    local_start: str
-    provider_id: UUID
-    clinic_id: UUID
-    room_id: UUID | None
-    further_provider_ids: list[UUID]
-
-    @classmethod
-    def of(cls, slot: Slot, time_zone: str) -> Self:
-        """The view of a slot."""
-        return cls(
-            starts_at=slot.interval.start,
-            ends_at=slot.interval.end,
-            local_start=slot.interval.start.astimezone(ZoneInfo(time_zone)).isoformat(),
-            provider_id=slot.provider_id,
-            clinic_id=slot.clinic_id,
-            room_id=slot.room_id,
-            further_provider_ids=list(slot.further_provider_ids),
-        )
-
-
-class EmptyView(BaseModel):
-    """Why a provider has no slot."""
-
-    provider_id: UUID
-    reason: str
-
-
-class AvailabilityView(BaseModel):
-    """Slots in time order; `more` when the limit cut some off; a reason for who has none."""
-
-    slots: list[SlotView]
-    more: bool
-    empty: list[EmptyView]
-    time_zone: str
 
 
 class RequirementView(BaseModel):

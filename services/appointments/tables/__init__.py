@@ -24,6 +24,7 @@ from services.appointments.tables.heard import (
 )
 from services.appointments.tables.holds import Hold
 from services.appointments.tables.registered import Base, metadata
+from services.appointments.tables.rules import BookingRule
 from services.appointments.tables.series import Series
 from services.appointments.tables.sessions import Session
 from services.appointments.tables.setup import (
@@ -42,6 +43,7 @@ __all__ = [
     "AppointmentMove",
     "AppointmentType",
     "Base",
+    "BookingRule",
     "Clinic",
     "EmergencyAccess",
     "Equipment",

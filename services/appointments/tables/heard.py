@@ -21,6 +21,7 @@ class KnownPatient(Base, table=True):
     identity_verified_at: datetime | None = None
     balance_cents: int = Field(default=0, sa_type=BigInteger)
     visits: int = 0
+    birth_year: int | None = None
 
 
 class KnownConsent(Base, table=True):

@@ -24,6 +24,7 @@ class Hold(Base, table=True):
     provider_id: UUID
     appointment_type_id: UUID
     room_id: UUID | None = None
+    modality: str = "in_person"
     further_provider_ids: list[UUID] | None = Field(default=None, sa_column=Column(ARRAY(Uuid)))
     starts_at: datetime
     ends_at: datetime

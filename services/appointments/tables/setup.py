@@ -106,6 +106,7 @@ class AppointmentType(Base, table=True):
     providers: int = 1
     lead_time_minutes: int = 0
     horizon_days: int = 366
+    modalities: list[str] = Field(default=["in_person"], sa_column=Column(JSONB, nullable=False))
     service_code_new: str
     service_code_known: str
     version: int = 1

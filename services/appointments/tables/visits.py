@@ -1,6 +1,7 @@
 """Visits, their moves, and the time they take."""
 
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ARRAY, Column, Computed, Uuid
@@ -34,6 +35,7 @@ class Appointment(Base, table=True):
     confirmation: str = "unsent"
     flow: str = "expected"
     readiness: str = "unknown"
+    modality: str = "in_person"
     new_patient: bool = False
     walk_in: bool = False
     overbooked: bool = False
@@ -52,6 +54,7 @@ class Appointment(Base, table=True):
     cancel_notice_minutes: int | None = None
     keeps_time: bool = False
     waivers: dict[str, str] | None = Field(default=None, sa_column=Column(JSONB))
+    decided_by: list[dict[str, Any]] | None = Field(default=None, sa_column=Column(JSONB))
     version: int = 1
     event_seq: int = 0
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -10,17 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.appointments.domain.grid import GRIDS, grid_starts
 from services.appointments.domain.occupancy import Busy, Calendar, ResourceKind, provider_time
 from services.appointments.domain.resources import AppointmentType, Provider, Room
 from services.appointments.domain.schedule import WeeklySchedule, openings
 from services.appointments.domain.slots import (
-    GRIDS,
     Availability,
     Empty,
     Offer,
     Question,
     availability,
-    grid_starts,
 )
 from shared.values.errors import Invalid
 from shared.values.interval import Interval
@@ -53,6 +53,10 @@ def offer(open_time: Interval | None = None, provider_id: UUID = ANN, capacity: 
 def question(window: Interval | None = None, **change: object) -> Question:
     asked = Question(window or on_monday("00:00", "23:00"), TYPE, known_patient=True)
     return replace(asked, **change)  # type: ignore[arg-type]
+
+
+def by_oneself(**change: object) -> Question:
+    return question(type=replace(TYPE, **change), self_service=True)  # type: ignore[arg-type]
 
 
 def ask(
@@ -153,8 +157,10 @@ ALL_DAY = ("09:00", "10:00")
             replace(offer(), provider=Provider(ANN, frozenset(), date(2027, 3, 2))),
             [],
         ),
-        (Empty.LEAD_TIME, question(type=replace(TYPE, lead_time=MINUTES[120])), offer(), []),
-        (Empty.OUTSIDE_HORIZON, question(type=replace(TYPE, horizon=MINUTES[30])), offer(), []),
+        (Empty.PAST, question(on_monday("07:00", "07:45")), offer(on_monday("07:00", "08:00")), []),
+        (Empty.TOO_FAR, question(), replace(offer(), last_day=date(2027, 2, 28)), []),
+        (Empty.LEAD_TIME, by_oneself(lead_time=MINUTES[120]), offer(), []),
+        (Empty.OUTSIDE_HORIZON, by_oneself(horizon=MINUTES[30]), offer(), []),
         (Empty.BLOCKED, question(), offer(), [taken(*ALL_DAY, None)]),
         (Empty.FULLY_BOOKED, question(), offer(), [taken(*ALL_DAY)]),
         (
@@ -195,8 +201,10 @@ def test_the_reason_is_given_for_each_provider_without_a_slot() -> None:
 
 def test_the_ends_of_lead_time_and_horizon_are_included() -> None:
     start = on_monday("09:00", "10:00").start
-    kind = replace(TYPE, lead_time=start - NOW, horizon=start - NOW + MINUTES[15])
-    assert starts(ask(question(type=kind), [offer()])) == ["09:00", "09:15"]
+    bounds: dict[str, Any] = {"lead_time": start - NOW, "horizon": start - NOW + MINUTES[15]}
+    assert starts(ask(by_oneself(**bounds), [offer()])) == ["09:00", "09:15"]
+    at_the_desk = question(type=replace(TYPE, **bounds))
+    assert starts(ask(at_the_desk, [offer()])) == ["09:00", "09:15", "09:30"]
 
 
 def test_a_patient_who_is_elsewhere_for_a_while_is_offered_the_rest() -> None:

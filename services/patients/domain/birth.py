@@ -1,6 +1,6 @@
 """Dates of birth and death, and the administrative gender."""
 
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 
 from shared.values.errors import Invalid
@@ -58,3 +58,11 @@ def checked_death_date(died: date, born: date, today: date) -> date:
 def age_on(born: date, day: date) -> int:
     """Completed years on a day. Who was born on 29 February turns a year older on 1 March."""
     return day.year - born.year - ((day.month, day.day) < (born.month, born.day))
+
+
+def year_told(born: date, at: datetime) -> int:
+    """The year of birth as others are told it: nobody seems older than 90.
+
+    A year and no more is no identifier but for ages above 89 (45 CFR 164.514(b)(2)(i)(C)).
+    """
+    return max(born.year, at.year - 90)

@@ -1,7 +1,7 @@
 """Dates, gender, telephone, e-mail, addresses, other people."""
 
 import re
-from datetime import date
+from datetime import UTC, date, datetime
 from uuid import UUID
 
 import pytest
@@ -15,6 +15,7 @@ from services.patients.domain.birth import (
     checked_birth_date,
     checked_death_date,
     checked_gender,
+    year_told,
 )
 from services.patients.domain.contact import (
     checked_email,
@@ -293,3 +294,11 @@ def test_nobody_is_their_own_guardian_p39() -> None:
     with pytest.raises(Invalid) as refused:
         checked_relation(me, UUID(int=1))
     assert refused.value.code == "contact.self"
+
+
+@pytest.mark.parametrize(
+    ("born", "told"),
+    [(date(1984, 2, 29), 1984), (date(1936, 12, 31), 1936), (date(1912, 5, 1), 1936)],
+)
+def test_nobody_is_told_to_be_older_than_ninety(born: date, told: int) -> None:
+    assert year_told(born, datetime(2026, 11, 2, tzinfo=UTC)) == told
