@@ -8,6 +8,7 @@ from services.appointments.domain.resources import Modality
 from services.appointments.domain.rules import self_booking_at
 from services.appointments.domain.slots import Place, Question
 from services.appointments.queries import availability, visits
+from services.appointments.queries.booking_facts import load_type
 from services.appointments.schemas.availability import (
     AvailabilityView,
     EmptyView,
@@ -72,7 +73,7 @@ async def _question(work: Work, call: Call[FindSlots]) -> Question:
     known = given.known_patient
     return Question(
         window=Interval(since, until),
-        type=await availability.load_type(work, given.appointment_type_id),
+        type=await load_type(work, given.appointment_type_id),
         known_patient=(patient is not None and patient.visits > 0) if known is None else known,
         grid=timedelta(minutes=int(given.grid_minutes)),
         patient_id=given.patient_id,

@@ -5,7 +5,7 @@ from typing import Any
 
 from services.appointments.api.booking import BOOKING_REFUSALS
 from services.appointments.api.routes import ROUTES
-from services.appointments.commands import booking, sessions
+from services.appointments.commands import booking, seats, sessions
 from services.appointments.commands.places import Wanted
 from services.appointments.queries import sessions as read
 from services.appointments.queries import visits
@@ -70,7 +70,7 @@ async def read_session(work: Work, call: Call[None]) -> Reply:
 
 
 async def _seat_locks(work: Work, call: Call[Any]) -> Sequence[LockKey]:
-    return await sessions.seat_locks(work, call.id("session_id"), call.given.patient_id)
+    return await seats.seat_locks(work, call.id("session_id"), call.given.patient_id)
 
 
 @ROUTES.post(
@@ -87,7 +87,7 @@ async def take_seat(work: Work, call: Call[TakeSeat]) -> Reply:
     """Take a seat for a patient. It is a visit of its own; to cancel it frees the seat."""
     given = call.given
     call.concerns(given.patient_id)
-    row, name = await sessions.take_seat(
+    row, name = await seats.take_seat(
         work, call.id("session_id"), given.patient_id, given.overlap_reason
     )
     return created(AppointmentView.of(row, name), f"/v1/appointments/{row.id}")

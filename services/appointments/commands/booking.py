@@ -68,7 +68,7 @@ async def book(
     if instead_of is not None:
         known = known.waiving(RuleKind.LEAD_TIME)
     with naming_rules():
-        require_desk(work, request)
+        require_desk(work.actor, request)
         wish = wish_of(work, request, known)
         booking = decide_booking(wish, known.facts, work.now, ignoring=instead_of)
     await free_held(work, (*known.expired, *([instead_of] if instead_of else [])))
@@ -183,7 +183,7 @@ async def move(
     was = Place(Interval(row.starts_at, row.ends_at), row.clinic_id, row.provider_id, row.room_id)
     current = Current(row.id, was, statuses_of(row), row.moves)
     with naming_rules():
-        require_desk(work, request)
+        require_desk(work.actor, request)
         wish = wish_of(work, request, known)
         moved = decide_reschedule(current, wish, known.facts, reason, work.now)
     await free_held(work, known.expired)

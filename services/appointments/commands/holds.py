@@ -58,7 +58,7 @@ async def hold(
         rules.require_below_cap(living, limit)
     known = await facts_of(work, wanted, may_overbook)
     with naming_rules():
-        require_desk(work, wanted)
+        require_desk(work.actor, wanted)
         booking = decide_booking(wish_of(work, wanted, known), known.facts, work.now)
     await free_held(work, known.expired)
     row = work.create(

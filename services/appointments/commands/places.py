@@ -13,6 +13,7 @@ from services.appointments.domain.rules import Rule
 from services.appointments.queries.booking_facts import Known, facts_for
 from services.appointments.queries.equipment import with_colleagues, with_equipment
 from services.appointments.tables import Occupancy
+from shared.db.actor import Actor
 from shared.db.work import Work
 from shared.values.errors import Forbidden
 from shared.values.zones import in_range, instant_in
@@ -47,10 +48,10 @@ class Request(Wanted):
     hold_id: UUID | None = None
 
 
-def require_desk(work: Work, wanted: Wanted) -> None:
+def require_desk(actor: Actor, wanted: Wanted) -> None:
     """Raise Forbidden where a patient lifts a rule that the desk may lift."""
     lifts = wanted.walk_in or wanted.overbook or wanted.overlap_reason is not None
-    if lifts and work.actor.patient_ids is not None:
+    if lifts and actor.patient_ids is not None:
         raise Forbidden("booking.for_the_desk", "To book beyond the rules is for the desk.")
 
 

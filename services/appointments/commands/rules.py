@@ -9,7 +9,7 @@ from uuid import UUID
 from services.appointments.commands.setup import clinic
 from services.appointments.domain.rule_values import check_effective, checked_value
 from services.appointments.domain.rules import Binds, RuleKind
-from services.appointments.queries.availability import load_type
+from services.appointments.queries.booking_facts import load_type
 from services.appointments.queries.rules import rule_row
 from services.appointments.tables import BookingRule, Provider, ProviderClinic
 from shared.db.locks import LockKey, lock_key

@@ -1,4 +1,4 @@
-"""Group sessions: open one, take a seat, move or call it off with all its seats."""
+"""Group sessions: open one, move it or call it off with all its seats."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,15 +14,14 @@ from services.appointments.commands.booking import (
 from services.appointments.commands.cancelling import Cancelling, call_off
 from services.appointments.commands.places import (
     Wanted,
-    decided_by,
     facts_of,
     free,
     free_held,
     free_session,
     occupancy_rows,
-    require_desk,
     wish_of,
 )
+from services.appointments.commands.seats import occupy, wanted_of
 from services.appointments.commands.statuses import set_statuses, statuses_of
 from services.appointments.domain import session as rules
 from services.appointments.domain.booking import Booking, decide_booking
@@ -34,7 +33,6 @@ from services.appointments.domain.reschedule import Lineage, Place
 from services.appointments.domain.status import Lifecycle, Move
 from services.appointments.domain.tally import Counted
 from services.appointments.queries import sessions as read
-from services.appointments.queries import visits
 from services.appointments.tables import Appointment, Occupancy, Session
 from shared.db.locks import LockKey, lock_key
 from shared.db.work import Work, match_version
@@ -65,64 +63,6 @@ async def open_session(work: Work, wanted: Wanted, seats: int) -> tuple[Session,
     return row, known.facts.zone.key
 
 
-async def seat_locks(work: Work, session_id: UUID, patient_id: UUID) -> Sequence[LockKey]:
-    """What taking a seat changes: the session's seats, the patient's time, and what caps count."""
-    session = await read.one_session(work, session_id)
-    return (
-        lock_key("session", session_id),
-        lock_key("patient", patient_id),
-        lock_key("provider", session.provider_id),
-        lock_key("rooms", session.clinic_id),
-    )
-
-
-async def take_seat(
-    work: Work, session_id: UUID, patient_id: UUID, overlap_reason: str | None = None
-) -> tuple[Appointment, str]:
-    """Take a seat for a patient: a visit of its own. Also the clinic's zone. Under `seat_locks`.
-
-    Raises Forbidden, NotFound, NotYetHeard, what `decide_seat` raises, and what rules refuse.
-    """
-    session = await read.one_session(work, session_id)
-    wanted = replace(
-        _wanted_of(session, session.starts_at), patient_id=patient_id,
-        overlap_reason=overlap_reason, further_provider_ids=(),
-    )  # fmt: skip
-    known = await facts_of(work, wanted, may_overbook=False)
-    found = read.rule_of(session, await read.seats_of(work, session_id))
-    seats, _ = await read.taken_of(work, ResourceKind.SESSION, [session_id], found.interval)
-    theirs, over = await read.taken_of(work, ResourceKind.PATIENT, [patient_id], found.interval)
-    calendar = Calendar([*seats, *theirs])
-    with naming_rules():
-        require_desk(work, wanted)
-        seat = rules.decide_seat(found, patient_id, calendar, work.now, overlap_reason)
-        wish = wish_of(work, wanted, known)
-        decided = rules.rules_of_seat(found, wish, known.facts, work.now)
-    await free_held(work, over)
-    row = work.create(
-        Appointment,
-        id=work.new_id("appointment"),
-        network_id=work.network_id,
-        patient_id=patient_id,
-        clinic_id=session.clinic_id,
-        provider_id=session.provider_id,
-        appointment_type_id=session.appointment_type_id,
-        room_id=session.room_id,
-        session_id=session.id,
-        seat=seat.number,
-        starts_at=session.starts_at,
-        ends_at=session.ends_at,
-        new_patient=not known.known_patient,
-        overlap_reason=seat.overlap_reason,
-        decided_by=decided_by(decided),
-        booked_at=work.now,
-    )
-    _occupy(work, row, session, seat.patient_lane)
-    work.say(events.booked(row), of=row)
-    work.timer(NO_SHOW, row.id, due_at(found.interval))
-    return row, await visits.clinic_zone(work, session.clinic_id)
-
-
 async def whole_locks(work: Work, session_id: UUID, to: Wanted | None = None) -> list[LockKey]:
     """What a change of a session and all its seats changes; to: where it moves."""
     session = await read.one_session(work, session_id)
@@ -130,7 +70,7 @@ async def whole_locks(work: Work, session_id: UUID, to: Wanted | None = None) ->
     for seat in await read.seats_of(work, session_id):
         keys += (lock_key("appointment", seat.id), lock_key("patient", seat.patient_id))
     if to is not None:
-        keys += [*book_locks(to), *book_locks(_wanted_of(session, to.starts_at))]
+        keys += [*book_locks(to), *book_locks(wanted_of(session, to.starts_at))]
     return keys
 
 
@@ -164,7 +104,7 @@ def moved_to(
     room_id: UUID | None = None,
 ) -> Wanted:
     """Where a session is to be: what is None stays, but for the room, which may be any."""
-    wanted = _wanted_of(session, starts_at)
+    wanted = wanted_of(session, starts_at)
     return replace(wanted, provider_id=provider_id or wanted.provider_id, room_id=room_id)
 
 
@@ -246,41 +186,9 @@ def _move_seat(work: Work, seat: Appointment, session: Session, lane: int, reaso
     seat.moves, seat.overlap_reason = lineage.move, None
     work.save(seat)
     work.add(lineage_row(work, lineage))
-    _occupy(work, seat, session, lane)
+    occupy(work, seat, session, lane)
     work.say(events.rescheduled(seat, lineage), of=seat)
     work.timer(NO_SHOW, seat.id, due_at(became))
-
-
-def _occupy(work: Work, seat: Appointment, session: Session, patient_lane: int) -> None:
-    """The rows of a seat: its lane of the session, and the patient's time."""
-    interval = Interval(seat.starts_at, seat.ends_at)
-    taken = rules.seat_occupancies(
-        read.rule_of(session),
-        rules.Seat(seat.seat or 0, patient_lane, None),
-        seat.patient_id,
-    )
-    common = {
-        "network_id": work.network_id,
-        "starts_at": interval.start,
-        "ends_at": interval.end,
-        "appointment_id": seat.id,
-        "active": True,
-    }
-    of_seat = {"seat_of": session.id, "seats": session.seats}
-    work.insert(
-        Occupancy,
-        [
-            {
-                **common,
-                "id": work.new_id(f"occupancy/{seat.id}/{seat.moves}/{row.kind}"),
-                "resource_kind": row.kind.value,
-                "resource_id": row.resource_id,
-                "lane": row.lane,
-                **(of_seat if row.kind is ResourceKind.SESSION else {}),
-            }
-            for row in taken
-        ],
-    )
 
 
 def _place_of(booking: Booking) -> dict[str, object]:
@@ -293,17 +201,6 @@ def _place_of(booking: Booking) -> dict[str, object]:
         "starts_at": booking.interval.start,
         "ends_at": booking.interval.end,
     }
-
-
-def _wanted_of(session: Session, starts_at: datetime) -> Wanted:
-    return Wanted(
-        patient_id=None,
-        clinic_id=session.clinic_id,
-        provider_id=session.provider_id,
-        appointment_type_id=session.appointment_type_id,
-        starts_at=starts_at,
-        further_provider_ids=session.further_provider_ids or (),
-    )
 
 
 def _require_before_it_begins(session: Session, seats: Sequence[Appointment]) -> None:

@@ -1,7 +1,6 @@
 """May this visit be booked, and what does it occupy?"""
 
 from calendar import monthrange
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
@@ -26,12 +25,9 @@ from services.appointments.domain.resources import (
     Room,
 )
 from services.appointments.domain.rules import Asked, PatientFacts, Rule, RuleKind
-from services.appointments.domain.slots import Slot
 from services.appointments.domain.tally import Counted, Tally
 from shared.values.errors import Conflict, Forbidden, Invalid, NotFound
 from shared.values.interval import Interval, at_most_a_day
-
-ALTERNATIVES_MAX = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,25 +182,6 @@ def wanted_interval(wish: Wish, kind: AppointmentType) -> Interval:
         if moment.second or moment.microsecond:
             raise Invalid("time.format", "A visit starts and ends on a whole minute.")
     return interval
-
-
-def alternatives(wanted: Interval, provider_id: UUID, slots: Iterable[Slot]) -> tuple[Slot, ...]:
-    """At most three slots to offer instead, in time order.
-
-    The nearest in time; at the same distance the provider asked for comes first, then the earlier.
-    """
-    nearest = sorted(
-        slots,
-        key=lambda slot: (
-            abs(slot.interval.start - wanted.start),
-            slot.provider_id != provider_id,
-            slot.interval,
-            slot.provider_id,
-        ),
-    )
-    return tuple(
-        sorted(nearest[:ALTERNATIVES_MAX], key=lambda slot: (slot.interval, slot.provider_id))
-    )
 
 
 def months_after(day: date, months: int) -> date:

@@ -1,9 +1,8 @@
 """Availability: the times that could be booked, over several providers, or why there are none."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from enum import StrEnum
 from heapq import merge
 from operator import itemgetter
 from uuid import UUID
@@ -11,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from services.appointments.domain.allotment import Colleague, Missing
 from services.appointments.domain.beside import Beside
+from services.appointments.domain.empty import MISSING, RANK, Empty
 from services.appointments.domain.grid import GRIDS, marks
 from services.appointments.domain.judged import judged
 from services.appointments.domain.occupancy import Calendar, ResourceKind, provider_time
@@ -31,40 +31,6 @@ WINDOW_MAX = timedelta(days=93)
 LIMIT_MAX = 1000
 
 
-class Empty(StrEnum):
-    """Why a time is no slot, in the order in which a person would ask."""
-
-    NO_TEMPLATE = "no_template"
-    """Not in during the window, or never for long enough."""
-    PAST = "past"
-    TOO_FAR = "too_far"
-    """Further ahead than the network books."""
-    LEAD_TIME = "lead_time"
-    OUTSIDE_HORIZON = "outside_horizon"
-    AGE_LIMIT = "age_limit"
-    COVER_LIMIT = "cover_limit"
-    REFERRAL_REQUIRED = "referral_required"
-    AUTHORIZATION_REQUIRED = "authorization_required"
-    OFF_THE_HOUR = "off_the_hour"
-    """Visits come in waves, at the full hour."""
-    DAILY_CAP = "daily_cap"
-    PROVIDER_DAILY_CAP = "provider_daily_cap"
-    PATIENT_DAILY_CAP = "patient_daily_cap"
-    BLOCKED = "blocked"
-    FULLY_BOOKED = "fully_booked"
-    PATIENT_BUSY = "patient_busy"
-    ROOM_TAKEN = "room_taken"
-    EQUIPMENT_TAKEN = "equipment_taken"
-    COLLEAGUE_BUSY = "colleague_busy"
-    """The type asks for more than one provider, and no other is in and free."""
-
-
-_MISSING: Mapping[ResourceKind, Empty] = {
-    ResourceKind.ROOM: Empty.ROOM_TAKEN,
-    ResourceKind.EQUIPMENT: Empty.EQUIPMENT_TAKEN,
-    ResourceKind.PROVIDER: Empty.COLLEAGUE_BUSY,
-}
-_RANK: Mapping[Empty, int] = {reason: rank for rank, reason in enumerate(Empty)}
 Place = tuple[datetime, UUID, UUID]
 """Where a slot stands in the order: its start, provider and clinic."""
 
@@ -196,7 +162,7 @@ def availability(
             if len(slots) > question.limit:
                 break
         elif place in furthest:
-            furthest[place] = max(furthest[place], found, key=_RANK.__getitem__)
+            furthest[place] = max(furthest[place], found, key=RANK.__getitem__)
     why = tuple(
         Why(offers[place].provider.id, offers[place].clinic_id, reason)
         for place, reason in furthest.items()
@@ -215,7 +181,7 @@ def colleagues_of(offer: Offer, others: Sequence[Offer]) -> tuple[Colleague, ...
 
 def later(one: Why, other: Why) -> Why:
     """Of two reasons for the same offer the one that got further: it was nearer to a slot."""
-    return max(one, other, key=lambda why: _RANK[why.reason])
+    return max(one, other, key=lambda why: RANK[why.reason])
 
 
 def _numbered(place: int, bench: "Bench") -> Iterator[tuple[Place, int, Interval]]:
@@ -284,7 +250,7 @@ class Bench:
         place = (offer.clinic_id, interval, offer.zone, calendar)
         found = self.beside.at(question.met, *place, room=question.needs_room)
         if isinstance(found, Missing):
-            return _MISSING[found.kind]
+            return MISSING[found.kind]
         return Slot(
             interval, provider.id, offer.clinic_id, found.room_id, found.further_provider_ids
         )

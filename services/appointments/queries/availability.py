@@ -7,10 +7,10 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from services.appointments import tables as t
-from services.appointments.domain.booking import BookingPolicy, alternatives, months_after
+from services.appointments.domain.alternatives import alternatives
+from services.appointments.domain.booking import BookingPolicy, months_after
 from services.appointments.domain.occupancy import Busy, Calendar, ResourceKind
 from services.appointments.domain.resources import (
-    AppointmentType,
     Equipment,
     Modality,
     Provider,
@@ -28,7 +28,7 @@ from services.appointments.domain.slots import (
     later,
 )
 from services.appointments.domain.tally import Tally
-from services.appointments.queries.booking_facts import LONGEST, type_of
+from services.appointments.queries.booking_facts import LONGEST, load_type
 from services.appointments.queries.equipment import equipment_of
 from services.appointments.queries.rules import patient_facts, rules_for, visits_between
 from services.appointments.queries.visits import one_known_patient
@@ -57,29 +57,6 @@ BUSY = f"""
 
 A hold that ran out by $9 takes nothing, whether or not somebody has noted it.
 """
-
-
-async def load_type(work: Work, type_id: UUID) -> AppointmentType:
-    """A type's rule values. Raises NotFound."""
-    row = await work.load(t.AppointmentType, type_id)
-    if row is None:
-        raise NotFound("appointment_type.not_found", "There is no such appointment type.")
-    return type_of(
-        row.id,
-        [
-            row.minutes_new,
-            row.minutes_known,
-            row.buffer_before_minutes,
-            row.buffer_after_minutes,
-            row.needs_room,
-            row.lead_time_minutes,
-            row.horizon_days,
-            row.room_kind,
-            row.equipment,
-            row.providers,
-            row.modalities,
-        ],
-    )
 
 
 @dataclass(frozen=True, slots=True)

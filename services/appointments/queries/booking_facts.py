@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
+from services.appointments import tables as t
 from services.appointments.domain.booking import BookingFacts
 from services.appointments.domain.occupancy import Busy, ResourceKind
 from services.appointments.domain.resources import AppointmentType, Modality, Provider, Room
@@ -156,6 +157,29 @@ async def facts_for(
         known_patient=patient is not None and patient[1] > 0,
         currency=clinic[1],
         expired=tuple(_id(hold_id) for hold_id in sorted(expired)),
+    )
+
+
+async def load_type(work: Work, type_id: UUID) -> AppointmentType:
+    """A type's rule values. Raises NotFound."""
+    row = await work.load(t.AppointmentType, type_id)
+    if row is None:
+        raise NotFound("appointment_type.not_found", "There is no such appointment type.")
+    return type_of(
+        row.id,
+        [
+            row.minutes_new,
+            row.minutes_known,
+            row.buffer_before_minutes,
+            row.buffer_after_minutes,
+            row.needs_room,
+            row.lead_time_minutes,
+            row.horizon_days,
+            row.room_kind,
+            row.equipment,
+            row.providers,
+            row.modalities,
+        ],
     )
 
 

@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.appointments.domain.slots import Empty, Slot
+from services.appointments.domain.empty import Empty
+from services.appointments.domain.slots import Slot
 from shared.web.fields import QueryTime
 
 REASONS = f"One of {', '.join(Empty)}."

@@ -5,6 +5,7 @@ A time that could be booked and is not offered has a reason that says why it is 
 
 from collections import Counter
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import combinations
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.appointments.domain.beside import Beside
 from services.appointments.domain.booking import (
     Booking,
     BookingFacts,
@@ -20,18 +22,34 @@ from services.appointments.domain.booking import (
     decide_booking,
     months_after,
 )
+from services.appointments.domain.empty import Empty
 from services.appointments.domain.grid import grid_starts
 from services.appointments.domain.occupancy import Busy, Calendar, ResourceKind
-from services.appointments.domain.resources import AppointmentType, Modality, Provider, Room
+from services.appointments.domain.resources import (
+    AppointmentType,
+    Equipment,
+    Modality,
+    Provider,
+    Room,
+)
 from services.appointments.domain.rule_checks import CHECKS
 from services.appointments.domain.rules import Binds, PatientFacts, Rule, RuleKind, Scope
 from services.appointments.domain.schedule import WeeklySchedule, openings
-from services.appointments.domain.slots import Bench, Empty, Offer, Question, Slot, availability
+from services.appointments.domain.slots import (
+    Bench,
+    Offer,
+    Question,
+    Slot,
+    availability,
+    colleagues_of,
+)
 from services.appointments.domain.tally import Counted, Tally
 from shared.values.errors import DomainError
 from shared.values.interval import Interval
 
-ANN, BEN, PAT, SUE, NORTH, KIND, ROOM_1, ROOM_2 = (UUID(int=n) for n in range(1, 9))
+ANN, BEN, PAT, SUE, NORTH, KIND, ROOM_1, ROOM_2, CAT, SCANNER, BED = (
+    UUID(int=n) for n in range(1, 12)
+)
 ZONES = [ZoneInfo(n) for n in ("America/Denver", "Australia/Lord_Howe", "Africa/Cairo")]
 DAY = date(2027, 3, 12)
 """A Friday; the clocks of Denver change in the night to Sunday."""
@@ -85,6 +103,9 @@ def busy(draw: st.DrawFn, zone: ZoneInfo) -> Busy:
                 (ResourceKind.PROVIDER, ANN, 2),
                 (ResourceKind.PROVIDER, BEN, 1),
                 (ResourceKind.PROVIDER, BEN, None),
+                (ResourceKind.PROVIDER, CAT, 1),
+                (ResourceKind.EQUIPMENT, SCANNER, 1),
+                (ResourceKind.EQUIPMENT, BED, None),
                 (ResourceKind.ROOM, ROOM_1, 1),
                 (ResourceKind.ROOM, ROOM_2, None),
                 (ResourceKind.PATIENT, PAT, 1),
@@ -103,6 +124,9 @@ def clinics(draw: st.DrawFn, kind_of_rule: RuleKind | None) -> "Drawn":
     kind = AppointmentType(
         KIND, draw(LENGTHS), draw(LENGTHS), draw(BUFFERS), draw(BUFFERS),
         needs_room=draw(st.booleans()),
+        room_kind=draw(st.sampled_from([None, None, "quiet"])),
+        equipment=draw(st.sampled_from([(), (("scanner", 1),), (("scanner", 2),)])),
+        providers=draw(st.sampled_from([1, 1, 2, 3])),
         lead_time=draw(st.sampled_from([0, 300]).map(minutes)),
         horizon=timedelta(days=draw(st.integers(1, 4))),
         modalities=frozenset(Modality),
@@ -125,7 +149,7 @@ def clinics(draw: st.DrawFn, kind_of_rule: RuleKind | None) -> "Drawn":
         for n in range(draw(st.integers(2, 6)))
     )
     offers = []
-    for who, capacity in ((ANN, 2), (BEN, 1)):
+    for who, capacity in ((ANN, 2), (BEN, 1), (CAT, 1)):
         weekly = [
             WeeklySchedule(who, NORTH, zone, day, time(draw(st.integers(0, 9))), time(17, 20))
             for day in draw(st.sets(st.integers(5, 7), min_size=1))
@@ -150,11 +174,17 @@ def clinics(draw: st.DrawFn, kind_of_rule: RuleKind | None) -> "Drawn":
             draw(st.sampled_from([None, 2008, 2009])), draw(st.sampled_from([None, "active"]))
         ),
     )
-    rooms = [Room(ROOM_1, NORTH), Room(ROOM_2, NORTH)][: draw(st.integers(0, 2))]
-    return question, offers, rooms, taken, now, counted
+    rooms = [Room(ROOM_1, NORTH), Room(ROOM_2, NORTH, kind="quiet")][: draw(st.integers(0, 2))]
+    items = [
+        Equipment(SCANNER, NORTH, "scanner", 1, None, None),
+        Equipment(BED, NORTH, "scanner", 1, draw(st.sampled_from([None, DAY])), DAY),
+    ]
+    return question, offers, rooms, items[: draw(st.integers(0, 2))], taken, now, counted
 
 
-Drawn = tuple[Question, list[Offer], list[Room], list[Busy], datetime, tuple[Counted, ...]]
+Drawn = tuple[
+    Question, list[Offer], list[Room], list[Equipment], list[Busy], datetime, tuple[Counted, ...]
+]
 OF_A_RULE = {Empty(c.reason): kind for kind, c in CHECKS.items() if c.reason is not None}
 
 
@@ -179,45 +209,53 @@ def test_every_slot_can_be_booked_and_what_is_not_offered_has_its_reason(
 
 
 def _agree(clinic: Drawn, seen: Counter[Empty | None]) -> None:
-    question, offers, rooms, taken, now, counted = clinic
+    question, offers, rooms, items, taken, now, _ = clinic
     calendar = Calendar(taken)
-    offered = {
-        slot.place: slot for slot in availability(question, offers, rooms, calendar, now).slots
-    }
+    found_there = availability(question, offers, rooms, calendar, now, items)
+    offered = {slot.place: slot for slot in found_there.slots}
     for offer in offers:
-        bench = Bench(question, offer, rooms, calendar, now)
+        bench = Bench(
+            question, offer, Beside(rooms, items, colleagues_of(offer, offers)), calendar, now
+        )
+        companies = companies_of(question, offer, offers)
         on_template = {interval.start: interval for interval in bench.on_template()}
         for at in grid_starts(question.window, question.grid, offer.zone):
-            found = book(question, offer, rooms, taken, now, counted, at)
             slot = offered.get((at, offer.provider.id, NORTH))
             reason = bench.judge(on_template[at]) if at in on_template else Empty.NO_TEMPLATE
             if slot is not None:
+                company = slot.further_provider_ids
+                found = book(clinic, offer, at, company)
                 assert isinstance(found, Booking), (found, slot)
                 assert reason == slot
                 assert (found.interval, found.room_id) == (slot.interval, slot.room_id)
+                assert found.further_provider_ids == company
+                units = sum(row.kind is ResourceKind.EQUIPMENT for row in found.occupancies)
+                assert units == sum(count for _, count in question.met.equipment)
                 assert not found.overbooked
                 seen[None] += 1
                 continue
             assert isinstance(reason, Empty)
             seen[reason] += 1
-            if isinstance(found, Booking):
+            if any(isinstance(book(clinic, offer, at, each), Booking) for each in companies):
                 # The desk may still enter who has just come.
                 assert reason is Empty.PAST
                 assert at >= now - BookingPolicy().past_grace
 
 
+def companies_of(question: Question, offer: Offer, offers: list[Offer]) -> list[tuple[UUID, ...]]:
+    """Every choice of colleagues that somebody could ask for."""
+    others = [colleague.provider.id for colleague in colleagues_of(offer, offers)]
+    return list(combinations(others, question.type.providers - 1))
+
+
 def book(
-    question: Question,
-    offer: Offer,
-    rooms: list[Room],
-    taken: list[Busy],
-    now: datetime,
-    counted: tuple[Counted, ...],
-    at: datetime,
+    clinic: Drawn, offer: Offer, at: datetime, company: tuple[UUID, ...]
 ) -> Booking | DomainError:
+    question, offers, rooms, items, taken, now, counted = clinic
     wish = Wish(
         NORTH, PAT, at, known_patient=question.known_patient,
         self_service=question.self_service, modality=question.modality,
+        further_provider_ids=company,
     )  # fmt: skip
     facts = BookingFacts(
         zone=offer.zone,
@@ -225,6 +263,8 @@ def book(
         provider=offer.provider,
         open_times=offer.open_times,
         rooms=tuple(rooms),
+        equipment=tuple(items),
+        colleagues=tuple(c for c in colleagues_of(offer, offers) if c.provider.id in company),
         busy=tuple(taken),
         rules=offer.rules,
         patient=question.patient,

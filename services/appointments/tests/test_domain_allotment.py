@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from services.appointments.domain.allotment import Colleague, Missing, equipment_for
 from services.appointments.domain.booking import BookingFacts, Wish, decide_booking
+from services.appointments.domain.empty import Empty
 from services.appointments.domain.occupancy import Busy, Calendar, Occupancy, ResourceKind
 from services.appointments.domain.resources import AppointmentType, Equipment, Provider, Room
-from services.appointments.domain.slots import Empty, Offer, Question, availability
+from services.appointments.domain.slots import Offer, Question, availability
 from shared.values.errors import DomainError, Invalid
 from shared.values.interval import Interval
 

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.appointments.domain.alternatives import alternatives
 from services.appointments.domain.booking import (
     Booking,
     BookingFacts,
     BookingPolicy,
     Wish,
-    alternatives,
     decide_booking,
     months_after,
 )

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from services.appointments.domain.allotment import Colleague
 from services.appointments.domain.booking import (
     Booking,
     BookingFacts,
@@ -18,7 +19,13 @@ from services.appointments.domain.booking import (
 )
 from services.appointments.domain.explain import RULES, Case, explain, named, rule_of
 from services.appointments.domain.occupancy import Busy, ResourceKind
-from services.appointments.domain.resources import AppointmentType, Modality, Provider, Room
+from services.appointments.domain.resources import (
+    AppointmentType,
+    Equipment,
+    Modality,
+    Provider,
+    Room,
+)
 from services.appointments.domain.rule_checks import CHECKS
 from services.appointments.domain.rule_values import checked_value
 from services.appointments.domain.rules import (
@@ -36,7 +43,7 @@ from shared.values.zones import instant_in, resolved
 
 DENVER = ZoneInfo("America/Denver")
 ANN, BEN, PAT, SUE = (UUID(int=n) for n in (1, 2, 3, 4))
-NORTH, SOUTH, ROOM, KIND, OTHER = (UUID(int=n) for n in (11, 12, 21, 31, 32))
+NORTH, SOUTH, ROOM, ITEM, KIND, OTHER = (UUID(int=n) for n in (11, 12, 21, 22, 31, 32))
 NOW = datetime(2027, 3, 1, 15, tzinfo=UTC)
 DAY = date(2027, 3, 1)
 
@@ -87,6 +94,14 @@ BOOKED = busy(PROVIDER, ANN)
 FULL = facts(wish(overbook=True), busy=(BOOKED,))
 OVER = facts(FULL, may_overbook=True)
 MINE = wish(self_service=True)
+TOGETHER = facts(
+    wish(further_provider_ids=(BEN,)),
+    type=replace(TYPE, providers=2),
+    colleagues=(Colleague(Provider(BEN, frozenset({NORTH})), (between("09:00", "12:00"),)),),
+)
+SCANNED = facts(
+    type=replace(TYPE, equipment=(("scanner", 1),)), equipment=(Equipment(ITEM, NORTH, "scanner"),)
+)
 NAIVE = datetime(2027, 3, 1, 10)  # noqa: DTZ001 - a time without an offset is what it is about
 GAP, FOLD = (datetime(2027, 3, 14, 2, 30), datetime(2027, 11, 7, 1, 30))  # noqa: DTZ001
 
@@ -112,11 +127,19 @@ def on(day: date, case: Case = CLEAR) -> Case:
 
 
 def for_the_desk(lifts: bool) -> Callable[[], object]:
-    from services.appointments.commands.booking import Request, require_desk
+    from services.appointments.commands.places import Request, require_desk
     from shared.db.actor import Actor
 
     patient = Actor("patient", "p", patient_ids=frozenset({PAT}))
-    return lambda: require_desk(patient, Request(PAT, NORTH, ANN, KIND, NOW, walk_in=lifts))
+    request = Request(
+        patient_id=PAT,
+        clinic_id=NORTH,
+        provider_id=ANN,
+        appointment_type_id=KIND,
+        starts_at=NOW,
+        walk_in=lifts,
+    )
+    return lambda: require_desk(patient, request)
 
 
 PAIRS: dict[str, Pair] = {
@@ -163,6 +186,24 @@ PAIRS: dict[str, Pair] = {
     ),
     "room_free": Pair(
         facts(type=ROOMED, busy=(busy(ResourceKind.ROOM, ROOM),)), facts(type=ROOMED)
+    ),
+    "room_of_kind": Pair(
+        facts(wish(room_id=ROOM), type=replace(ROOMED, room_kind="quiet")),
+        facts(wish(room_id=ROOM), type=ROOMED),
+    ),
+    "colleague_count": Pair(wish(TOGETHER, further_provider_ids=()), TOGETHER),
+    "colleague_in": Pair(
+        facts(TOGETHER, colleagues=(replace(TOGETHER.facts.colleagues[0], open_times=()),)),
+        TOGETHER,
+    ),
+    "colleague_free": Pair(facts(TOGETHER, busy=(busy(PROVIDER, BEN),)), TOGETHER),
+    "equipment_free": Pair(
+        facts(SCANNED, busy=(busy(ResourceKind.EQUIPMENT, ITEM),)),
+        facts(
+            wish(SCANNED, modality=Modality.VIDEO),
+            type=replace(SCANNED.facts.type, modalities=frozenset(Modality)),
+            busy=(busy(ResourceKind.EQUIPMENT, ITEM),),
+        ),
     ),
     "self_booking": Pair(
         ruled(RuleKind.SELF_BOOKING, MINE, mode="request"),
@@ -282,6 +323,19 @@ def test_all_that_is_in_the_way_is_told_at_once() -> None:
         ("room_free", 0),
         ("patient_free", 0),
     ]
+
+
+def test_a_colleague_and_equipment_are_told_beside_the_provider() -> None:
+    case = facts(
+        TOGETHER,
+        type=replace(TOGETHER.facts.type, equipment=(("scanner", 1),)),
+        busy=(BOOKED, busy(PROVIDER, BEN, None)),
+    )
+    booking, refusals = explain(case.wish, case.facts, NOW)
+    assert booking is None
+    told = ["provider_free", "colleague_free", "equipment_free"]
+    assert [refusal.facts["rule"] for refusal in refusals] == told
+    assert refusals[1].facts["facts"]["blocked"] is True
 
 
 def test_what_can_be_booked_is_explained_by_the_booking() -> None:

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.appointments.domain.empty import Empty
 from services.appointments.domain.grid import GRIDS, grid_starts
 from services.appointments.domain.occupancy import Busy, Calendar, ResourceKind, provider_time
 from services.appointments.domain.resources import AppointmentType, Provider, Room
 from services.appointments.domain.schedule import WeeklySchedule, openings
 from services.appointments.domain.slots import (
     Availability,
-    Empty,
     Offer,
     Question,
     availability,
