@@ -23,6 +23,9 @@ def service(given: Settings | None = None) -> Service:
         timers=timers.TIMERS,
         constraints={
             "occupancies_never_twice": lambda: slot_taken(ResourceKind.PROVIDER),
+            "provider_credentials_network_id_provider_id_kind_region_nu_key": lambda: Conflict(
+                "credential.known", "This credential is entered already."
+            ),
             "providers_network_id_npi_key": lambda: Conflict(
                 "provider.npi_taken", "A provider with this NPI is entered already."
             ),

@@ -44,10 +44,27 @@ async def played(clinic: Clinic, family: str = "Fontaine") -> dict[str, str]:
         "payer_id": clinic.payer_id,
         "subject_id": visit["id"],
     }
+    ids |= await _calendar(clinic)
     house.clock.at = denver(4, 10)
     await house.settled(clinic.network_id)
     house.clock.at = denver(5, 9, 45)
     return ids | await _the_day(clinic, patient, visit["id"])
+
+
+async def _calendar(clinic: Clinic) -> dict[str, str]:
+    """What else was entered of the provider: hours that end, days away, a license."""
+    provider = f"/v1/providers/{clinic.provider_id}"
+    hours = {"clinic_id": clinic.clinic_id, "weekday": 7, "opens": "08:00:00", "closes": "17:00:00"}
+    made = await clinic.does("ada", "appointments", f"{provider}/schedules", hours)
+    days = {"first_day": "2027-01-04", "last_day": "2027-01-08"}
+    away = await clinic.does("ada", "appointments", f"{provider}/exceptions", days)
+    held = {"kind": "license", "region": "US-UT", "number": "7", "effective_from": "2026-01-01"}
+    credential = await clinic.does("ada", "appointments", f"{provider}/credentials", held)
+    return {
+        "schedule_id": made["id"],
+        "exception_id": away["id"],
+        "credential_id": credential["id"],
+    }
 
 
 async def _the_day(clinic: Clinic, patient: str, visit_id: str) -> dict[str, str]:

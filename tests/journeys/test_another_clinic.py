@@ -38,6 +38,7 @@ OF_A_CLINIC = (
     "document_id",
     "check_id",
     "subject_id",
+    "schedule_id",
 )
 """The ids of what is of one clinic."""
 OF_THE_NETWORK = (
@@ -49,6 +50,8 @@ OF_THE_NETWORK = (
     "provider_id",
     "appointment_type_id",
     "payer_id",
+    "exception_id",
+    "credential_id",
 )
 """The ids of what every clinic of a network shares."""
 LISTS = ("/v1/appointments", "/v1/documents")

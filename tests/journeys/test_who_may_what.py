@@ -37,7 +37,10 @@ NOBODY = "a_role_that_nobody_knows"
 QUEUE = ("documents", "GET", "/v1/index-queue")
 """What is filed with nobody yet: a portal may ask, and there is nothing of theirs in it."""
 WALKER = "-of-the-walk"
-CLINICS_OWN = ("clinic_id", "provider_id", "appointment_type_id", "payer_id")
+CLINICS_OWN = (
+    "clinic_id", "provider_id", "appointment_type_id", "payer_id", "schedule_id", "exception_id",
+    "credential_id",
+)  # fmt: skip
 """Ids that are of no patient."""
 Id = tuple[str, str, str]
 ANOTHER: dict[str, dict[str, Any]] = {

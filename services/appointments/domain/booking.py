@@ -15,11 +15,18 @@ from services.appointments.domain.occupancy import (
     provider_time,
 )
 from services.appointments.domain.resources import AppointmentType, Provider, Room
-from services.appointments.domain.slots import Slot, free_room
+from services.appointments.domain.slots import Empty, Slot, free_room
 from shared.values.errors import Conflict, Forbidden, Invalid, NotFound
 from shared.values.interval import Interval, at_most_a_day
 
 ALTERNATIVES_MAX = 3
+
+_SHUT = {
+    Empty.CLINIC_CLOSED: lambda: Conflict("clinic.closed", "The clinic is closed at that time."),
+    Empty.NO_CREDENTIAL: lambda: Conflict(
+        "provider.no_credential", "The provider lacks what the clinic asks for on that day."
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +73,8 @@ class BookingFacts:
     rooms: tuple[Room, ...] = ()
     busy: tuple[Busy, ...] = ()
     may_overbook: bool = False
+    shut: tuple[tuple[Empty, tuple[Interval, ...]], ...] = ()
+    """As in an offer: what would be open, were it not for a reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +106,8 @@ def decide_booking(
     ``appointment.in_past``, ``appointment.too_far``, ``appointment.lead_time``,
     ``appointment.outside_horizon``, ``provider.inactive``, ``override.reason_required``;
     NotFound: ``provider.not_found``, ``room.not_found``; Forbidden: ``overbook.forbidden``;
-    Conflict: ``slot.outside_schedule``, ``slot.taken`` (facts: resource, blocked),
+    Conflict: ``clinic.closed``, ``provider.no_credential``, ``slot.outside_schedule``,
+    ``slot.taken`` (facts: resource, blocked),
     ``overbook.quota_used``, ``patient.overlap``.
     """
     interval = wanted_interval(wish, facts.type)
@@ -195,6 +205,9 @@ def _check_provider(interval: Interval, clinic_id: UUID, facts: BookingFacts) ->
         title = "The provider does not work here on that day."
         raise Invalid("provider.inactive", title, pointer="/provider_id")
     if not any(open_time.contains(interval) for open_time in facts.open_times):
+        for cause, else_open in facts.shut:
+            if any(open_time.contains(interval) for open_time in else_open):
+                raise _SHUT[cause]()
         raise Conflict("slot.outside_schedule", "The provider is not in at that time.")
 
 

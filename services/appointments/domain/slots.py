@@ -1,7 +1,7 @@
 """Availability: the times that could be booked, over several providers, or why there are none."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
@@ -25,6 +25,10 @@ class Empty(StrEnum):
 
     NO_TEMPLATE = "no_template"
     """Not in during the window, or never for long enough."""
+    CLINIC_CLOSED = "clinic_closed"
+    """In by the template, outside of the clinic's hours or on a holiday."""
+    NO_CREDENTIAL = "no_credential"
+    """Without what the clinic asks who works there to hold."""
     LEAD_TIME = "lead_time"
     OUTSIDE_HORIZON = "outside_horizon"
     BLOCKED = "blocked"
@@ -59,12 +63,17 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A provider at a clinic, with the openings there that touch the window, sorted and joined."""
+    """A provider at a clinic, with the openings there that touch the window, sorted and joined.
+
+    shut: for each reason why a time that else were open is not, what it takes away from, the
+    narrowest first.
+    """
 
     provider: Provider
     clinic_id: UUID
     zone: ZoneInfo
     open_times: tuple[Interval, ...]
+    shut: tuple[tuple[Empty, tuple[Interval, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +162,10 @@ def _of_one(
     """The slots of one offer, or the step that left none."""
     left = _on_template(question, offer)
     reason = Empty.NO_TEMPLATE
+    if not left:
+        for cause, else_open in offer.shut:
+            if _on_template(question, replace(offer, open_times=else_open)):
+                return [], cause
     for step, keeps in _steps(question, offer, calendar, now):
         if left:
             reason = step

@@ -1,6 +1,6 @@
 """What appointments says: from rows and facts to contract events, pure."""
 
-from services.appointments.events.setup import clinic_opened, type_published
+from services.appointments.events.setup import clinic_opened, template_changed, type_published
 from services.appointments.events.visits import (
     booked,
     cancelled,
@@ -22,5 +22,6 @@ __all__ = [
     "no_show",
     "rescheduled",
     "slot_released",
+    "template_changed",
     "type_published",
 ]

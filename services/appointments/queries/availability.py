@@ -1,16 +1,26 @@
-"""Availability over several providers, read in three round trips."""
+"""Availability over several providers, read in a few round trips."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import orjson
 
 from services.appointments import tables as t
 from services.appointments.domain.booking import alternatives
 from services.appointments.domain.occupancy import Busy, Calendar, ResourceKind
 from services.appointments.domain.resources import AppointmentType, Provider, Room
-from services.appointments.domain.schedule import WeeklySchedule, local_days, openings
+from services.appointments.domain.schedule import local_days
 from services.appointments.domain.slots import Availability, Offer, Question, Slot, availability
 from services.appointments.queries.booking_facts import LONGEST, type_of
+from services.appointments.queries.calendars import (
+    Openness,
+    clinic_columns,
+    entered,
+    openness,
+    provider_members,
+)
 from shared.db.actor import at_clinic
 from shared.db.work import Work
 from shared.values.errors import NotFound
@@ -18,6 +28,13 @@ from shared.values.interval import Interval
 from shared.values.zones import zone
 
 OFFER_WINDOW = timedelta(days=3)
+OPENNESS = f"""
+SELECT p.id, json_build_array(
+ (SELECT {clinic_columns("$4::date", "$5::date")} FROM clinics
+  WHERE network_id = $1 AND id = $2),
+{provider_members("p.id", "$4::date", "$5::date")})::text AS told
+FROM providers p WHERE p.network_id = $1 AND p.id = ANY ($3)
+"""
 
 
 async def load_type(work: Work, type_id: UUID) -> AppointmentType:
@@ -47,42 +64,18 @@ async def slots_for(
     if clinic is None or not at_clinic(work.actor, clinic_id):
         raise NotFound("clinic.not_found", "There is no such clinic.")
     providers = await _providers(work, clinic_id, provider_ids)
-    weekly = await work.load_where(
-        t.WeeklySchedule,
-        "clinic_id = $2 AND provider_id = ANY($3)",
-        clinic_id,
-        [provider.id for provider in providers],
-    )
     in_zone = zone(clinic.time_zone)
     first, last = local_days(question.window, in_zone)
-    schedules = [
-        WeeklySchedule(
-            row.provider_id,
-            clinic_id,
-            in_zone,
-            row.weekday,
-            row.opens,
-            row.closes,
-            row.effective_from,
-            row.effective_until,
-        )  # fmt: skip
-        for row in weekly
-    ]
-    found = openings(schedules, first, last)
+    times = await _openness(work, clinic_id, providers, in_zone, first, last)
     offers = [
-        Offer(
-            provider,
-            clinic_id,
-            in_zone,
-            tuple(o.interval for o in found if o.provider_id == provider.id),
-        )
+        Offer(provider, clinic_id, in_zone, times[provider.id].open_times, times[provider.id].shut)
         for provider in providers
     ]
     rooms = await _rooms(work, clinic_id)
     resources = [p.id for p in providers] + [r.id for r in rooms]
     if question.patient_id is not None:
         resources.append(question.patient_id)
-    calendar = Calendar(await _busy(work, resources, question.window))
+    calendar = Calendar(await _busy(work, resources, question.window, question.type.id))
     return availability(question, offers, rooms, calendar, work.now)
 
 
@@ -116,28 +109,51 @@ async def _providers(work: Work, clinic_id: UUID, provider_ids: Sequence[UUID]) 
     ]
 
 
+async def _openness(
+    work: Work,
+    clinic_id: UUID,
+    providers: Sequence[Provider],
+    in_zone: ZoneInfo,
+    first: date,
+    last: date,
+) -> dict[UUID, Openness]:
+    rows = await work.raw.fetch(
+        OPENNESS, work.network_id, clinic_id, [p.id for p in providers], first, last
+    )
+    found = {}
+    for row in rows:
+        clinic, *hours = orjson.loads(row["told"])
+        given = entered(clinic, *hours)
+        found[row["id"]] = openness(row["id"], clinic_id, in_zone, given, first, last)
+    return found
+
+
 async def _rooms(work: Work, clinic_id: UUID) -> list[Room]:
     rows = await work.load_where(t.Room, "clinic_id = $2 ORDER BY position, id", clinic_id)
     return [Room(row.id, clinic_id, row.capacity) for row in rows]
 
 
-async def _busy(work: Work, resources: Sequence[UUID], window: Interval) -> list[Busy]:
+async def _busy(
+    work: Work, resources: Sequence[UUID], window: Interval, type_id: UUID
+) -> list[Busy]:
     rows = await work.raw.fetch(
         "SELECT resource_kind, resource_id, lane, starts_at, ends_at, appointment_id"
         " FROM occupancies WHERE network_id = $1 AND active AND resource_id = ANY($2)"
-        " AND resource_kind = ANY($3) AND starts_at < $4 AND ends_at > $5 AND starts_at > $6",
+        " AND resource_kind = ANY($3) AND starts_at < $4 AND ends_at > $5 AND starts_at > $6"
+        " AND only_type_id IS DISTINCT FROM $7",
         work.network_id,
         list(resources),
         [kind.value for kind in ResourceKind],
         window.end + LONGEST,
         window.start - LONGEST,
         window.start - LONGEST,
+        type_id,
     )
     return [
         Busy(
             ResourceKind(row["resource_kind"]),
             row["resource_id"],
-            row["lane"] or None,
+            row["lane"] if row["lane"] > 0 else None,
             Interval(row["starts_at"], row["ends_at"]),
             row["appointment_id"],
         )

@@ -1,5 +1,11 @@
 """The tables of appointments, on a registry of their own; a module for each part of the work."""
 
+from services.appointments.tables.calendars import (
+    Block,
+    BlockResource,
+    ProviderCredential,
+    ScheduleException,
+)
 from services.appointments.tables.heard import (
     EmergencyAccess,
     KnownConsent,
@@ -23,6 +29,8 @@ __all__ = [
     "AppointmentMove",
     "AppointmentType",
     "Base",
+    "Block",
+    "BlockResource",
     "Clinic",
     "EmergencyAccess",
     "KnownConsent",
@@ -30,7 +38,9 @@ __all__ = [
     "Occupancy",
     "Provider",
     "ProviderClinic",
+    "ProviderCredential",
     "Room",
+    "ScheduleException",
     "VisitCover",
     "VisitPacket",
     "WeeklySchedule",

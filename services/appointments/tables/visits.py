@@ -69,7 +69,11 @@ class AppointmentMove(Base, table=True):
 
 
 class Occupancy(Base, table=True):
-    """Time that is taken of a provider, a room or a patient. Lane 0 is every lane: a block."""
+    """Time that is taken of a provider, a room or a patient. Lane 0 is every lane: a block.
+
+    Lanes below 0 are fences of blocks: the rule takes them for every lane, and they stand beside
+    visits that stay. `only_type_id`: for visits of this type a fence is open.
+    """
 
     __tablename__ = "occupancies"
 
@@ -81,6 +85,8 @@ class Occupancy(Base, table=True):
     starts_at: datetime
     ends_at: datetime
     appointment_id: UUID | None = None
+    block_id: UUID | None = None
+    only_type_id: UUID | None = None
     active: bool = True
     during: object = Field(
         default=None,

@@ -1,5 +1,6 @@
 """What the appointments service says; a module for each part of the work."""
 
+from shared.contracts.appointments.calendars import ScheduleTemplateChanged
 from shared.contracts.appointments.setup import AppointmentTypePublished, ClinicOpened
 from shared.contracts.appointments.visits import (
     AppointmentBooked,
@@ -17,6 +18,7 @@ from shared.contracts.envelope import Event
 EVENTS: tuple[type[Event], ...] = (
     ClinicOpened,
     AppointmentTypePublished,
+    ScheduleTemplateChanged,
     AppointmentBooked,
     AppointmentRescheduled,
     AppointmentCancelled,
@@ -37,6 +39,7 @@ __all__ = [
     "AppointmentTypePublished",
     "ClinicOpened",
     "PatientCheckedIn",
+    "ScheduleTemplateChanged",
     "SlotReleased",
     "VisitCheckedOut",
     "VisitEvent",
