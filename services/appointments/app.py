@@ -23,7 +23,7 @@ def service(given: Settings | None = None) -> Service:
         timers=timers.TIMERS,
         constraints={
             "occupancies_never_twice": lambda: slot_taken(ResourceKind.PROVIDER),
-            "provider_credentials_network_id_provider_id_kind_region_nu_key": lambda: Conflict(
+            "credentials_once": lambda: Conflict(
                 "credential.known", "This credential is entered already."
             ),
             "providers_network_id_npi_key": lambda: Conflict(

@@ -1,5 +1,6 @@
 """What appointments says: from rows and facts to contract events, pure."""
 
+from services.appointments.events.blocks import block_created, block_lifted
 from services.appointments.events.setup import clinic_opened, template_changed, type_published
 from services.appointments.events.visits import (
     booked,
@@ -13,6 +14,8 @@ from services.appointments.events.visits import (
 )
 
 __all__ = [
+    "block_created",
+    "block_lifted",
     "booked",
     "cancelled",
     "checked_in",

@@ -1,6 +1,10 @@
 """What the appointments service says; a module for each part of the work."""
 
-from shared.contracts.appointments.calendars import ScheduleTemplateChanged
+from shared.contracts.appointments.calendars import (
+    BlockLifted,
+    ProviderBlockCreated,
+    ScheduleTemplateChanged,
+)
 from shared.contracts.appointments.setup import AppointmentTypePublished, ClinicOpened
 from shared.contracts.appointments.visits import (
     AppointmentBooked,
@@ -19,6 +23,8 @@ EVENTS: tuple[type[Event], ...] = (
     ClinicOpened,
     AppointmentTypePublished,
     ScheduleTemplateChanged,
+    ProviderBlockCreated,
+    BlockLifted,
     AppointmentBooked,
     AppointmentRescheduled,
     AppointmentCancelled,
@@ -37,8 +43,10 @@ __all__ = [
     "AppointmentNoShow",
     "AppointmentRescheduled",
     "AppointmentTypePublished",
+    "BlockLifted",
     "ClinicOpened",
     "PatientCheckedIn",
+    "ProviderBlockCreated",
     "ScheduleTemplateChanged",
     "SlotReleased",
     "VisitCheckedOut",

@@ -35,7 +35,7 @@ ALTER TABLE occupancies
   ADD COLUMN only_type_id uuid,
   DROP CONSTRAINT occupancies_lane_check,
   ADD CONSTRAINT occupancies_lane_check CHECK (lane BETWEEN -1000 AND 1000),
-  ADD CHECK (lane > 0 OR block_id IS NOT NULL OR appointment_id IS NULL),
+  ADD CHECK (lane >= 0 OR block_id IS NOT NULL),
   ADD CHECK (only_type_id IS NULL OR lane < 0)
 """,
 )
@@ -73,7 +73,8 @@ CREATE TABLE provider_credentials (
   version int NOT NULL,
   CHECK (effective_from <= effective_until),
   UNIQUE (network_id, id),
-  UNIQUE (network_id, provider_id, kind, region, number, effective_from),
+  CONSTRAINT credentials_once
+    UNIQUE (network_id, provider_id, kind, region, number, effective_from),
   FOREIGN KEY (network_id, provider_id) REFERENCES providers (network_id, id))
 """,
     "blocks": """
