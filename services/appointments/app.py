@@ -1,7 +1,7 @@
 """Appointments, put together."""
 
 from services.appointments import handlers, tables, timers
-from services.appointments.api import ROUTES
+from services.appointments.api import ROUTES, SECRET_ROUTES
 from services.appointments.domain.booking import slot_taken
 from services.appointments.domain.occupancy import ResourceKind
 from services.appointments.settings import Settings, settings
@@ -18,6 +18,7 @@ def service(given: Settings | None = None) -> Service:
         chassis=found.chassis,
         urls=found.urls,
         routes=ROUTES,
+        secret_routes=SECRET_ROUTES,
         metadata=tables.metadata,
         subscriptions=handlers.SUBSCRIPTIONS,
         timers=timers.TIMERS,

@@ -52,7 +52,7 @@ async def played(clinic: Clinic, family: str = "Fontaine") -> dict[str, str]:
 
 
 async def _calendar(clinic: Clinic) -> dict[str, str]:
-    """What else was entered of the provider: hours that end, days away, a license."""
+    """What else was entered of the provider: hours, days away, a license, a meeting."""
     provider = f"/v1/providers/{clinic.provider_id}"
     hours = {"clinic_id": clinic.clinic_id, "weekday": 7, "opens": "08:00:00", "closes": "17:00:00"}
     made = await clinic.does("ada", "appointments", f"{provider}/schedules", hours)
@@ -60,7 +60,19 @@ async def _calendar(clinic: Clinic) -> dict[str, str]:
     away = await clinic.does("ada", "appointments", f"{provider}/exceptions", days)
     held = {"kind": "license", "region": "US-UT", "number": "7", "effective_from": "2026-01-01"}
     credential = await clinic.does("ada", "appointments", f"{provider}/credentials", held)
+    meeting = {
+        "clinic_id": clinic.clinic_id,
+        "kind": "meeting",
+        "starts_at": "2026-11-05T16:20:00-07:00",
+        "ends_at": "2026-11-05T16:40:00-07:00",
+        "provider_ids": [clinic.provider_id],
+    }
+    block = await clinic.does("dana", "appointments", "/v1/blocks", meeting)
+    whose = {"clinic_id": clinic.clinic_id}
+    feed = await clinic.does("dana", "appointments", "/v1/calendar-feeds", whose)
     return {
+        "feed_id": feed["id"],
+        "block_id": block["block"]["id"],
         "schedule_id": made["id"],
         "exception_id": away["id"],
         "credential_id": credential["id"],

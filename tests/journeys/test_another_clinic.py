@@ -39,6 +39,8 @@ OF_A_CLINIC = (
     "check_id",
     "subject_id",
     "schedule_id",
+    "block_id",
+    "feed_id",
 )
 """The ids of what is of one clinic."""
 OF_THE_NETWORK = (
@@ -54,7 +56,7 @@ OF_THE_NETWORK = (
     "credential_id",
 )
 """The ids of what every clinic of a network shares."""
-LISTS = ("/v1/appointments", "/v1/documents")
+LISTS = ("/v1/appointments", "/v1/blocks", "/v1/documents")
 """What is answered of a clinic's thing that is not there: a list with nothing in it."""
 REMOVED = {"date", "x-request-id", "traceparent", "x-correlation-id"}
 
@@ -301,6 +303,7 @@ async def test_a_consent_is_signed_at_no_other_clinic(place: Place) -> None:
 
 
 BEHIND_ANOTHER = {
+    "services.appointments.commands.blocks": "Of a provider at two clinics: test_blocks.py.",
     "services.appointments.queries.availability": "The clinic's zone is asked for before it.",
     "services.documents.api.filing": "It says whom the audit names; the list is judged by itself.",
     "services.patients.queries.clinics": "Only a consent signed at a clinic asks it: see above.",

@@ -209,13 +209,12 @@ async def end_credential(work: Work, call: Call[EndOn]) -> Reply:
     may=May.CLINIC_WRITE,
     body=SetCredentialPolicy,
     reply=CredentialPolicyView,
-    versioned=True,
     refuses=("credential.policy",),
 )
 async def set_credential_policy(work: Work, call: Call[SetCredentialPolicy]) -> Reply:
     """Say what a clinic asks of who works there: on a day without it nobody is booked."""
     row = await credentials.set_credential_policy(
-        work, call.id("clinic_id"), call.given.kind, call.given.region, call.if_match
+        work, call.id("clinic_id"), call.given.kind, call.given.region
     )
     await work.flush()
     return Reply(CredentialPolicyView.of(row), version=row.version)

@@ -258,7 +258,8 @@ async def _occupy(work: Work, row: Block, resources: Sequence[Resource], *, fenc
         if fence and free != cut(interval):
             lane = fence_lane(lane for lane, _ in taken[resource])
             rows += [_occupancy(work, row, resource, lane, piece) for piece in cut(interval)]
-    work.insert(Occupancy, rows)
+    if rows:
+        work.insert(Occupancy, rows)
 
 
 def _occupancy(

@@ -9,7 +9,7 @@ from services.appointments.commands.schedules import provider, provider_lock
 from services.appointments.commands.setup import clinic
 from services.appointments.tables import Clinic, ProviderCredential
 from shared.db.locks import LockKey
-from shared.db.work import Work, match_version
+from shared.db.work import Work
 from shared.values.errors import Invalid, NotFound
 
 
@@ -59,11 +59,10 @@ def _check_days(first: date, last: date | None) -> None:
 
 
 async def set_credential_policy(
-    work: Work, clinic_id: UUID, kind: str | None, region: str | None, version: int | None
+    work: Work, clinic_id: UUID, kind: str | None, region: str | None
 ) -> Clinic:
     """Let a clinic ask for a kind of credential of a region; None of both asks for nothing."""
     row = await clinic(work, clinic_id)
-    match_version(version, row.version)
     if (kind is None) != (region is None):
         raise Invalid("credential.policy", "A kind and a region go together.")
     row.credential_kind, row.credential_region = kind, region

@@ -188,7 +188,10 @@ class SetClinicHours(BaseModel):
         json_schema_extra={
             "examples": [
                 {
-                    "hours": [{"weekday": 1, "opens": "07:00:00", "closes": "19:00:00"}],
+                    "hours": [
+                        {"weekday": day, "opens": "07:00:00", "closes": "19:00:00"}
+                        for day in range(1, 7)
+                    ],
                     "holidays": [{"day": "2026-12-25", "name": "Christmas Day"}],
                 }
             ]
@@ -272,11 +275,11 @@ class SetCredentialPolicy(BaseModel):
     """What a clinic asks of who works there: a kind of credential of a region, or nothing."""
 
     model_config = ConfigDict(
-        **STRICT, json_schema_extra={"examples": [{"kind": None, "region": None}]}
+        **STRICT, json_schema_extra={"examples": [{"kind": "license", "region": "US-UT"}]}
     )
 
-    kind: CodeText | None
-    region: Annotated[str, Field(pattern=r"^[A-Z]{2}-[A-Z0-9]{1,3}$")] | None
+    kind: CodeText | None = None
+    region: Annotated[str, Field(pattern=r"^[A-Z]{2}-[A-Z0-9]{1,3}$")] | None = None
 
 
 class CredentialPolicyView(BaseModel):

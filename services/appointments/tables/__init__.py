@@ -3,6 +3,7 @@
 from services.appointments.tables.calendars import (
     Block,
     BlockResource,
+    CalendarFeed,
     ProviderCredential,
     ScheduleException,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "Base",
     "Block",
     "BlockResource",
+    "CalendarFeed",
     "Clinic",
     "EmergencyAccess",
     "KnownConsent",

@@ -70,3 +70,20 @@ class BlockResource(Base, table=True):
     block_id: UUID = Field(primary_key=True)
     resource_id: UUID = Field(primary_key=True)
     resource_kind: str
+
+
+class CalendarFeed(Base, table=True):
+    """What a calendar subscribes to. Of its secret the hash alone is kept."""
+
+    __tablename__ = "calendar_feeds"
+
+    id: UUID = Field(primary_key=True)
+    network_id: UUID
+    provider_id: UUID | None = None
+    clinic_id: UUID | None = None
+    secret_hash: bytes | None = None
+    created_at: datetime
+    created_by: str
+    rotated_at: datetime | None = None
+    revoked_at: datetime | None = None
+    version: int = 1

@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from services.appointments.tests.builders import Scene, scene
+from services.appointments.tests.builders import ZONE, Scene, scene
 from shared.testing.apps import Office
 from shared.values.clock import FixedClock
 from shared.values.ids import new_id
@@ -311,3 +311,41 @@ async def test_a_block_that_has_passed_is_not_lifted(at: Scene) -> None:
     at.clock.at = datetime.fromisoformat(time("09:00"))
     answer = await at.desk.post(f"/v1/blocks/{found['block']['id']}/lift")
     assert (answer.status_code, answer.json()["code"]) == (409, "block.over")
+
+
+async def test_visits_at_a_clinic_of_others_are_counted_and_not_shown(
+    at: Scene, clinic_office: Office
+) -> None:
+    other = (await at.admin.post("/v1/clinics", {"name": "South", "time_zone": ZONE})).json()["id"]
+    both = {"family_name": "Reyes", "clinic_ids": [at.clinic_id, other]}
+    provider_id = (await at.admin.post("/v1/providers", both)).json()["id"]
+    for clinic_id, opens, closes in (
+        (at.clinic_id, "08:00:00", "12:00:00"),
+        (other, "13:00:00", "17:00:00"),
+    ):
+        hours = {"clinic_id": clinic_id, "weekday": 2, "opens": opens, "closes": closes}
+        path = f"/v1/providers/{provider_id}/schedules"
+        assert (await at.admin.post(path, hours)).status_code == 201
+    here = await booked(at, "09:00", provider_id=provider_id)
+    await booked(at, "14:00", provider_id=provider_id, clinic_id=other)
+    bound = clinic_office.desk("appointments", at.network_id, "front_desk", clinics=[at.clinic_id])
+    body = block(at, "time_off", "08:00", "17:00", provider_ids=[provider_id])
+    seen = (await bound.post("/v1/blocks/preview", body)).json()
+    assert [item["appointment_id"] for item in seen["items"]] == [here["id"]]
+    assert seen["elsewhere"] == 1
+    refusal = await bound.post("/v1/blocks", body)
+    assert refusal.json()["visits"] == [here["id"]]
+    afternoon = block(at, "time_off", "13:00", "17:00", provider_ids=[provider_id])
+    refusal = await bound.post("/v1/blocks", afternoon)
+    assert (refusal.status_code, refusal.json()["code"]) == (409, "block.visits_hit")
+    assert "visits" not in refusal.json()
+
+
+async def test_a_report_of_nothing_moved_changes_nothing(at: Scene) -> None:
+    found = await made(at, block(at, "meeting", "08:00", "09:00"))
+    before = await rows(at, "active")
+    moves = [{"appointment_id": str(new_id()), "starts_at": time("13:00")}]
+    path = f"/v1/blocks/{found['block']['id']}/rebook"
+    answer = await at.desk.post(path, {"moves": moves})
+    assert (answer.status_code, answer.json()["stay"]) == (200, 1)
+    assert await rows(at, "active") == before

@@ -108,6 +108,25 @@ CREATE TABLE block_resources (
   PRIMARY KEY (network_id, block_id, resource_id),
   FOREIGN KEY (network_id, block_id) REFERENCES blocks (network_id, id))
 """,
+    "calendar_feeds": """
+CREATE TABLE calendar_feeds (
+  id uuid PRIMARY KEY,
+  network_id uuid NOT NULL,
+  provider_id uuid,
+  clinic_id uuid,
+  secret_hash bytea CHECK (octet_length(secret_hash) = 32),
+  created_at timestamptz NOT NULL,
+  created_by text NOT NULL,
+  rotated_at timestamptz,
+  revoked_at timestamptz,
+  version int NOT NULL,
+  CHECK ((provider_id IS NULL) <> (clinic_id IS NULL)),
+  CHECK (revoked_at IS NULL OR secret_hash IS NULL),
+  UNIQUE (network_id, id),
+  UNIQUE (network_id, secret_hash),
+  FOREIGN KEY (network_id, provider_id) REFERENCES providers (network_id, id),
+  FOREIGN KEY (network_id, clinic_id) REFERENCES clinics (network_id, id))
+""",
 }
 
 AFTER = (
