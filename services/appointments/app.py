@@ -27,6 +27,9 @@ def service(given: Settings | None = None) -> Service:
             "credentials_once": lambda: Conflict(
                 "credential.known", "This credential is entered already."
             ),
+            "on_call_one_at_a_time": lambda: Conflict(
+                "on_call.overlaps", "Somebody else is on call then."
+            ),
             "providers_network_id_npi_key": lambda: Conflict(
                 "provider.npi_taken", "A provider with this NPI is entered already."
             ),

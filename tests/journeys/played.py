@@ -52,7 +52,7 @@ async def played(clinic: Clinic, family: str = "Fontaine") -> dict[str, str]:
 
 
 async def _calendar(clinic: Clinic) -> dict[str, str]:
-    """What else was entered of the provider: hours, days away, a license, a meeting."""
+    """What else was entered of the provider: hours, days away, a license, a meeting, a shift."""
     provider = f"/v1/providers/{clinic.provider_id}"
     hours = {"clinic_id": clinic.clinic_id, "weekday": 7, "opens": "08:00:00", "closes": "17:00:00"}
     made = await clinic.does("ada", "appointments", f"{provider}/schedules", hours)
@@ -63,14 +63,23 @@ async def _calendar(clinic: Clinic) -> dict[str, str]:
     meeting = {
         "clinic_id": clinic.clinic_id,
         "kind": "meeting",
-        "starts_at": "2026-11-05T16:20:00-07:00",
-        "ends_at": "2026-11-05T16:40:00-07:00",
+        "starts_at": "2026-11-05T16:40:00-07:00",
+        "ends_at": "2026-11-05T17:40:00-07:00",
         "provider_ids": [clinic.provider_id],
     }
     block = await clinic.does("dana", "appointments", "/v1/blocks", meeting)
     whose = {"clinic_id": clinic.clinic_id}
     feed = await clinic.does("dana", "appointments", "/v1/calendar-feeds", whose)
+    shift = {
+        "clinic_id": clinic.clinic_id,
+        "provider_id": clinic.provider_id,
+        "role": "triage",
+        "starts_at": "2026-11-01T12:00:00-07:00",
+        "ends_at": "2026-11-29T12:00:00-07:00",
+    }
+    on_call = await clinic.does("ada", "appointments", "/v1/on-call-shifts", shift)
     return {
+        "shift_id": on_call["id"],
         "feed_id": feed["id"],
         "block_id": block["block"]["id"],
         "schedule_id": made["id"],

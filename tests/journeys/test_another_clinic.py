@@ -41,6 +41,7 @@ OF_A_CLINIC = (
     "schedule_id",
     "block_id",
     "feed_id",
+    "shift_id",
 )
 """The ids of what is of one clinic."""
 OF_THE_NETWORK = (
@@ -56,7 +57,7 @@ OF_THE_NETWORK = (
     "credential_id",
 )
 """The ids of what every clinic of a network shares."""
-LISTS = ("/v1/appointments", "/v1/blocks", "/v1/documents")
+LISTS = ("/v1/appointments", "/v1/blocks", "/v1/documents", "/v1/on-call", "/v1/on-call-shifts")
 """What is answered of a clinic's thing that is not there: a list with nothing in it."""
 REMOVED = {"date", "x-request-id", "traceparent", "x-correlation-id"}
 

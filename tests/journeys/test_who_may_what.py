@@ -40,7 +40,7 @@ BY_SECRET = "*********"
 WALKER = "-of-the-walk"
 CLINICS_OWN = (
     "clinic_id", "provider_id", "appointment_type_id", "payer_id", "schedule_id", "exception_id",
-    "block_id", "credential_id", "feed_id",
+    "block_id", "credential_id", "feed_id", "shift_id",
 )  # fmt: skip
 """Ids that are of no patient."""
 Id = tuple[str, str, str]

@@ -4,6 +4,7 @@ from services.appointments.tables.calendars import (
     Block,
     BlockResource,
     CalendarFeed,
+    OnCallShift,
     ProviderCredential,
     ScheduleException,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "KnownConsent",
     "KnownPatient",
     "Occupancy",
+    "OnCallShift",
     "Provider",
     "ProviderClinic",
     "ProviderCredential",

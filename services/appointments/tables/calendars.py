@@ -87,3 +87,22 @@ class CalendarFeed(Base, table=True):
     rotated_at: datetime | None = None
     revoked_at: datetime | None = None
     version: int = 1
+
+
+class OnCallShift(Base, table=True):
+    """Somebody is on call for a role. `scope_id` stands for clinic, role and rank."""
+
+    __tablename__ = "on_call_shifts"
+
+    id: UUID = Field(primary_key=True)
+    network_id: UUID
+    clinic_id: UUID | None = None
+    role: str
+    rank: str
+    scope_id: UUID
+    provider_id: UUID
+    starts_at: datetime
+    ends_at: datetime
+    time_zone: str
+    withdrawn_at: datetime | None = None
+    version: int = 1

@@ -91,7 +91,7 @@ def instant(calendar: Component, event: Component, name: str) -> datetime:
     )
     candidates = []
     for n, (onset, before, after) in enumerate(onsets):
-        until = onsets[n + 1][0] if n + 1 < len(onsets) else datetime.max
+        until = onsets[n + 1][0] if n + 1 < len(onsets) else wall + timedelta(days=9999)
         assert n == 0 or before == onsets[n - 1][2], "the offsets do not follow each other"
         if onset <= wall - after < until:
             candidates.append(wall - after)

@@ -127,6 +127,29 @@ CREATE TABLE calendar_feeds (
   FOREIGN KEY (network_id, provider_id) REFERENCES providers (network_id, id),
   FOREIGN KEY (network_id, clinic_id) REFERENCES clinics (network_id, id))
 """,
+    "on_call_shifts": """
+CREATE TABLE on_call_shifts (
+  id uuid PRIMARY KEY,
+  network_id uuid NOT NULL,
+  clinic_id uuid,
+  role text NOT NULL,
+  rank text NOT NULL CHECK (rank IN ('primary', 'backup')),
+  scope_id uuid NOT NULL,
+  provider_id uuid NOT NULL,
+  starts_at timestamptz NOT NULL,
+  ends_at timestamptz NOT NULL,
+  time_zone text NOT NULL,
+  withdrawn_at timestamptz,
+  version int NOT NULL,
+  CHECK (starts_at < ends_at),
+  UNIQUE (network_id, id),
+  FOREIGN KEY (network_id, clinic_id) REFERENCES clinics (network_id, id),
+  FOREIGN KEY (network_id, provider_id) REFERENCES providers (network_id, id),
+  CONSTRAINT on_call_one_at_a_time EXCLUDE USING gist (
+    uuidrange(network_id, network_id, '[]') WITH &&,
+    uuidrange(scope_id, scope_id, '[]') WITH &&,
+    tstzrange(starts_at, ends_at) WITH &&) WHERE (withdrawn_at IS NULL))
+""",
 }
 
 AFTER = (
@@ -134,6 +157,7 @@ AFTER = (
     " REFERENCES blocks (network_id, id)",
     "CREATE INDEX exceptions_of ON schedule_exceptions (network_id, provider_id, last_day)"
     " WHERE withdrawn_at IS NULL",
+    "CREATE INDEX shifts_of ON on_call_shifts (network_id, ends_at) WHERE withdrawn_at IS NULL",
     "CREATE INDEX blocks_of ON blocks (network_id, clinic_id, starts_at, id)",
     "CREATE INDEX occupancies_of_block ON occupancies (network_id, block_id)"
     " WHERE block_id IS NOT NULL",
