@@ -6,22 +6,24 @@ from typing import Any
 from services.appointments.api.routes import ROUTES
 from services.appointments.commands import credentials, schedules, setup
 from services.appointments.domain.clinic_hours import Holiday, OpenHours
-from services.appointments.schemas.schedules import (
+from services.appointments.schemas.credentials import (
     AddCredential,
+    CredentialList,
+    CredentialPolicyView,
+    CredentialView,
+    SetCredentialPolicy,
+)
+from services.appointments.schemas.schedules import (
     AddException,
     AddSchedule,
     ChangeSchedule,
     ClinicHoursView,
-    CredentialList,
-    CredentialPolicyView,
-    CredentialView,
     EndOn,
     ExceptionList,
     ExceptionView,
     ScheduleList,
     ScheduleView,
     SetClinicHours,
-    SetCredentialPolicy,
 )
 from shared.contracts.permissions import Permission as May
 from shared.db.locks import LockKey

@@ -15,6 +15,7 @@ from services.appointments.domain.reasons import Reason
 from services.appointments.domain.reschedule import Current, Lineage, Place, decide_reschedule
 from services.appointments.domain.status import Move
 from services.appointments.queries.booking_facts import Known, facts_for
+from services.appointments.queries.fences import fenced
 from services.appointments.queries.visits import visit
 from services.appointments.tables import Appointment, AppointmentMove, Occupancy
 from shared.db.locks import LockKey, lock_key
@@ -137,7 +138,7 @@ async def reschedule(
     current = Current(row.id, was, statuses_of(row), row.moves)
     move = decide_reschedule(current, _wish(request, known), known.facts, reason, work.now)
     await _free(work, row.id)
-    if move.released is not None:
+    if move.released is not None and not await fenced(work, row.provider_id, move.released):
         work.say(events.slot_released(row, move.released, "rescheduled"), of=row)
     row.clinic_id, row.provider_id = move.booking.clinic_id, move.booking.provider_id
     row.room_id, row.moves = move.booking.room_id, move.lineage.move
@@ -173,7 +174,7 @@ async def cancel(
     await _free(work, row.id)
     work.save(row)
     work.say(events.cancelled(row, decided.notice.minutes, work.now), of=row)
-    if decided.notice.frees_slot:
+    if decided.notice.frees_slot and not await fenced(work, row.provider_id, interval):
         work.say(events.slot_released(row, interval, "cancelled"), of=row)
     work.cancel_timer(NO_SHOW, row.id)
     return row

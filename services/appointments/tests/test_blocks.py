@@ -349,3 +349,17 @@ async def test_a_report_of_nothing_moved_changes_nothing(at: Scene) -> None:
     answer = await at.desk.post(path, {"moves": moves})
     assert (answer.status_code, answer.json()["stay"]) == (200, 1)
     assert await rows(at, "active") == before
+
+
+async def test_what_a_visit_leaves_in_a_block_is_not_said_to_be_free(at: Scene) -> None:
+    inside, outside = await booked(at, "10:00"), await booked(at, "14:00")
+    moved = await booked(at, "11:00")
+    await made(at, block(at, "freeze", "09:00", "12:00"))
+    for visit in (inside, outside):
+        path = f"/v1/appointments/{visit['id']}/cancel"
+        assert (await at.desk.post(path, {"reason": "patient_request"}, version=1)).is_success
+    to = {"starts_at": time("15:00"), "reason": "patient_request"}
+    path = f"/v1/appointments/{moved['id']}/reschedule"
+    assert (await at.desk.post(path, to, version=1)).is_success
+    told = await at.said("slot.released")
+    assert [event["appointment_id"] for event in told] == [outside["id"]]
