@@ -36,6 +36,8 @@ READS_BY_POST = {"/v1/patients/search", "/v1/patients/match", "/v1/patients/look
 NOBODY = "a_role_that_nobody_knows"
 QUEUE = ("documents", "GET", "/v1/index-queue")
 """What is filed with nobody yet: a portal may ask, and there is nothing of theirs in it."""
+UNKEYED = {"/v1/blocks/preview", "/v1/calendar-feeds/{feed_id}/rotate"}
+"""They take no key: one writes nothing, a kept reply of the other would keep a secret."""
 BY_SECRET = "*********"
 WALKER = "-of-the-walk"
 CLINICS_OWN = (
