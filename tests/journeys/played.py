@@ -68,6 +68,8 @@ async def _calendar(clinic: Clinic) -> dict[str, str]:
         "provider_ids": [clinic.provider_id],
     }
     block = await clinic.does("dana", "appointments", "/v1/blocks", meeting)
+    # One that nobody lifts, of whoever looks at what there is.
+    await clinic.does("dana", "appointments", "/v1/blocks", {**meeting, "kind": "freeze"})
     whose = {"clinic_id": clinic.clinic_id}
     feed = await clinic.does("dana", "appointments", "/v1/calendar-feeds", whose)
     shift = {
