@@ -295,7 +295,8 @@ async def test_a36_a_parameter_given_twice_is_refused(desk: Desk) -> None:
 
 
 GOOD = {"limit": "5", "cursor": "x", "day": "2026-11-05", "known_patient": "true",
-        "grid_minutes": "15", "review": "open"}  # fmt: skip
+        "grid_minutes": "15", "review": "open", "role": "triage",
+        "at": "2026-11-05T08:00:00-07:00"}  # fmt: skip
 
 
 async def test_a36_a_list_may_name_several(desk: Desk) -> None:
