@@ -68,7 +68,7 @@ async def _calendar(clinic: Clinic) -> dict[str, str]:
         "provider_ids": [clinic.provider_id],
     }
     block = await clinic.does("dana", "appointments", "/v1/blocks", meeting)
-    # One that nobody lifts, of whoever looks at what there is.
+    # One that nobody lifts, for whoever looks at what there is; and so with the shifts below.
     await clinic.does("dana", "appointments", "/v1/blocks", {**meeting, "kind": "freeze"})
     whose = {"clinic_id": clinic.clinic_id}
     feed = await clinic.does("dana", "appointments", "/v1/calendar-feeds", whose)
@@ -80,6 +80,8 @@ async def _calendar(clinic: Clinic) -> dict[str, str]:
         "ends_at": "2026-11-29T12:00:00-07:00",
     }
     on_call = await clinic.does("ada", "appointments", "/v1/on-call-shifts", shift)
+    other = {**shift, "role": "nurse-line"}
+    await clinic.does("ada", "appointments", "/v1/on-call-shifts", other)
     return {
         "shift_id": on_call["id"],
         "feed_id": feed["id"],
