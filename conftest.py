@@ -21,7 +21,12 @@ from shared.values.ids import new_id
 # More is asked here in a second than at a desk in an hour. What is about rates sets its own.
 os.environ.setdefault("CLINICBUS_RATES", "off")
 
-pytest_plugins = ["ops.browser_fixture", "ops.kafka_fixture", "ops.rule_plugin"]
+pytest_plugins = [
+    "ops.browser_fixture",
+    "ops.icalendar_fixture",
+    "ops.kafka_fixture",
+    "ops.rule_plugin",
+]
 
 
 @pytest.fixture(scope="session")

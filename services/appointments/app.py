@@ -1,7 +1,7 @@
 """Appointments, put together."""
 
 from services.appointments import handlers, tables, timers
-from services.appointments.api import ROUTES
+from services.appointments.api import ROUTES, SECRET_ROUTES
 from services.appointments.commands.visitors import badge_taken
 from services.appointments.commands.waiting import already_waiting
 from services.appointments.domain.explain import named
@@ -21,6 +21,7 @@ def service(given: Settings | None = None) -> Service:
         chassis=found.chassis,
         urls=found.urls,
         routes=ROUTES,
+        secret_routes=SECRET_ROUTES,
         metadata=tables.metadata,
         subscriptions=handlers.SUBSCRIPTIONS,
         timers=timers.TIMERS,
@@ -30,6 +31,12 @@ def service(given: Settings | None = None) -> Service:
             "room_stays_one_each": room_full,
             "room_stays_clean": room_dirty,
             "visitors_badge": badge_taken,
+            "credentials_once": lambda: Conflict(
+                "credential.known", "This credential is entered already."
+            ),
+            "on_call_one_at_a_time": lambda: Conflict(
+                "on_call.overlaps", "Somebody else is on call then."
+            ),
             "providers_network_id_npi_key": lambda: Conflict(
                 "provider.npi_taken", "A provider with this NPI is entered already."
             ),

@@ -24,6 +24,8 @@ class Permission(StrEnum):
 
     CLINIC_READ = "clinic:read"
     CLINIC_WRITE = "clinic:write"
+    CALENDAR_READ = "calendar:read"
+    CALENDAR_WRITE = "calendar:write"
     APPOINTMENT_READ = "appointment:read"
     APPOINTMENT_BOOK = "appointment:book"
     APPOINTMENT_OVERBOOK = "appointment:overbook"
@@ -76,6 +78,8 @@ _P = Permission
 
 _DESK = {
     _P.CLINIC_READ,
+    _P.CALENDAR_READ,
+    _P.CALENDAR_WRITE,
     _P.APPOINTMENT_READ,
     _P.APPOINTMENT_BOOK,
     _P.VISIT_CHECK_IN,
@@ -121,6 +125,9 @@ _CLINICAL = {
     _P.DOCUMENT_READ,
 }
 
+_CALENDAR = {_P.CALENDAR_READ, _P.CALENDAR_WRITE}
+"""Blocks show the visits in their way: not for the administration, which sees no patient."""
+
 MATRIX: Mapping[Role, frozenset[Permission]] = {
     Role.FRONT_DESK: frozenset(_DESK),
     Role.BILLER: frozenset(
@@ -147,8 +154,8 @@ MATRIX: Mapping[Role, frozenset[Permission]] = {
             _P.DOCUMENT_READ_CLAIMS,
         }
     ),
-    Role.NURSE: frozenset(_CLINICAL | {_P.EMERGENCY_OPEN}),
-    Role.PROVIDER: frozenset(_CLINICAL | {_P.DOCUMENT_WRITE, _P.EMERGENCY_OPEN}),
+    Role.NURSE: frozenset(_CLINICAL | _CALENDAR | {_P.EMERGENCY_OPEN}),
+    Role.PROVIDER: frozenset(_CLINICAL | _CALENDAR | {_P.DOCUMENT_WRITE, _P.EMERGENCY_OPEN}),
     Role.ADMIN: frozenset(
         {
             _P.CLINIC_READ,

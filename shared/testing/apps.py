@@ -90,9 +90,14 @@ class Desk:
 
         return await self.http.patch(self.url + path, content=orjson.dumps(body), headers=headers)
 
-    async def put(self, path: str, body: Mapping[str, Any]) -> httpx.Response:
-        """PUT JSON to a path."""
-        return await self.http.put(self.url + path, json=body, headers=self._headers())
+    async def put(
+        self, path: str, body: Mapping[str, Any], version: int | None = None
+    ) -> httpx.Response:
+        """PUT JSON to a path, under If-Match where a version is given."""
+        headers = self._headers()
+        if version is not None:
+            headers["If-Match"] = f'"{version}"'
+        return await self.http.put(self.url + path, json=body, headers=headers)
 
     def _headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.token}", **self.headers}

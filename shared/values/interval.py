@@ -79,3 +79,9 @@ def subtracted(free: Iterable[Interval], busy: Iterable[Interval]) -> list[Inter
         if start < interval.end:
             left.append(Interval(start, interval.end))
     return left
+
+
+def intersected(these: Iterable[Interval], others: Iterable[Interval]) -> list[Interval]:
+    """What lies in both; sorted and joined."""
+    both = normalised(these)
+    return subtracted(both, subtracted(both, others))

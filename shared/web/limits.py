@@ -142,6 +142,11 @@ class Limits:
             return 0.0, ()
         return meter.take((principal.network_id, actor.kind, actor.id), time.monotonic())
 
+    def admit_secret(self, digest: bytes) -> tuple[float, tuple[Header, ...]]:
+        """Count a request that a secret opens, as `admit` does those of a token."""
+        meter = self._meters.get("requests")
+        return (0.0, ()) if meter is None else meter.take(("secret", digest), time.monotonic())
+
     def refused(self, address: Any) -> float:
         """Count a refused token of an address; how long it has to wait, 0 where it need not."""
         meter = self._meters.get("refused")

@@ -23,6 +23,7 @@ from shared.values.clock import Clock
 from shared.web import audit_trail, trace
 from shared.web.adapter import Adapter
 from shared.web.background import Running, background, informed
+from shared.web.by_secret import SecretRoutes, answer_secret
 from shared.web.clocks import SharedClock, SystemClock
 from shared.web.direct import direct
 from shared.web.docs import add_docs
@@ -82,6 +83,8 @@ class Service:
     clock: Clock | None = None
     bus: Bus | None = None
     http: httpx.AsyncClient | None = None
+    secret_routes: SecretRoutes = field(default_factory=SecretRoutes)
+    """What a secret in its path opens, and no token."""
     refused: tuple[str, ...] = ()
     """What production refuses of the settings that are this service's alone."""
 
@@ -179,8 +182,12 @@ def app_of(
 
 
 def refuse_undeclared(app: FastAPI, service: Service) -> None:
-    """Raise UndeclaredRoute for a route that says no permission: the app does not start."""
+    """Raise UndeclaredRoute for a route that says no permission: the app does not start.
+
+    A route that a secret opens is declared as one.
+    """
     declared = {(route.method, route.path) for route in service.every_route}
+    declared |= {("GET", route.path) for route in service.secret_routes.declared}
     for found in app.routes:
         path = getattr(found, "path", None)
         if path in OPEN_PATHS:
@@ -218,6 +225,12 @@ def _add_routes(app: FastAPI, service: Service, database: Database, tokens: Toke
             route_class_override=direct(route, answer, adapter.knows, verbs),
             **describe(route, service.routes.tag),
         )
+    for opened in service.secret_routes.declared:
+
+        async def open_by_secret(request: Request, route: Any = opened) -> Response:
+            return await answer_secret(adapter, route, request)
+
+        app.add_route(opened.path, open_by_secret, methods=["GET"], include_in_schema=False)
     document(app, service)
     if service.chassis.has_docs:
         add_docs(app)

@@ -65,10 +65,52 @@ async def played(clinic: Clinic, family: str = "Fontaine") -> dict[str, str]:
     }
     cap = {"kind": "daily_cap", "value": {"visits": 900}, "clinic_id": clinic.clinic_id}
     ids["rule_id"] = (await clinic.does("ada", "appointments", "/v1/booking-rules", cap))["id"]
+    ids |= await _calendar(clinic)
     house.clock.at = denver(4, 10)
     await house.settled(clinic.network_id)
     house.clock.at = denver(5, 9, 45)
     return ids | await _the_day(clinic, patient, visit["id"], ids["room_id"])
+
+
+async def _calendar(clinic: Clinic) -> dict[str, str]:
+    """What else was entered of the provider: hours, days away, a license, a meeting, a shift."""
+    provider = f"/v1/providers/{clinic.provider_id}"
+    hours = {"clinic_id": clinic.clinic_id, "weekday": 7, "opens": "08:00:00", "closes": "17:00:00"}
+    made = await clinic.does("ada", "appointments", f"{provider}/schedules", hours)
+    days = {"first_day": "2027-01-04", "last_day": "2027-01-08"}
+    away = await clinic.does("ada", "appointments", f"{provider}/exceptions", days)
+    held = {"kind": "license", "region": "US-UT", "number": "7", "effective_from": "2026-01-01"}
+    credential = await clinic.does("ada", "appointments", f"{provider}/credentials", held)
+    meeting = {
+        "clinic_id": clinic.clinic_id,
+        "kind": "meeting",
+        "starts_at": "2026-11-05T16:40:00-07:00",
+        "ends_at": "2026-11-05T17:40:00-07:00",
+        "provider_ids": [clinic.provider_id],
+    }
+    block = await clinic.does("dana", "appointments", "/v1/blocks", meeting)
+    # One that nobody lifts, for whoever looks at what there is; and so with the shifts below.
+    await clinic.does("dana", "appointments", "/v1/blocks", {**meeting, "kind": "freeze"})
+    whose = {"clinic_id": clinic.clinic_id}
+    feed = await clinic.does("dana", "appointments", "/v1/calendar-feeds", whose)
+    shift = {
+        "clinic_id": clinic.clinic_id,
+        "provider_id": clinic.provider_id,
+        "role": "triage",
+        "starts_at": "2026-11-01T12:00:00-07:00",
+        "ends_at": "2026-11-29T12:00:00-07:00",
+    }
+    on_call = await clinic.does("ada", "appointments", "/v1/on-call-shifts", shift)
+    other = {**shift, "role": "nurse-line"}
+    await clinic.does("ada", "appointments", "/v1/on-call-shifts", other)
+    return {
+        "shift_id": on_call["id"],
+        "feed_id": feed["id"],
+        "block_id": block["block"]["id"],
+        "schedule_id": made["id"],
+        "exception_id": away["id"],
+        "credential_id": credential["id"],
+    }
 
 
 async def _the_day(clinic: Clinic, patient: str, visit_id: str, room_id: str) -> dict[str, str]:

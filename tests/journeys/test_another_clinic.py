@@ -45,6 +45,10 @@ OF_A_CLINIC = (
     "room_id",
     "rule_id",
     "visitor_id",
+    "schedule_id",
+    "block_id",
+    "feed_id",
+    "shift_id",
 )
 """The ids of what is of one clinic."""
 OF_THE_NETWORK = (
@@ -57,6 +61,8 @@ OF_THE_NETWORK = (
     "provider_id",
     "appointment_type_id",
     "payer_id",
+    "exception_id",
+    "credential_id",
 )
 """The ids of what every clinic of a network shares."""
 NETWORK_WIDE = {
@@ -66,7 +72,7 @@ NETWORK_WIDE = {
     ("patients", "POST", "/v1/emergency-accesses/{access_id}/review"),
 }
 """What tells of rows that do not say their clinic: it is for tokens of the whole network."""
-LISTS = ("/v1/appointments", "/v1/documents")
+LISTS = ("/v1/appointments", "/v1/blocks", "/v1/documents", "/v1/on-call", "/v1/on-call-shifts")
 """What is answered of a clinic's thing that is not there: a list with nothing in it."""
 REMOVED = {"date", "x-request-id", "traceparent", "x-correlation-id"}
 
@@ -360,6 +366,7 @@ async def test_a_consent_is_signed_at_no_other_clinic(place: Place) -> None:
 
 
 BEHIND_ANOTHER = {
+    "services.appointments.commands.blocks": "Of a provider at two clinics: test_blocks.py.",
     "services.appointments.queries.availability": "The clinic's zone is asked for before it.",
     "services.documents.api.filing": "It says whom the audit names; the list is judged by itself.",
     "services.patients.queries.clinics": "Only a consent signed at a clinic asks it: see above.",

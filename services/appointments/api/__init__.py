@@ -2,21 +2,25 @@
 
 from services.appointments.api import (  # noqa: F401 - they declare on ROUTES
     availability,
+    blocks,
     booking,
     changes,
     day,
     equipment,
+    feeds,
     flow,
     holds,
+    on_call,
     policies,
     readiness,
     rules,
+    schedules,
     series,
     sessions,
     setup,
     visitors,
     waiting,
 )
-from services.appointments.api.routes import ROUTES
+from services.appointments.api.routes import ROUTES, SECRET_ROUTES
 
-__all__ = ["ROUTES"]
+__all__ = ["ROUTES", "SECRET_ROUTES"]

@@ -1,4 +1,4 @@
-"""Routes of clinics, rooms, providers, types and schedules."""
+"""Routes of clinics, rooms, providers, types."""
 
 from services.appointments.api.routes import ROUTES
 from services.appointments.commands import setup
@@ -6,7 +6,6 @@ from services.appointments.queries import directory
 from services.appointments.schemas.setup import (
     AddProvider,
     AddRoom,
-    AddSchedule,
     ClinicList,
     ClinicView,
     OpenClinic,
@@ -14,7 +13,6 @@ from services.appointments.schemas.setup import (
     ProviderView,
     PublishType,
     RoomView,
-    ScheduleView,
     TypeList,
     TypeView,
 )
@@ -97,19 +95,3 @@ async def publish_type(work: Work, call: Call[PublishType]) -> Reply:
 async def list_types(work: Work, call: Call[None]) -> Reply:
     """The kinds of visit of the network."""
     return Reply(TypeList(items=[TypeView.of(row) for row in await directory.types(work)]))
-
-
-@ROUTES.post(
-    "/v1/providers/{provider_id}/schedules",
-    may=May.CLINIC_WRITE,
-    body=AddSchedule,
-    reply=ScheduleView,
-    status=201,
-    refuses=("schedule.reversed", "schedule.time", "provider.not_found"),
-)
-async def add_schedule(work: Work, call: Call[AddSchedule]) -> Reply:
-    """Enter weekly hours of a provider."""
-    hours = setup.Hours(**call.given.model_dump())
-    row = await setup.add_schedule(work, call.id("provider_id"), hours)
-    view = ScheduleView(**{name: getattr(row, name) for name in ScheduleView.model_fields})
-    return created(view, f"/v1/providers/{row.provider_id}/schedules/{row.id}")

@@ -6,6 +6,7 @@ from services.appointments import events
 from services.appointments.commands import rooms, waiting
 from services.appointments.commands.booking import NO_SHOW, book
 from services.appointments.commands.places import Request
+from services.appointments.commands.released import say_released
 from services.appointments.commands.statuses import set_statuses, statuses_of
 from services.appointments.commands.steps import step
 from services.appointments.domain.arrival import require_its_day, require_same_day
@@ -95,7 +96,7 @@ async def enter_in_error(work: Work, appointment_id: UUID, reason: str) -> Appoi
         await _one_visit_less(work, row.patient_id)
     elif before in (Lifecycle.BOOKED, Lifecycle.ARRIVED) and work.now < row.ends_at:
         interval = Interval(row.starts_at, row.ends_at)
-        work.say(events.slot_released(row, interval, "cancelled"), of=row)
+        await say_released(work, row, interval, "cancelled")
     return row
 
 

@@ -7,6 +7,7 @@ from services.appointments import events
 from services.appointments.commands import rooms, waiting
 from services.appointments.commands.booking import NO_SHOW
 from services.appointments.commands.checks import note_words
+from services.appointments.commands.released import say_released
 from services.appointments.commands.statuses import set_statuses, statuses_of
 from services.appointments.commands.steps import step
 from services.appointments.domain.no_show import Due, decide_no_show, due_at, timer_finds
@@ -131,7 +132,7 @@ async def mark_no_show(
         work.save(taken)
     work.say(events.no_show(row, cause, work.now), of=row)
     if decided.frees_slot and row.session_id is None:
-        work.say(events.slot_released(row, interval, "no_show"), of=row)
+        await say_released(work, row, interval, "no_show")
     work.cancel_timer(NO_SHOW, row.id)
     return row
 

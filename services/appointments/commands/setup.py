@@ -1,12 +1,11 @@
-"""What a network enters before it can book: clinics, rooms, providers, types, schedules."""
+"""What a network enters before it can book: clinics, rooms, providers, types."""
 
 from dataclasses import dataclass, field
-from datetime import date, time
+from datetime import date
 from uuid import UUID
 
 from services.appointments import events
 from services.appointments.domain.resources import AppointmentType as TypeRule
-from services.appointments.domain.schedule import WeeklySchedule as ScheduleRule
 from services.appointments.queries.booking_facts import type_of
 from services.appointments.tables import (
     AppointmentType,
@@ -14,7 +13,6 @@ from services.appointments.tables import (
     Provider,
     ProviderClinic,
     Room,
-    WeeklySchedule,
 )
 from shared.db.actor import at_clinic
 from shared.db.work import Work
@@ -142,47 +140,3 @@ def _check_type(row: AppointmentType) -> TypeRule:
             row.modalities,
         ],
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Hours:
-    """When a provider is in at a clinic, in wall time."""
-
-    clinic_id: UUID
-    weekday: int
-    opens: time
-    closes: time
-    effective_from: date | None = None
-    effective_until: date | None = None
-
-
-async def add_schedule(work: Work, provider_id: UUID, hours: Hours) -> WeeklySchedule:
-    """Enter weekly hours. Raises NotFound for a provider who does not work at the clinic."""
-    where = "provider_id = $2 AND clinic_id = $3"
-    works_there = await work.load_where(ProviderClinic, where, provider_id, hours.clinic_id)
-    if not works_there or not at_clinic(work.actor, hours.clinic_id):
-        raise NotFound("provider.not_found", "There is no such provider at this clinic.")
-    place = await clinic(work, hours.clinic_id)
-    ScheduleRule(
-        provider_id,
-        hours.clinic_id,
-        zone(place.time_zone),
-        hours.weekday,
-        hours.opens,
-        hours.closes,
-        hours.effective_from,
-        hours.effective_until,
-    )
-    row = WeeklySchedule(
-        id=work.new_id("schedule"),
-        network_id=work.network_id,
-        provider_id=provider_id,
-        clinic_id=hours.clinic_id,
-        weekday=hours.weekday,
-        opens=hours.opens,
-        closes=hours.closes,
-        effective_from=hours.effective_from,
-        effective_until=hours.effective_until,
-    )
-    work.add(row)
-    return row

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from services.appointments.domain.allotment import Colleague, colleagues_for, units_for
 from services.appointments.domain.beside import free_room, rooms_of_kind
+from services.appointments.domain.bounds import Bound, require_within, within
 from services.appointments.domain.judged import Judged, judged
 from services.appointments.domain.occupancy import (
     Busy,
@@ -67,11 +68,11 @@ class BookingFacts:
     """What is known at the moment of booking, under its locks.
 
     open_times: when the provider is in at the clinic on the days around the visit, sorted and
-    joined. rooms: the clinic's rooms, in the order in which they should fill up. busy: active
-    occupancies of all of these that could touch the visit, expired holds left out. equipment: the
-    clinic's, in its order. colleagues: the further providers that are asked for. rules: the
-    network's that could decide; `patient` and `visits` (those of the local day) are what they must
-    know. waived: kinds of rule that are not asked.
+    joined; bounds: what else the visit must lie within. rooms: the clinic's rooms, in the order in
+    which they should fill up. busy: active occupancies of all of these that could touch the visit,
+    expired holds left out. equipment: the clinic's, in its order. colleagues: the further providers
+    that are asked for. rules: the network's that could decide; `patient` and `visits` (those of the
+    local day) are what they must know. waived: kinds of rule that are not asked.
     """
 
     zone: ZoneInfo
@@ -87,6 +88,7 @@ class BookingFacts:
     patient: PatientFacts = field(default_factory=PatientFacts)
     visits: tuple[Counted, ...] = ()
     waived: frozenset[RuleKind] = frozenset()
+    bounds: tuple[Bound, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +125,10 @@ def decide_booking(
     ``appointment.outside_horizon``, ``provider.inactive``, ``override.reason_required``,
     ``provider.count``, ``room.other_kind``, ``modality.not_offered``;
     NotFound: ``provider.not_found``, ``room.not_found``; Forbidden: ``overbook.forbidden``;
-    Conflict: ``slot.outside_schedule``, ``slot.taken`` (facts: resource, blocked, and of_kind of
-    equipment or provider_id of a further provider), ``overbook.quota_used``, ``patient.overlap``;
-    and what the network's rules refuse (`rule_checks`).
+    Conflict: ``slot.outside_schedule``, ``clinic.closed``, ``provider.no_credential``,
+    ``slot.taken`` (facts: resource, blocked, and of_kind of equipment or provider_id of a further
+    provider), ``overbook.quota_used``, ``patient.overlap``; and what the network's rules refuse
+    (`rule_checks`).
     """
     interval = wanted_interval(wish, facts.type)
     _check_time(interval, facts, now, policy or BookingPolicy())
@@ -237,8 +240,9 @@ def _check_provider(interval: Interval, clinic_id: UUID, facts: BookingFacts) ->
     if not provider.active_on(interval.start.astimezone(facts.zone).date()):
         title = "The provider does not work here on that day."
         raise Invalid("provider.inactive", title, pointer="/provider_id")
-    if not any(open_time.contains(interval) for open_time in facts.open_times):
+    if not within(interval, facts.open_times):
         raise Conflict("slot.outside_schedule", "The provider is not in at that time.")
+    require_within(interval, facts.bounds)
 
 
 def _provider_occupancy(

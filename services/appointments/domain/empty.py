@@ -11,6 +11,10 @@ class Empty(StrEnum):
 
     NO_TEMPLATE = "no_template"
     """Not in during the window, or never for long enough."""
+    CLINIC_CLOSED = "clinic_closed"
+    """In by the template, outside of the clinic's hours or on a holiday."""
+    NO_CREDENTIAL = "no_credential"
+    """Without what the clinic asks who works there to hold."""
     PAST = "past"
     TOO_FAR = "too_far"
     """Further ahead than the network books."""

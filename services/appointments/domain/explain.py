@@ -18,6 +18,7 @@ from services.appointments.domain.booking import (
     decide_booking,
     wanted_interval,
 )
+from services.appointments.domain.empty import Empty
 from services.appointments.domain.occupancy import ResourceKind
 from services.appointments.domain.rule_checks import CHECKS
 from services.appointments.domain.rules import RuleKind
@@ -84,6 +85,12 @@ def _open(case: Case) -> Case:
     return _facts(open_times=(wanted_interval(case.wish, case.facts.type),))(case)
 
 
+def _unbound(reason: Empty) -> Relax:
+    return lambda case: _facts(
+        bounds=tuple(bound for bound in case.facts.bounds if bound.reason is not reason)
+    )(case)
+
+
 def _free(kind: ResourceKind, *, of_blocks: bool | None = None) -> Relax:
     """Without what takes the time of resources of a kind: all of it, or blocks alone.
 
@@ -142,6 +149,8 @@ RULES: Mapping[str, Named] = {
             ("not_past", "appointment.in_past", _policy(past_grace=_LONG)),
             ("not_too_far", "appointment.too_far", _policy(months_ahead=2400)),
             ("provider_active", "provider.inactive", _always_active),
+            ("clinic_open", "clinic.closed", _unbound(Empty.CLINIC_CLOSED)),
+            ("provider_entitled", "provider.no_credential", _unbound(Empty.NO_CREDENTIAL)),
             ("modality_offered", "modality.not_offered", _in_person),
             ("overbook_permission", "overbook.forbidden", _facts(may_overbook=True)),
             ("overbook_quota", "overbook.quota_used", _provider(overbook_quota=1000)),

@@ -1,6 +1,6 @@
 """The marks of the wall clock at which visits begin."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -33,3 +33,19 @@ def grid_starts(open_time: Interval, grid: timedelta, zone: ZoneInfo) -> Iterato
 def marks(open_time: Interval, grid: timedelta, zone: ZoneInfo) -> tuple[datetime, ...]:
     """The same, remembered: providers of a clinic are in at the same hours, day after day."""
     return tuple(grid_starts(open_time, grid, zone))
+
+
+def starts_within(
+    times: Iterable[Interval],
+    window: Interval,
+    length: timedelta,
+    grid: timedelta,
+    zone: ZoneInfo,
+) -> Iterator[Interval]:
+    """What lasts `length`, begins on a mark within the window and lies within one of the times."""
+    for time in times:
+        begin, end = max(time.start, window.start), min(time.end, window.end)
+        if begin < end:
+            for at in marks(Interval(begin, end), grid, zone):
+                if at + length <= time.end:
+                    yield Interval(at, at + length)

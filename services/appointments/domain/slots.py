@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo
 
 from services.appointments.domain.allotment import Colleague, Missing
 from services.appointments.domain.beside import Beside
+from services.appointments.domain.bounds import Bound, open_within
 from services.appointments.domain.empty import MISSING, RANK, Empty
-from services.appointments.domain.grid import GRIDS, marks
+from services.appointments.domain.grid import GRIDS, starts_within
 from services.appointments.domain.judged import judged
 from services.appointments.domain.occupancy import Calendar, ResourceKind, provider_time
 from services.appointments.domain.resources import (
@@ -77,10 +78,11 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A provider at a clinic, with the openings there that touch the window, sorted and joined.
+    """A provider at a clinic, with their hours there that touch the window, sorted and joined.
 
-    rules: those of the network that could decide here. tally: the visits that caps count, by the
-    clinic's days. last_day: the last local day that the network books; None is open.
+    bounds: what else a time must lie within, in the order in which it is told. rules: those of the
+    network that could decide here. tally: the visits that caps count, by the clinic's days.
+    last_day: the last local day that the network books; None is open.
     """
 
     provider: Provider
@@ -90,6 +92,7 @@ class Offer:
     rules: tuple[Rule, ...] = ()
     tally: Tally | None = None
     last_day: date | None = None
+    bounds: tuple[Bound, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +167,11 @@ def availability(
         elif place in furthest:
             furthest[place] = max(furthest[place], found, key=RANK.__getitem__)
     why = tuple(
-        Why(offers[place].provider.id, offers[place].clinic_id, reason)
+        Why(
+            offers[place].provider.id,
+            offers[place].clinic_id,
+            benches[place].off_template() if reason is Empty.NO_TEMPLATE else reason,
+        )
         for place, reason in furthest.items()
     )
     return Availability(tuple(slots[: question.limit]), len(slots) > question.limit, why)
@@ -173,7 +180,7 @@ def availability(
 def colleagues_of(offer: Offer, others: Sequence[Offer]) -> tuple[Colleague, ...]:
     """Who could join a visit of an offer: everybody else who is at the same clinic."""
     return tuple(
-        Colleague(each.provider, each.open_times)
+        Colleague(each.provider, open_within(each.open_times, each.bounds))
         for each in others
         if each.clinic_id == offer.clinic_id and each.provider.id != offer.provider.id
     )
@@ -204,16 +211,25 @@ class Bench:
     _days: dict[date, tuple[tuple[Rule, ...], int]] = field(default_factory=dict)
 
     def on_template(self) -> Iterator[Interval]:
-        """Every start on the grid whose visit lies within an opening, on a day of work."""
-        question, offer = self.question, self.offer
+        """Every start on the grid whose visit lies within hours and bounds, on a day of work."""
+        return self._within(open_within(self.offer.open_times, self.offer.bounds))
+
+    def off_template(self) -> Empty:
+        """Why no time is on the template: the first thing that left none."""
+        reason, times = Empty.NO_TEMPLATE, self.offer.open_times
+        for bound in self.offer.bounds:
+            if next(self._within(times), None) is None:
+                return reason
+            reason, times = bound.reason, open_within(times, [bound])
+        # Where there are times after all, they were beyond what was looked at.
+        return reason if next(self._within(times), None) is None else Empty.NO_TEMPLATE
+
+    def _within(self, times: Sequence[Interval]) -> Iterator[Interval]:
+        question, zone = self.question, self.offer.zone
         length = question.type.length_for(known=question.known_patient)
-        for open_time in offer.open_times:
-            begin = max(open_time.start, question.window.start)
-            end = min(open_time.end, question.window.end)
-            if begin < end:
-                for at in marks(Interval(begin, end), question.grid, offer.zone):
-                    if at + length <= open_time.end and self._works_at(at):
-                        yield Interval(at, at + length)
+        for interval in starts_within(times, question.window, length, question.grid, zone):
+            if self._works_at(interval.start):
+                yield interval
 
     def _works_at(self, moment: datetime) -> bool:
         provider = self.offer.provider

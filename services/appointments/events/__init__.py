@@ -1,5 +1,6 @@
 """What appointments says: from rows and facts to contract events, pure."""
 
+from services.appointments.events.blocks import block_created, block_lifted
 from services.appointments.events.day import (
     arrived,
     entered_in_error,
@@ -14,7 +15,7 @@ from services.appointments.events.sessions import (
     session_moved,
     session_opened,
 )
-from services.appointments.events.setup import clinic_opened, type_published
+from services.appointments.events.setup import clinic_opened, template_changed, type_published
 from services.appointments.events.visits import (
     booked,
     cancelled,
@@ -29,6 +30,8 @@ from services.appointments.events.visits import (
 
 __all__ = [
     "arrived",
+    "block_created",
+    "block_lifted",
     "booked",
     "cancelled",
     "checked_in",
@@ -49,6 +52,7 @@ __all__ = [
     "slot_released",
     "stage_reached",
     "step_undone",
+    "template_changed",
     "type_published",
     "waiting_too_long",
 ]

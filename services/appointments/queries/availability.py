@@ -17,7 +17,7 @@ from services.appointments.domain.resources import (
     Room,
 )
 from services.appointments.domain.rules import Rule
-from services.appointments.domain.schedule import WeeklySchedule, local_days, openings
+from services.appointments.domain.schedule import local_days
 from services.appointments.domain.slots import (
     Availability,
     Offer,
@@ -29,6 +29,7 @@ from services.appointments.domain.slots import (
 )
 from services.appointments.domain.tally import Tally
 from services.appointments.queries.booking_facts import LONGEST, load_type
+from services.appointments.queries.calendars import Entered, entered_of, openness
 from services.appointments.queries.equipment import equipment_of
 from services.appointments.queries.rules import patient_facts, rules_for, visits_between
 from services.appointments.queries.visits import one_known_patient
@@ -39,6 +40,7 @@ from shared.values.interval import Interval
 from shared.values.zones import day_bounds, zone
 
 _KINDS = {kind.value: kind for kind in ResourceKind}
+_DAY = timedelta(days=1)
 OFFER_WINDOW = timedelta(days=3)
 DAYS_MOST = 8
 """How many days are read at once, where those before had too little."""
@@ -46,7 +48,8 @@ DAYS_MOST = 8
 TAKEN = """
 SELECT resource_kind, resource_id, lane, starts_at, ends_at, appointment_id FROM occupancies
 WHERE network_id = $1 AND active AND starts_at < $2 AND starts_at > $3 AND ends_at > $4
- AND (expires_at IS NULL OR expires_at > $9) AND resource_kind"""
+ AND (expires_at IS NULL OR expires_at > $9) AND only_type_id IS DISTINCT FROM $10
+ AND resource_kind"""
 BUSY = f"""
 {TAKEN} = 'provider' AND resource_id = ANY ($5) UNION ALL
 {TAKEN} = 'room' AND resource_id = ANY ($6) UNION ALL
@@ -55,7 +58,8 @@ BUSY = f"""
 """
 """What is taken and could touch a time: $3 is as early as it may have begun (see LONGEST).
 
-A hold that ran out by $9 takes nothing, whether or not somebody has noted it.
+A hold that ran out by $9 takes nothing, whether or not somebody has noted it. Nor does the fence
+of a block for visits of one type, where $10 is that type.
 """
 
 
@@ -86,7 +90,7 @@ class _Ground:
     """All that stays the same from one day to the next.
 
     providers: of each clinic; where several take part in a visit, with all who could join it.
-    asked: whose visits are wanted.
+    asked: whose visits are wanted. entered: their hours, by provider and clinic.
     """
 
     zones: dict[UUID, ZoneInfo]
@@ -94,7 +98,7 @@ class _Ground:
     asked: frozenset[UUID]
     rooms: list[Room]
     equipment: list[Equipment]
-    weekly: list[WeeklySchedule]
+    entered: dict[tuple[UUID, UUID], Entered]
     rules: tuple[Rule, ...]
 
 
@@ -171,18 +175,15 @@ async def _ground(work: Work, question: Question, where: Where) -> _Ground:
         providers = await _providers(work, list(zones), ())
     rooms = await _rooms(work, list(zones), where.room_ids)
     equipment = [e for c in zones for e in await equipment_of(work, c, question.met)]
-    # As values and not as rows: there are seven of each provider, and nobody changes them here.
-    weekly = await work.raw.fetch(
-        "SELECT provider_id, clinic_id, weekday, opens, closes, effective_from, effective_until"
-        " FROM weekly_schedules WHERE network_id = $1 AND clinic_id = ANY($2)"
-        " AND provider_id = ANY($3)",
-        work.network_id,
-        list(zones),
-        [provider.id for found in providers.values() for provider in found],
+    entered = await entered_of(
+        work,
+        [row for row in clinics if row.id in zones],
+        list({provider.id for found in providers.values() for provider in found}),
+        question.window.start.date() - 2 * _DAY,
+        question.window.end.date() + 2 * _DAY,
     )
-    schedules = [WeeklySchedule(row[0], row[1], zones[row[1]], *row[2:]) for row in weekly]
     rules = await rules_for(work, list(zones), question.type.id)
-    return _Ground(zones, providers, asked, rooms, equipment, schedules, rules)
+    return _Ground(zones, providers, asked, rooms, equipment, entered, rules)
 
 
 async def _of_patient(work: Work, question: Question, rules: tuple[Rule, ...]) -> Question:
@@ -197,20 +198,19 @@ async def _slots_of_days(work: Work, question: Question, ground: _Ground) -> Ava
     """The slots of some days: what is open, what is taken, and what counts, of these alone."""
     offers: list[Offer] = []
     for clinic_id, in_zone in ground.zones.items():
-        mine = [each for each in ground.weekly if each.clinic_id == clinic_id]
-        times: dict[UUID, list[Interval]] = {}
-        for opening in openings(mine, *local_days(question.window, in_zone)):
-            times.setdefault(opening.provider_id, []).append(opening.interval)
+        days = local_days(question.window, in_zone)
         tally = await _tally(work, question, ground, clinic_id)
         today = work.now.astimezone(in_zone).date()
         last_day = months_after(today, BookingPolicy().months_ahead)
-        offers += [
-            Offer(
-                provider, clinic_id, in_zone, tuple(times.get(provider.id, ())), ground.rules,
-                tally, last_day,
-            )
-            for provider in ground.providers[clinic_id]
-        ]  # fmt: skip
+        for provider in ground.providers[clinic_id]:
+            given = ground.entered[provider.id, clinic_id]
+            times = openness(provider.id, clinic_id, in_zone, given, *days)
+            offers.append(
+                Offer(
+                    provider, clinic_id, in_zone, times.open_times, ground.rules, tally, last_day,
+                    times.bounds,
+                )
+            )  # fmt: skip
     calendar = Calendar(await _busy(work, question, ground))
     asked = [offer for offer in offers if offer.provider.id in ground.asked]
     beside = (ground.rooms, calendar, work.now, ground.equipment, offers)
@@ -279,12 +279,13 @@ async def _busy(work: Work, question: Question, ground: _Ground) -> list[Busy]:
         [item.id for item in ground.equipment],
         question.patient_id,
         work.now,
+        type_.id,
     )
     return [
         Busy(
             _KINDS[kind],
             resource_id,
-            lane or None,
+            lane if lane > 0 else None,
             Interval(starts_at, ends_at),
             appointment_id,
         )

@@ -1,11 +1,10 @@
 """The facts of a booking in one round trip."""
 
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Self
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import orjson
 
@@ -14,8 +13,14 @@ from services.appointments.domain.booking import BookingFacts
 from services.appointments.domain.occupancy import Busy, ResourceKind
 from services.appointments.domain.resources import AppointmentType, Modality, Provider, Room
 from services.appointments.domain.rules import RuleKind
-from services.appointments.domain.schedule import WeeklySchedule, local_days, openings
+from services.appointments.domain.schedule import local_days
 from services.appointments.queries import rules
+from services.appointments.queries.calendars import (
+    clinic_columns,
+    entered,
+    openness,
+    provider_members,
+)
 from shared.db.actor import at_clinic
 from shared.db.work import Work
 from shared.values.errors import NotFound, NotYetHeard
@@ -29,7 +34,7 @@ from shared.values.zones import zone
 _TAKEN = """
 SELECT json_build_array(resource_kind, resource_id, lane, starts_at, ends_at,
   coalesce(appointment_id, session_id), hold_id, expires_at) AS row
-FROM occupancies WHERE network_id = $1 AND active
+FROM occupancies WHERE network_id = $1 AND active AND only_type_id IS DISTINCT FROM $4
  AND starts_at > $6::timestamptz - interval '30 h'
  AND ends_at > (
    SELECT $6::timestamptz - make_interval(mins => buffer_before_minutes)
@@ -39,17 +44,20 @@ FROM occupancies WHERE network_id = $1 AND active
      + make_interval(mins => buffer_after_minutes + greatest(minutes_new, minutes_known))
    FROM appointment_types WHERE network_id = $1 AND id = $4)
  AND resource_kind"""
+_DAYS = (
+    "($6::timestamptz AT TIME ZONE 'UTC')::date - 3",
+    "($6::timestamptz AT TIME ZONE 'UTC')::date + 3",
+)
 FACTS = f"""
 SELECT json_build_array(
- (SELECT json_build_array(time_zone, currency) FROM clinics WHERE network_id = $1 AND id = $2),
+ (SELECT {clinic_columns(*_DAYS)} FROM clinics WHERE network_id = $1 AND id = $2),
  (SELECT json_build_array(minutes_new, minutes_known, buffer_before_minutes, buffer_after_minutes,
     needs_room, lead_time_minutes, horizon_days, room_kind, equipment, providers, modalities)
   FROM appointment_types WHERE network_id = $1 AND id = $4),
  (SELECT json_build_array(active_from, active_until, capacity, overbook_quota)
   FROM providers WHERE network_id = $1 AND id = $3),
  (SELECT json_agg(clinic_id) FROM provider_clinics WHERE network_id = $1 AND provider_id = $3),
- (SELECT json_agg(json_build_array(weekday, opens, closes, effective_from, effective_until))
-  FROM weekly_schedules WHERE network_id = $1 AND provider_id = $3 AND clinic_id = $2),
+ {provider_members("$3", "$2", *_DAYS)},
  (SELECT json_agg(json_build_array(id, capacity, kind) ORDER BY position, id)
   FROM rooms WHERE network_id = $1 AND clinic_id = $2),
  (SELECT json_agg(row) FROM (
@@ -112,7 +120,7 @@ async def facts_for(
     found = await work.raw.fetchval(
         FACTS, work.network_id, clinic_id, provider_id, type_id, patient_id, at, max(at, until)
     )
-    clinic, kind, provider, places, weekly, rooms, busy, patient, ruled = orjson.loads(found)
+    clinic, kind, provider, places, *hours, rooms, busy, patient, ruled = orjson.loads(found)
     if clinic is None or not at_clinic(work.actor, clinic_id):
         raise NotFound("clinic.not_found", "There is no such clinic.")
     if kind is None:
@@ -124,7 +132,7 @@ async def facts_for(
     in_zone = zone(clinic[0])
     first, last = local_days(Interval(at - AROUND, at + AROUND), in_zone)
     asked = tuple(rules.rule_of(item) for item in ruled or ())
-    hours = tuple(tuple(item) for item in weekly or ())
+    times = openness(provider_id, clinic_id, in_zone, entered(clinic, *hours), first, last)
     expired = {item[6] for item in busy or () if item[6] and _moment(item[7]) <= work.now}
     return Known(
         BookingFacts(
@@ -138,7 +146,8 @@ async def facts_for(
                 provider[2],
                 provider[3],
             ),
-            open_times=_open_times(provider_id, clinic_id, in_zone, hours, first, last),
+            open_times=times.open_times,
+            bounds=times.bounds,
             rooms=tuple(Room(_id(r[0]), clinic_id, r[1], r[2]) for r in rooms or ()),
             busy=tuple(busy_of(item) for item in busy or () if item[6] not in expired),
             may_overbook=may_overbook,
@@ -204,42 +213,16 @@ def type_of(type_id: UUID, members: list[Any]) -> AppointmentType:
 
 
 def busy_of(item: list[Any]) -> Busy:
-    """An occupancy's rule values from its columns. Lane 0 is every lane."""
+    """An occupancy's rule values from its columns. Lane 0 is every lane, and so is a fence."""
     kind, resource_id, lane, starts_at, ends_at, appointment_id, hold_id, _ = item
     return Busy(
         ResourceKind(kind),
         _id(resource_id),
-        lane or None,
+        lane if lane > 0 else None,
         Interval(_moment(starts_at), _moment(ends_at)),
         _id(appointment_id) if appointment_id else None,
         _id(hold_id) if hold_id else None,
     )
-
-
-@lru_cache(maxsize=2048)
-def _open_times(
-    provider_id: UUID,
-    clinic_id: UUID,
-    in_zone: ZoneInfo,
-    hours: tuple[tuple[Any, ...], ...],
-    first: date,
-    last: date,
-) -> tuple[Interval, ...]:
-    # Of weekly hours as they were read just now; a day is booked again and again.
-    weekly = [
-        WeeklySchedule(
-            provider_id,
-            clinic_id,
-            in_zone,
-            weekday,
-            time.fromisoformat(opens),
-            time.fromisoformat(closes),
-            _day(effective_from),
-            _day(effective_until),
-        )
-        for weekday, opens, closes, effective_from, effective_until in hours
-    ]
-    return tuple(opening.interval for opening in openings(weekly, first, last))
 
 
 @lru_cache(maxsize=4096)

@@ -8,6 +8,7 @@ from uuid import UUID
 from services.appointments import tables as t
 from services.appointments.domain.allotment import Colleague
 from services.appointments.domain.booking import BookingFacts
+from services.appointments.domain.bounds import open_within
 from services.appointments.domain.occupancy import Busy, ResourceKind
 from services.appointments.domain.resources import AppointmentType, Equipment
 from services.appointments.queries.booking_facts import AROUND, Known
@@ -43,7 +44,9 @@ def with_colleagues(known: Known, others: Sequence[Known]) -> Known:
     for other in others:
         busy.update(other.facts.busy)
         expired.update(other.expired)
-    colleagues = tuple(Colleague(o.facts.provider, o.facts.open_times) for o in others)
+    colleagues = tuple(
+        Colleague(o.facts.provider, open_within(o.facts.open_times, o.facts.bounds)) for o in others
+    )
     facts = replace(facts, busy=tuple(busy), colleagues=colleagues)
     return replace(known, facts=facts, expired=tuple(sorted(expired)))
 

@@ -1,6 +1,6 @@
-"""Models of clinics, rooms, providers, types and schedules."""
+"""Models of clinics, rooms, providers, types."""
 
-from datetime import date, time
+from datetime import date
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
@@ -233,36 +233,3 @@ class TypeList(BaseModel):
     """Kinds of visit."""
 
     items: list[TypeView]
-
-
-class AddSchedule(BaseModel):
-    """Weekly hours of a provider at a clinic, in wall time. 00:00 as `closes` is midnight."""
-
-    model_config = ConfigDict(
-        **STRICT,
-        json_schema_extra={
-            "examples": [
-                {"clinic_id": _CLINIC, "weekday": 1, "opens": "08:00:00", "closes": "17:00:00"}
-            ]
-        },
-    )
-
-    clinic_id: UUID
-    weekday: Annotated[int, Field(ge=1, le=7)]
-    opens: time
-    closes: time
-    effective_from: date | None = None
-    effective_until: date | None = None
-
-
-class ScheduleView(BaseModel):
-    """Weekly hours."""
-
-    id: UUID
-    provider_id: UUID
-    clinic_id: UUID
-    weekday: int
-    opens: time
-    closes: time
-    effective_from: date | None
-    effective_until: date | None

@@ -1,5 +1,13 @@
 """The tables of appointments, on a registry of their own; a module for each part of the work."""
 
+from services.appointments.tables.calendars import (
+    Block,
+    BlockResource,
+    CalendarFeed,
+    OnCallShift,
+    ProviderCredential,
+    ScheduleException,
+)
 from services.appointments.tables.day import (
     QueueEntry,
     RequirementCheck,
@@ -43,7 +51,10 @@ __all__ = [
     "AppointmentMove",
     "AppointmentType",
     "Base",
+    "Block",
+    "BlockResource",
     "BookingRule",
+    "CalendarFeed",
     "Clinic",
     "EmergencyAccess",
     "Equipment",
@@ -54,14 +65,17 @@ __all__ = [
     "KnownPatient",
     "KnownVerification",
     "Occupancy",
+    "OnCallShift",
     "Provider",
     "ProviderClinic",
+    "ProviderCredential",
     "ProxyEntry",
     "QueueEntry",
     "RequirementCheck",
     "Room",
     "RoomState",
     "RoomStay",
+    "ScheduleException",
     "Series",
     "Session",
     "VisitCopay",

@@ -1,6 +1,7 @@
 """What a network enters before it can book."""
 
-from datetime import date, time
+from datetime import date, datetime, time
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Column
@@ -22,6 +23,14 @@ class Clinic(Base, table=True):
     currency: str
     phone: str | None = None
     address: dict[str, str] | None = Field(default=None, sa_column=Column(JSONB))
+    hours: list[dict[str, Any]] = Field(
+        default_factory=list, sa_column=Column(JSONB, nullable=False)
+    )
+    holidays: list[dict[str, Any]] = Field(
+        default_factory=list, sa_column=Column(JSONB, nullable=False)
+    )
+    credential_kind: str | None = None
+    credential_region: str | None = None
     version: int = 1
     event_seq: int = 0
 
@@ -114,7 +123,7 @@ class AppointmentType(Base, table=True):
 
 
 class WeeklySchedule(Base, table=True):
-    """A provider is in at a clinic on a weekday, in wall time."""
+    """A provider is in at a clinic on a weekday of a rhythm, in wall time."""
 
     __tablename__ = "weekly_schedules"
 
@@ -127,3 +136,9 @@ class WeeklySchedule(Base, table=True):
     closes: time
     effective_from: date | None = None
     effective_until: date | None = None
+    rhythm: str = "weekly"
+    anchor: date | None = None
+    nth: int | None = None
+    called_off_at: datetime | None = None
+    version: int = 1
+    event_seq: int = 0

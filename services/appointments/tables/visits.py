@@ -88,6 +88,8 @@ class Occupancy(Base, table=True):
 
     session_id: the group session that occupies it. seat_of, seats: of a seat, the session and how
     many it has. hold_id, expires_at: what holds it, and until when; then it is free for anybody.
+    Lanes below 0 are fences of blocks: the rule takes them for every lane, and they stand beside
+    visits that stay. `only_type_id`: for visits of this type a fence is open.
     """
 
     __tablename__ = "occupancies"
@@ -105,6 +107,8 @@ class Occupancy(Base, table=True):
     seats: int | None = None
     hold_id: UUID | None = None
     expires_at: datetime | None = None
+    block_id: UUID | None = None
+    only_type_id: UUID | None = None
     active: bool = True
     during: object = Field(
         default=None,

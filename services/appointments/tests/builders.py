@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import orjson
+
 from services.appointments.app import service
 from services.appointments.settings import Settings
 from shared.db.actor import Actor
@@ -76,6 +78,17 @@ class Scene:
                 )
             )
         return patient_id
+
+    async def said(self, name: str) -> list[dict[str, Any]]:
+        """The bodies of the events of a name, in the order in which they were said."""
+        wire = f"clinicbus.appointments.{name}.v1"
+        async with self.database.raw("worker") as raw:
+            rows = await raw.fetch(
+                "SELECT value FROM outbox WHERE network_id = $1 AND type = $2 ORDER BY xid, id",
+                self.network_id,
+                wire,
+            )
+        return [orjson.loads(row["value"]) for row in rows]
 
 
 async def scene(

@@ -4,6 +4,7 @@ A time that could be booked and is not offered has a reason that says why it is 
 """
 
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import combinations
 from uuid import UUID
@@ -14,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.appointments.domain.beside import Beside
+from services.appointments.domain.blocks import cut
 from services.appointments.domain.booking import (
     Booking,
     BookingFacts,
@@ -22,6 +24,8 @@ from services.appointments.domain.booking import (
     decide_booking,
     months_after,
 )
+from services.appointments.domain.bounds import Bound
+from services.appointments.domain.clinic_hours import ClinicHours, Holiday, OpenHours
 from services.appointments.domain.empty import Empty
 from services.appointments.domain.grid import grid_starts
 from services.appointments.domain.occupancy import Busy, Calendar, ResourceKind
@@ -34,7 +38,7 @@ from services.appointments.domain.resources import (
 )
 from services.appointments.domain.rule_checks import CHECKS
 from services.appointments.domain.rules import Binds, PatientFacts, Rule, RuleKind, Scope
-from services.appointments.domain.schedule import WeeklySchedule, openings
+from services.appointments.domain.schedule import ScheduleException, WeeklySchedule, openings
 from services.appointments.domain.slots import (
     Bench,
     Offer,
@@ -46,9 +50,10 @@ from services.appointments.domain.slots import (
 from services.appointments.domain.tally import Counted, Tally
 from shared.values.errors import DomainError
 from shared.values.interval import Interval
+from shared.values.zones import day_bounds
 
-ANN, BEN, PAT, SUE, NORTH, KIND, ROOM_1, ROOM_2, CAT, SCANNER, BED = (
-    UUID(int=n) for n in range(1, 12)
+ANN, BEN, PAT, SUE, NORTH, KIND, ROOM_1, ROOM_2, CAT, SCANNER, BED, SOUTH = (
+    UUID(int=n) for n in range(1, 13)
 )
 ZONES = [ZoneInfo(n) for n in ("America/Denver", "Australia/Lord_Howe", "Africa/Cairo")]
 DAY = date(2027, 3, 12)
@@ -119,6 +124,50 @@ def busy(draw: st.DrawFn, zone: ZoneInfo) -> Busy:
 
 
 @st.composite
+def blocks(draw: st.DrawFn, zone: ZoneInfo) -> list[Busy]:
+    """A block as its rows: no longer than a day each, however long it lasts."""
+    kind, whose = draw(
+        st.sampled_from(
+            [
+                (ResourceKind.PROVIDER, ANN),
+                (ResourceKind.PROVIDER, CAT),
+                (ResourceKind.ROOM, ROOM_1),
+            ]
+        )
+    )
+    start = datetime.combine(DAY - timedelta(days=1), time(12), zone).astimezone(UTC)
+    start += timedelta(hours=draw(st.integers(0, 72)))
+    whole = Interval(start, start + timedelta(hours=draw(st.sampled_from([1, 3, 30, 50]))))
+    return [Busy(kind, whose, None, piece) for piece in cut(whole)]
+
+
+@st.composite
+def exceptions(draw: st.DrawFn, who: UUID, zone: ZoneInfo) -> ScheduleException:
+    day = DAY + timedelta(days=draw(st.integers(0, 2)))
+    if draw(st.booleans()):
+        return ScheduleException(who, day, day)
+    place, opens = draw(st.sampled_from([NORTH, NORTH, SOUTH])), time(draw(st.integers(0, 12)))
+    return ScheduleException(who, day, day, place, zone, opens, time(15))
+
+
+@st.composite
+def clinic_hours(draw: st.DrawFn, zone: ZoneInfo) -> ClinicHours | None:
+    if draw(st.booleans()):
+        return None
+    weekly = [OpenHours(day, time(7), time(draw(st.integers(12, 18)))) for day in (5, 6, 7)]
+    day = DAY + timedelta(days=draw(st.integers(0, 2)))
+    holidays = [Holiday(day, "Half a day", time(8), time(11)), Holiday(day, "Closed")]
+    named = draw(st.sampled_from([(), *((holiday,) for holiday in holidays)]))
+    return ClinicHours(zone, tuple(weekly[: draw(st.integers(2, 3))]), named)
+
+
+def days(zone: ZoneInfo, first: int, last: int) -> tuple[Interval, ...]:
+    """The local days from one to the one before another, as a credential lives on whole days."""
+    ends = (day_bounds(DAY + timedelta(days=n), zone)[0] for n in (first, last))
+    return (Interval(*ends),)
+
+
+@st.composite
 def clinics(draw: st.DrawFn, kind_of_rule: RuleKind | None) -> "Drawn":
     zone = draw(st.sampled_from(ZONES))
     kind = AppointmentType(
@@ -137,6 +186,11 @@ def clinics(draw: st.DrawFn, kind_of_rule: RuleKind | None) -> "Drawn":
     if kind_of_rule is not None:
         rules += (Rule(kind_of_rule, draw(RULES[kind_of_rule]), 9),)
     taken = draw(st.lists(busy(zone), min_size=3, max_size=8))
+    taken += [
+        row
+        for rows in draw(st.lists(blocks(zone), max_size=2 if kind_of_rule is None else 1))
+        for row in rows
+    ]
     counted = tuple(
         Counted(
             UUID(int=100 + n),
@@ -148,19 +202,33 @@ def clinics(draw: st.DrawFn, kind_of_rule: RuleKind | None) -> "Drawn":
         )
         for n in range(draw(st.integers(2, 6)))
     )
+    # With one rule looked at the clinic is open, so that there is enough for the rule to judge.
+    hours = draw(clinic_hours(zone)) if kind_of_rule is None else None
+    bounds: tuple[Bound, ...] = ()
+    if hours is not None:
+        times = hours.open_times(DAY - timedelta(days=1), DAY + timedelta(days=3))
+        bounds = (Bound(Empty.CLINIC_CLOSED, tuple(times)),)
     offers = []
     for who, capacity in ((ANN, 2), (BEN, 1), (CAT, 1)):
         weekly = [
             WeeklySchedule(who, NORTH, zone, day, time(draw(st.integers(0, 9))), time(17, 20))
             for day in draw(st.sets(st.integers(5, 7), min_size=1))
         ]
-        open_times = [o.interval for o in openings(weekly, DAY, DAY + timedelta(days=2))]
+        differs = draw(st.lists(exceptions(who, zone), max_size=1))
+        found = openings(weekly, DAY, DAY + timedelta(days=2), differs)
+        open_times = [opening.interval for opening in found if opening.clinic_id == NORTH]
+        entitled = None
+        if kind_of_rule is None:
+            entitled = draw(st.sampled_from([None, None, days(zone, 0, 2), days(zone, 1, 3)]))
         until = draw(st.sampled_from([None, DAY + timedelta(days=1)]))
         provider = Provider(who, frozenset({NORTH}), None, until, capacity)
         last = months_after(now.astimezone(zone).date(), BookingPolicy().months_ahead)
         offers.append(
-            Offer(provider, NORTH, zone, tuple(open_times), rules, Tally(counted, zone), last)
-        )
+            Offer(
+                provider, NORTH, zone, tuple(open_times), rules, Tally(counted, zone), last,
+                bounds if entitled is None else (*bounds, Bound(Empty.NO_CREDENTIAL, entitled)),
+            )
+        )  # fmt: skip
     question = Question(
         Interval(starts, starts + timedelta(days=3)),
         kind,
@@ -221,7 +289,7 @@ def _agree(clinic: Drawn, seen: Counter[Empty | None]) -> None:
         on_template = {interval.start: interval for interval in bench.on_template()}
         for at in grid_starts(question.window, question.grid, offer.zone):
             slot = offered.get((at, offer.provider.id, NORTH))
-            reason = bench.judge(on_template[at]) if at in on_template else Empty.NO_TEMPLATE
+            reason = bench.judge(on_template[at]) if at in on_template else at_that_time(bench, at)
             if slot is not None:
                 company = slot.further_provider_ids
                 found = book(clinic, offer, at, company)
@@ -236,10 +304,22 @@ def _agree(clinic: Drawn, seen: Counter[Empty | None]) -> None:
                 continue
             assert isinstance(reason, Empty)
             seen[reason] += 1
-            if any(isinstance(book(clinic, offer, at, each), Booking) for each in companies):
+            refused = [book(clinic, offer, at, each) for each in companies]
+            for code in {found.code for found in refused if isinstance(found, DomainError)}:
+                assert BOUNDED.get(code, reason) is reason
+            if any(isinstance(found, Booking) for found in refused):
                 # The desk may still enter who has just come.
                 assert reason is Empty.PAST
                 assert at >= now - BookingPolicy().past_grace
+
+
+BOUNDED = {"clinic.closed": Empty.CLINIC_CLOSED, "provider.no_credential": Empty.NO_CREDENTIAL}
+
+
+def at_that_time(bench: Bench, at: datetime) -> Empty:
+    """Why one time is not on the template."""
+    asked = replace(bench.question, window=Interval(at, at + minutes(1)))
+    return replace(bench, question=asked).off_template()
 
 
 def companies_of(question: Question, offer: Offer, offers: list[Offer]) -> list[tuple[UUID, ...]]:
@@ -262,6 +342,7 @@ def book(
         type=question.type,
         provider=offer.provider,
         open_times=offer.open_times,
+        bounds=offer.bounds,
         rooms=tuple(rooms),
         equipment=tuple(items),
         colleagues=tuple(c for c in colleagues_of(offer, offers) if c.provider.id in company),

@@ -17,6 +17,8 @@ from services.appointments.domain.booking import (
     Wish,
     decide_booking,
 )
+from services.appointments.domain.bounds import Bound
+from services.appointments.domain.empty import Empty
 from services.appointments.domain.explain import RULES, Case, explain, named, rule_of
 from services.appointments.domain.occupancy import Busy, ResourceKind
 from services.appointments.domain.resources import (
@@ -78,6 +80,10 @@ def facts(case: Case = CLEAR, **change: Any) -> Case:
 
 def busy(kind: ResourceKind, whose: UUID, lane: int | None = 1) -> Busy:
     return Busy(kind, whose, lane, between("10:00", "10:20"))
+
+
+def bound(reason: Empty, start: str, end: str) -> Bound:
+    return Bound(reason, (between(start, end),))
 
 
 def ruled(kind: RuleKind, case: Case = CLEAR, version: int = 7, **value: Any) -> Case:
@@ -165,6 +171,14 @@ PAIRS: dict[str, Pair] = {
         facts(provider=Provider(ANN, frozenset({NORTH}), DAY)),
     ),
     "provider_in": Pair(wish(starts_at=wall("11:50")), wish(starts_at=wall("11:40"))),
+    "clinic_open": Pair(
+        facts(bounds=(bound(Empty.CLINIC_CLOSED, "10:10", "12:00"),)),
+        facts(bounds=(bound(Empty.CLINIC_CLOSED, "10:00", "10:20"),)),
+    ),
+    "provider_entitled": Pair(
+        facts(bounds=(Bound(Empty.NO_CREDENTIAL, ()),)),
+        facts(bounds=(bound(Empty.NO_CREDENTIAL, "00:00", "23:00"),)),
+    ),
     "modality_offered": Pair(
         wish(modality=Modality.VIDEO),
         facts(wish(modality=Modality.VIDEO), type=replace(TYPE, modalities=frozenset(Modality))),
@@ -493,3 +507,12 @@ def test_what_makes_sense_is_kept_without_the_members_that_are_null(
     kind: RuleKind, value: dict[str, Any]
 ) -> None:
     assert checked_value(kind, {**value, "minutes_of_another_kind": None}) == value
+
+
+def test_a_closed_clinic_and_a_lapsed_license_are_both_told() -> None:
+    shut = (Bound(Empty.CLINIC_CLOSED, ()), Bound(Empty.NO_CREDENTIAL, ()))
+    case = wish(facts(bounds=shut), starts_at=wall("11:50"))
+    booking, refusals = explain(case.wish, case.facts, NOW, case.policy)
+    assert booking is None
+    told = ["provider_in", "clinic_open", "provider_entitled"]
+    assert [refusal.facts["rule"] for refusal in refusals] == told

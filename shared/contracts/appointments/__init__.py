@@ -1,5 +1,10 @@
 """What the appointments service says; a module for each part of the work."""
 
+from shared.contracts.appointments.calendars import (
+    BlockLifted,
+    ProviderBlockCreated,
+    ScheduleTemplateChanged,
+)
 from shared.contracts.appointments.day import (
     AppointmentEnteredInError,
     PatientArrived,
@@ -38,6 +43,9 @@ from shared.contracts.envelope import Event
 EVENTS: tuple[type[Event], ...] = (
     ClinicOpened,
     AppointmentTypePublished,
+    ScheduleTemplateChanged,
+    ProviderBlockCreated,
+    BlockLifted,
     AppointmentBooked,
     AppointmentRescheduled,
     AppointmentCancelled,
@@ -72,12 +80,15 @@ __all__ = [
     "AppointmentNoShow",
     "AppointmentRescheduled",
     "AppointmentTypePublished",
+    "BlockLifted",
     "ClinicOpened",
     "HoldEvent",
     "HoldExpired",
     "HoldReleased",
     "PatientArrived",
     "PatientCheckedIn",
+    "ProviderBlockCreated",
+    "ScheduleTemplateChanged",
     "SeriesChanged",
     "SessionCancelled",
     "SessionEvent",
