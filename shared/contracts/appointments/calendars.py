@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, ConfigDict, Field
 
-from shared.contracts.appointments.samples import BLOCK, CLINIC, PROVIDER, ROOM, SCHEDULE
+from shared.contracts.appointments.samples import BLOCK, BLOCKED_ROOM, CLINIC, PROVIDER, SCHEDULE
 from shared.contracts.envelope import Event
 
 
@@ -101,7 +101,7 @@ class BlockLifted(BlockEvent):
                     "block_id": BLOCK,
                     "clinic_id": CLINIC,
                     "provider_ids": [PROVIDER],
-                    "room_ids": [ROOM],
+                    "room_ids": [BLOCKED_ROOM],
                     "starts_at": "2026-11-30T18:00:00Z",
                     "ends_at": "2026-12-01T00:00:00Z",
                     "lifted_at": "2026-11-30T18:00:00Z",
