@@ -130,7 +130,7 @@ async def facts_for(
         BookingFacts(
             zone=in_zone,
             type=type_of(type_id, kind),
-            provider=_provider_of(provider_id, provider, places or ()),
+            provider=_provider_of(provider_id, provider, places or []),
             open_times=_open_times(provider_id, clinic_id, in_zone, hours, first, last),
             rooms=tuple(Room(_id(r[0]), clinic_id, r[1], r[2]) for r in rooms or ()),
             busy=tuple(busy_of(item) for item in busy or () if item[6] not in expired),
