@@ -40,6 +40,8 @@ from tests.faults.town import Town, until
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
 VISITS, SEED = 12, 4
+SAID_BY_NOBODY = {"known_authorizations", "known_forms"}
+"""Kept of events that are agreed on and that no service says yet."""
 OWN_CLOCK = {
     **{"bus_offset": None, "relay_lease": "expires_at"},
     **dict.fromkeys(("audit_seal", "audit_patient", "audit_sealer")),
@@ -220,7 +222,8 @@ async def test_every_projection_equals_the_live_copy_while_people_book(day: Play
             assert "The rebuilt copy equals the live one" in found.output
             for tables in rebuilt_tables(service).values():
                 for table in tables:
-                    assert f"  {table}: 0 rows" not in found.output
+                    if table not in SAID_BY_NOBODY:
+                        assert f"  {table}: 0 rows" not in found.output
                     assert f"  {table}: " in found.output
             assert len(done) > before, "nobody wrote meanwhile"
     await day.quiet()

@@ -149,7 +149,7 @@ async def busy_day(house: House) -> UUID:
     await house.settled(clinic.network_id)
     reason = {"reason": "It was their sister."}
     await clinic.does("dana", "appointments", f"{path}/undo-arrival", reason)
-    never = (await clinic.book(gone, denver(6, 15)))["id"]
+    never = (await clinic.book(gone, denver(6, 16)))["id"]
     await house.settled(clinic.network_id)
     path = f"/v1/appointments/{never}/enter-in-error"
     await clinic.does("ada", "appointments", path, reason)

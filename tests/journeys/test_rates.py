@@ -77,7 +77,8 @@ def request(clinic: Clinic, operation: Operation, role: str) -> httpx.Request:
         "patient_id", "clinic_id", "provider_id", "appointment_type_id", "coverage_id", "check_id",
         "appointment_id", "payer_id", "document_id", "payment_id", "receipt_id", "refund_id",
         "charge_id", "drawer_id", "contact_id", "consent_id", "subject_id",
-        "access_id", "proxy_id", "rule_id",
+        "access_id", "proxy_id", "equipment_id", "hold_id", "room_id", "series_id", "session_id",
+        "visitor_id", "rule_id",
     )}  # fmt: skip
     return operation.request(ids, token)
 

@@ -30,7 +30,14 @@ from tests.journeys.played import played
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.rule("45 CFR 164.312(a)(1)")]
 
 EMPTY = {
-    "appointments": {"appointment_moves", "intent", "rooms"},
+    "appointments": {
+        "appointment_moves",
+        "intent",
+        "known_authorizations",
+        "known_forms",
+        "requirement_checks",
+        "visit_policies",
+    },
     "patients": {"intent", "passed_over", "patient_emails", "proxy_policies", "timer"},
     "eligibility": {"self_pay_marks", "timer"},
     "payments": {"business_days", "no_charges", "timer"},

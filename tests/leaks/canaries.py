@@ -133,7 +133,8 @@ MADE: tuple[tuple[str, Callable[[int], str]], ...] = (
     (r"(.*/)?(family|given|middle|suffix|preferred)", text),
     (r"(.*/)?(family_name|given_name)", text),
     (r"(name|plan_name|override_reason|overlap_reason|cover_override_reason|note)", text),
-    (r"provider_name", plain),
+    (r"company|purpose|visits", text),
+    (r"provider_name|badge", plain),
     (r"(.*/)?(lines/\[\]|city|state)|address/(\{\}|\{key\})", text),
     (r"(.*/)?postal_code", postal),
     (r"phones/\[\]/number|phone", phone),
@@ -156,6 +157,9 @@ EXEMPT: Mapping[str, str] = {
     r"service_code_(new|known)|code|lines/\[\]/code": "what has a price; it is in a schedule that"
     " everybody hears of, and tests/contract shows that it never travels with a patient",
     r"lines/\[\]/modifiers/\[\]": "two letters or digits",
+    r"(room_)?kind|demographics/\[\]/field|consents/\[\]/(kind|text_version)|forms/\[\]": "codes of"
+    " the network's own, of things and of what it asks for",
+    r"rrule": "when visits repeat, in the words of RFC 5545",
     r"text_version": "of a form of the network's own, on the bus with each consent",
     r"npi|provider_npi": "in a public register",
     r"payer_id|sender_id|receiver_id|service_types/\[\]": "addresses among payers",

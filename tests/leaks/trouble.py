@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
+from functools import cache
 from urllib.parse import quote
 
 import httpx
@@ -63,7 +64,7 @@ def _wrong(walk: Walk, operation: Operation, wrong: str, why: str) -> httpx.Requ
     headers = {name: fresh() for name in HEADERS}
     headers |= {"Authorization": f"Bearer {token}", "Idempotency-Key": str(new_id())}
     headers |= {"If-Match": '"1"', "Cookie": f"session={fresh()}; person={fresh()}"}
-    ids = {**walk.ids, "subject_id": walk.ids["appointment_id"]}
+    ids = every_id(walk)
     if wrong == "path":
         ids = {name: quote(mint.other(text, f"{why}, path")) for name in ids}
     at = place.state.urls[operation.service] + operation.path.format(**ids)
@@ -86,6 +87,18 @@ def _wrong(walk: Walk, operation: Operation, wrong: str, why: str) -> httpx.Requ
     return httpx.Request(operation.method, at, headers=headers, content=body)
 
 
+def every_id(walk: Walk) -> dict[str, str]:
+    """An id for each place in a path: of what was walked, else of nothing there is."""
+    unknown = {name: str(new_id()) for name in _names_in_paths()}
+    return {**unknown, **walk.ids, "subject_id": walk.ids["appointment_id"]}
+
+
+@cache
+def _names_in_paths() -> list[str]:
+    paths = " ".join(each.path for each in every_operation())
+    return sorted(set(re.findall(r"\{(\w+)\}", paths)))
+
+
 async def refuse(walk: Walk) -> int:
     """Send all of these; how many were refused."""
     gate = asyncio.Semaphore(AT_ONCE)
@@ -100,7 +113,7 @@ async def refuse(walk: Walk) -> int:
 async def read_all(walk: Walk) -> int:
     """Read whatever there is; how much of it was."""
     found = 0
-    ids = {**walk.ids, "subject_id": walk.ids["appointment_id"]}
+    ids = every_id(walk)
     for operation in every_operation():
         if operation.method == "GET":
             role = next(r for r in operation.roles if r not in MACHINES)

@@ -70,6 +70,8 @@ async def read_session(work: Work, call: Call[None]) -> Reply:
 
 
 async def _seat_locks(work: Work, call: Call[Any]) -> Sequence[LockKey]:
+    # First, as no answer tells who may not act for the patient whether there is such a session.
+    call.concerns(call.given.patient_id)
     return await seats.seat_locks(work, call.id("session_id"), call.given.patient_id)
 
 

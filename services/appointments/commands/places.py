@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from services.appointments.domain.booking import Booking, Wish
+from services.appointments.domain.explain import naming_rules
 from services.appointments.domain.occupancy import ResourceKind
 from services.appointments.domain.resources import Modality
 from services.appointments.domain.rules import Rule
@@ -60,9 +61,10 @@ async def facts_of(work: Work, wanted: Wanted, may_overbook: bool) -> Known:
 
     One round trip; one more for each further provider, and one for equipment.
     """
-    for moment in (wanted.starts_at, wanted.ends_at):
-        if moment is not None:
-            in_range(moment)
+    with naming_rules():
+        for moment in (wanted.starts_at, wanted.ends_at):
+            if moment is not None:
+                in_range(moment)
 
     async def facts_of_one(provider_id: UUID) -> Known:
         return await facts_for(

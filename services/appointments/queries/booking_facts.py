@@ -138,23 +138,14 @@ async def facts_for(
         BookingFacts(
             zone=in_zone,
             type=type_of(type_id, kind),
-            provider=Provider(
-                provider_id,
-                frozenset(_id(place) for place in places or ()),
-                _day(provider[0]),
-                _day(provider[1]),
-                provider[2],
-                provider[3],
-            ),
+            provider=_provider_of(provider_id, provider, places or []),
             open_times=times.open_times,
             bounds=times.bounds,
             rooms=tuple(Room(_id(r[0]), clinic_id, r[1], r[2]) for r in rooms or ()),
             busy=tuple(busy_of(item) for item in busy or () if item[6] not in expired),
             may_overbook=may_overbook,
             rules=asked,
-            patient=await rules.patient_facts(
-                work, asked, patient_id, patient[2] if patient is not None else None
-            ),
+            patient=await rules.patient_facts(work, asked, patient_id, patient and patient[2]),
             visits=await rules.visits_of_day(
                 work,
                 asked,
@@ -210,6 +201,12 @@ def type_of(type_id: UUID, members: list[Any]) -> AppointmentType:
         timedelta(days=horizon),
         frozenset(Modality(each) for each in modalities),
     )
+
+
+def _provider_of(provider_id: UUID, members: list[Any], places: list[str]) -> Provider:
+    first, last, capacity, quota = members
+    clinics = frozenset(_id(place) for place in places)
+    return Provider(provider_id, clinics, _day(first), _day(last), capacity, quota)
 
 
 def busy_of(item: list[Any]) -> Busy:

@@ -105,9 +105,9 @@ WITH people AS (
 kind AS (
  INSERT INTO appointment_types (id, network_id, name, minutes_new, minutes_known,
   buffer_before_minutes, buffer_after_minutes, needs_room, lead_time_minutes, horizon_days,
-  service_code_new, service_code_known, version, event_seq)
+  service_code_new, service_code_known, providers, version, event_seq)
  SELECT md5($1::uuid::text || 'kind' || n)::uuid, $1, 'Visit', 20, 20, 0, 0, true, 0, 366, 'V', 'V',
-  1, 1
+  1, 1, 1
  FROM generate_series(1, 5) AS n RETURNING id)
 SELECT (SELECT array_agg(id) FROM people) AS people, (SELECT array_agg(id) FROM kind) AS kinds
 """
@@ -115,11 +115,11 @@ _BOOKED = """
 WITH made AS (
  INSERT INTO appointments (id, network_id, patient_id, clinic_id, provider_id,
   appointment_type_id, starts_at, ends_at, lifecycle, confirmation, flow, readiness, new_patient,
-  walk_in, overbooked, moves, booked_at, late_cancel, version, event_seq)
+  walk_in, overbooked, moves, booked_at, late_cancel, keeps_time, version, event_seq)
  SELECT gen_random_uuid(), $1, md5($1::uuid::text || 'pat' || n % 900)::uuid,
   ($2::uuid[])[1 + n % cardinality($2::uuid[])], ($3::uuid[])[1 + n % cardinality($3::uuid[])],
   ($4::uuid[])[1 + n % cardinality($4::uuid[])], at, at + interval '20 min', 'booked',
-  'unconfirmed', 'expected', 'unknown', false, false, false, 0, at, false, 1, 1
+  'unsent', 'expected', 'unknown', false, false, false, 0, at, false, false, 1, 1
  FROM generate_series(0, $6::int - 1) AS n, LATERAL (
   SELECT $5::timestamptz + (n / cardinality($3::uuid[])) * interval '4 h' AS at) AS times
  RETURNING id, provider_id, patient_id, starts_at, ends_at),
@@ -207,10 +207,11 @@ async def test_availability_reads_the_days_it_looks_at_and_nothing_else(
     environment: dict[str, str], many: Many
 ) -> None:
     day = NOW + timedelta(days=1)
-    rooms = [new_id() for _ in range(10)]
+    rooms, items = [new_id() for _ in range(10)], [new_id() for _ in range(5)]
     scans = await _plan(
         environment, many.network_id, BUSY,
-        day + timedelta(days=1), day - LONGEST, day, many.people[:50], rooms, many.patient_id,
+        day + timedelta(days=1), day - LONGEST, day, many.people[:50], rooms, items,
+        many.patient_id, NOW, many.kinds[0],
     )  # fmt: skip
     assert _by_index(scans) == {
         ("occupancies_of", "network_id resource_kind resource_id starts_at")

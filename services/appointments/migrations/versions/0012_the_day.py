@@ -244,6 +244,10 @@ INDEXES = (
 ROOM_TAKES = """
 CREATE FUNCTION room_takes_one_more() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+  -- Who may not see the room is refused by row security or by the key, and told nothing more.
+  IF NOT EXISTS (SELECT FROM rooms WHERE network_id = NEW.network_id AND id = NEW.room_id) THEN
+    RETURN NEW;
+  END IF;
   IF NOT EXISTS (SELECT FROM rooms WHERE network_id = NEW.network_id AND id = NEW.room_id
       AND clinic_id = NEW.clinic_id AND NEW.place <= capacity) THEN
     RAISE EXCEPTION USING ERRCODE = 'check_violation', CONSTRAINT = 'room_stays_capacity',
