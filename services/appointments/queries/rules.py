@@ -33,7 +33,7 @@ MEMBERS = (
 _COUNTED = """
 SELECT id, starts_at, clinic_id, appointment_type_id, provider_id, patient_id, overbooked
 FROM appointments WHERE network_id = $1 AND starts_at >= $2 AND starts_at < $3
- AND lifecycle IN ('booked', 'checked_in', 'fulfilled') AND"""
+ AND lifecycle NOT IN ('no_show', 'cancelled', 'entered_in_error') AND"""
 
 OF_A_DAY = f"""
 {_COUNTED} clinic_id = $4 AND appointment_type_id = $5 UNION {_COUNTED} provider_id = $6

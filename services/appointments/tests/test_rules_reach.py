@@ -62,6 +62,18 @@ async def test_what_is_held_obeys_the_rules(at: Scene) -> None:
     assert await count(at, "SELECT count(*) FROM holds") == 0
 
 
+async def test_who_has_arrived_is_counted_still(at: Scene) -> None:
+    await enter(at, "provider_daily_cap", {"visits": 1})
+    booked = await at.desk.post(
+        "/v1/appointments", at.booking(await at.patient(), "2026-11-02T10:00:00-07:00")
+    )
+    path = f"/v1/appointments/{booked.json()['id']}"
+    assert (await at.desk.post(f"{path}/arrive")).status_code == 200
+    later = at.booking(await at.patient(), "2026-11-02T14:00:00-07:00")
+    answer = await at.desk.post("/v1/appointments", later)
+    assert refused(answer, 409, "provider_daily_cap", 1) == {"visits": 1, "booked": 1}
+
+
 async def test_what_was_in_time_when_it_was_held_is_in_time_when_it_is_taken(
     at: Scene, clinic_office: Office
 ) -> None:
