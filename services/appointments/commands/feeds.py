@@ -104,7 +104,8 @@ async def read_feed(work: Work, secret: Secret) -> bytes:
     visits = await work.load_where(
         Appointment,
         "clinic_id = ANY ($2) AND starts_at > $3 AND starts_at < $4"
-        " AND ($5::uuid IS NULL OR provider_id = $5) AND lifecycle <> 'entered_in_error'"
+        " AND ($5::uuid IS NULL OR provider_id = $5 OR $5 = ANY (further_provider_ids))"
+        " AND lifecycle <> 'entered_in_error'"
         f" ORDER BY starts_at, id LIMIT {ENTRIES_MAX}",
         places,
         work.now - BEHIND,

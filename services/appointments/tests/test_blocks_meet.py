@@ -6,6 +6,7 @@ import pytest
 
 from services.appointments.tests.builders import Scene, scene
 from services.appointments.tests.test_blocks import Body, block, booked, colleague, made, time
+from services.appointments.tests.test_feeds import events, feed
 from shared.testing.apps import Office
 from shared.values.clock import FixedClock
 
@@ -136,3 +137,11 @@ async def test_what_bounds_hours_is_named_and_explained(at: Scene) -> None:
     explained = await told(await at.desk.post("/v1/appointments/explain", wish))
     told_rules = [refusal["rule"] for refusal in explained["refusals"]]
     assert told_rules == ["clinic_open", "provider_entitled"]
+
+
+async def test_a_feed_has_the_visits_in_which_a_provider_takes_part(at: Scene) -> None:
+    type_id, other = await both_in(at)
+    more = {"appointment_type_id": type_id, "further_provider_ids": [other]}
+    visit = await booked(at, "10:00", **more)
+    _, address = await feed(at, provider_id=other)
+    assert list(await events(at, address)) == [visit["id"]]
