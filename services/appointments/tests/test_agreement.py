@@ -263,7 +263,7 @@ def test_every_slot_can_be_booked_and_what_is_not_offered_has_its_reason(
     """And the clinics showed the reason, or each that is no rule's; 18 months are tried apart."""
     seen: Counter[Empty | None] = Counter()
 
-    @settings(max_examples=200 if kind is None else 60, deadline=None, derandomize=True)
+    @settings(max_examples=200 if kind is None else 80, deadline=None, derandomize=True)
     @given(clinics(kind))
     def agree(clinic: Drawn) -> None:
         _agree(clinic, seen)
