@@ -74,6 +74,15 @@ async def bad_day(house: House) -> UUID:
     await change_their_mind(clinic, patient, denver(12, 9))
     await hold_a_group(clinic, [patient], denver(12, 11))
     await repeat_weekly(clinic, patient, denver(12, 15))
+    block = {
+        "clinic_id": clinic.clinic_id,
+        "kind": "meeting",
+        "starts_at": denver(13, 9).isoformat(),
+        "ends_at": denver(13, 10).isoformat(),
+        "provider_ids": [clinic.provider_id],
+    }
+    made = await clinic.does("dana", "appointments", "/v1/blocks", block)
+    await clinic.does("dana", "appointments", f"/v1/blocks/{made['block']['id']}/lift")
     await house.settled(clinic.network_id)
     path = f"/v1/patients/{patient}/proxies"
     acts = {"proxy_subject": "a-son", "authority": "patient_permission", "scope": ["patient:read"]}

@@ -29,15 +29,25 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.rule("45 CFR
 
 NOBODY_TO_SHOW = """
 appointments GET /v1/appointment-types
+appointments GET /v1/blocks
+appointments GET /v1/blocks/{block_id}
+appointments GET /v1/blocks/{block_id}/proposal
+appointments GET /v1/calendar-feeds/{feed_id}
 appointments GET /v1/booking-rules
 appointments GET /v1/clinics
 appointments GET /v1/clinics/{clinic_id}
 appointments GET /v1/equipment
 appointments GET /v1/clinics/{clinic_id}/display
+appointments GET /v1/clinics/{clinic_id}/hours
 appointments GET /v1/clinics/{clinic_id}/room-board
 appointments GET /v1/clinics/{clinic_id}/visitors
 appointments GET /v1/clinics/{clinic_id}/waiting-room
+appointments GET /v1/on-call
+appointments GET /v1/on-call-shifts
 appointments GET /v1/providers
+appointments GET /v1/providers/{provider_id}/credentials
+appointments GET /v1/providers/{provider_id}/exceptions
+appointments GET /v1/providers/{provider_id}/schedules
 appointments GET /v1/sessions
 appointments GET /v1/sessions/{session_id}
 appointments GET /v1/traces/{subject_id}
