@@ -15,6 +15,7 @@ import asyncpg
 import structlog
 
 from shared.bus import tracing
+from shared.bus.beside import beside
 from shared.bus.failures import BROKEN
 from shared.bus.jitter import jitter
 from shared.bus.metrics import RELAY_EVENTS, RELAY_TAKEOVERS
@@ -58,17 +59,21 @@ from shared.db.failpoints import hit
 from shared.values.ids import new_id
 
 log = structlog.get_logger(__name__)
+ON_THE_WAY_SECONDS = 0.001
+"""Until what was asked of bus and database is written: a client does that in a task of its own,
+some turns of the loop later. Making a batch ready takes the processor for longer than that."""
 
 CHANNEL = "outbox"
 """NOTIFY on it, from a connection of its own after a commit, wakes a relay in another process."""
 
 
 class _Ahead(NamedTuple):
-    """Rows that were read before they were asked for, and their messages as the bus likes them."""
+    """Rows that were read before they were asked for, and their messages as the bus likes them,
+    once they were made ready."""
 
     asked: Read
     rows: tuple[OutboxRow, ...]
-    messages: Sequence[Message]
+    messages: Sequence[Message] | None = None
 
 
 class Relay:
@@ -83,7 +88,7 @@ class Relay:
         self._woken = database.signals["outbox"]
         self._stopping = False
         self._asked: Read | None = None
-        self._ahead: _Ahead | None = None
+        self._ahead: list[_Ahead] = []
         self._ready: _Ahead | None = None
         self.problem: str | None = None
         self.days = ""
@@ -193,10 +198,9 @@ class Relay:
     async def _append(self, action: Append | Fence) -> Fact:
         rows = action.rows if isinstance(action, Append) else ()
         ready, self._ready = self._ready, None
-        if ready is not None and ready.rows is rows:
+        messages: Sequence[Message] = [row.message for row in rows]
+        if ready is not None and ready.rows is rows and ready.messages is not None:
             messages = ready.messages
-        else:
-            messages = [row.message for row in rows]
         try:
             await self._bus.append(Producer(self._name, action.epoch), messages)
         except StaleProducer:
@@ -214,25 +218,30 @@ class Relay:
 
     @asynccontextmanager
     async def _reading_ahead(self, raw: asyncpg.Connection, action: Append) -> AsyncIterator[None]:
-        """While a full batch is appended, read what comes after it and make that ready."""
+        """While a full batch is appended, make the next one ready and read the one after it."""
         if self._asked is None or len(action.rows) < self._asked.limit:
             yield
             return
         ahead = replace(self._asked, after=action.rows[-1].cursor)
-        reading = asyncio.create_task(self._made_ready(raw, ahead))
-        try:
+        async with beside(self._read_on(raw, ahead)):
             yield
-            self._ahead = await reading
-        finally:
-            if not reading.done():
-                reading.cancel()
-                await asyncio.wait([reading])
-            if not reading.cancelled():
-                reading.exception()  # it was raised above, or something else was
 
-    async def _made_ready(self, raw: asyncpg.Connection, action: Read) -> "_Ahead":
-        rows = await self._fetched(raw, action)
-        return _Ahead(action, rows, self._bus.ready([row.message for row in rows]))
+    async def _read_on(self, raw: asyncpg.Connection, action: Read) -> None:
+        if not self._ahead or self._ahead[0].asked != action:
+            self._ahead = [_Ahead(action, await self._fetched(raw, action))]
+        first = self._ahead[0]
+        if len(first.rows) < action.limit:
+            self._make_ready(first)
+            return
+        beyond = replace(action, after=first.rows[-1].cursor)
+        async with beside(self._fetched(raw, beyond)) as fetching:
+            await asyncio.sleep(ON_THE_WAY_SECONDS)
+            self._make_ready(first)
+        self._ahead.append(_Ahead(beyond, fetching.result()))
+
+    def _make_ready(self, first: "_Ahead") -> None:
+        messages = self._bus.ready([row.message for row in first.rows])
+        self._ahead = [first._replace(messages=messages)]
 
     async def _fetched(self, raw: asyncpg.Connection, action: Read) -> tuple[OutboxRow, ...]:
         days = ""
@@ -243,10 +252,10 @@ class Relay:
         return tuple(map(_row, await raw.fetch(READ.format(days=days), *after, action.limit)))
 
     async def _read(self, raw: asyncpg.Connection, action: Read) -> Fact:
-        ahead, self._ahead, self._asked = self._ahead, None, action
+        ahead, self._ahead, self._asked = self._ahead, [], action
         rows: tuple[OutboxRow, ...] = ()
-        if ahead is not None and ahead.asked == action:
-            rows, self._ready = ahead.rows, ahead
+        if ahead and ahead[0].asked == action:
+            rows, self._ready, self._ahead = ahead[0].rows, ahead[0], ahead[1:]
         if not rows:
             rows = await self._fetched(raw, action)
         if self.problem is not None and self.problem.startswith("database"):
