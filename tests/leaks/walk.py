@@ -51,7 +51,8 @@ class Walk:
         place = self.place
         made = await self.make("admin", "appointments", "/v1/clinics", time_zone="America/Denver")
         clinic = self.ids["clinic_id"] = made["id"]
-        await self.make("admin", "appointments", "/v1/rooms", clinic_id=clinic)
+        made = await self.make("admin", "appointments", "/v1/rooms", clinic_id=clinic)
+        self.ids["room_id"] = made["id"]
         made = await self.make(
             "admin", "appointments", "/v1/providers", clinic_ids=[clinic], npi="1000000004"
         )
