@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from services.appointments.tests.builders import Scene, scene
+from services.appointments.tests.counting import rows
 from services.appointments.tests.test_blocks import Body, block, booked, colleague, made, time
 from services.appointments.tests.test_feeds import events, feed
 from shared.testing.apps import Office
@@ -145,3 +146,14 @@ async def test_a_feed_has_the_visits_in_which_a_provider_takes_part(at: Scene) -
     visit = await booked(at, "10:00", **more)
     _, address = await feed(at, provider_id=other)
     assert list(await events(at, address)) == [visit["id"]]
+
+
+async def test_who_sees_what_is_in_the_way_is_audited_with_all_whom_they_saw(at: Scene) -> None:
+    visit = await booked(at, "10:00")
+    meeting = block(at, "meeting", "09:00", "12:00")
+    await told(await at.desk.post("/v1/blocks/preview", meeting))
+    kept = await made(at, {**meeting, "on_visits": "keep"})
+    await told(await at.desk.get(f"/v1/blocks/{kept['block']['id']}/proposal"))
+    for action in ("preview_block", "create_block", "read_proposal"):
+        (row,) = await rows(at, "SELECT patient_ids FROM audit WHERE action = $1", action)
+        assert [str(patient) for patient in row["patient_ids"]] == [visit["patient_id"]]
