@@ -25,7 +25,7 @@ FIRST_HOUR = timedelta(hours=8)
 OVERLAPS = """
 SELECT count(*) AS n FROM occupancies a JOIN occupancies b ON a.id < b.id
  AND a.network_id = b.network_id AND a.resource_id = b.resource_id
- AND (a.lane = b.lane OR a.lane = 0 OR b.lane = 0)
+ AND (a.lane = b.lane OR least(a.lane, b.lane) = 0)
  AND a.active AND b.active AND a.starts_at < b.ends_at AND b.starts_at < a.ends_at
 """
 """Pairs that overlap: by plain comparisons, and not by the constraint's own operators."""

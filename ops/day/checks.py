@@ -74,7 +74,7 @@ JOIN occupancies b ON a.id < b.id AND a.network_id = b.network_id
 LEFT JOIN appointments x ON x.id = a.appointment_id
 LEFT JOIN appointments y ON y.id = b.appointment_id
 LEFT JOIN rooms r ON r.id = a.resource_id
-WHERE a.lane = b.lane
+WHERE a.lane = b.lane OR least(a.lane, b.lane) = 0
    OR (greatest(a.lane, b.lane) > coalesce(r.capacity, 1)
        AND NOT coalesce(x.overbooked, false) AND NOT coalesce(y.overbooked, false)
        AND x.overlap_reason IS NULL AND y.overlap_reason IS NULL)
