@@ -82,7 +82,7 @@ async def test_time_that_a_cancelled_visit_keeps_is_no_visit_in_the_way(at: Scen
 
 async def test_visits_of_several_go_elsewhere_with_whoever_is_free(at: Scene) -> None:
     type_id, other = await both_in(at)
-    more = {"appointment_type_id": type_id, "further_provider_ids": [other]}
+    more: Body = {"appointment_type_id": type_id, "further_provider_ids": [other]}
     visit = await booked(at, "10:00", **more)
     away = {**block(at, "time_off", "08:00", "12:00"), "provider_ids": [other]}
     kept = await made(at, {**away, "on_visits": "propose"})
@@ -118,7 +118,7 @@ async def test_a_colleague_is_no_colleague_outside_of_the_bounds_of_their_hours(
     found = await told(await at.desk.get("/v1/availability", **asked))
     reasons = [why["reason"] for why in found["empty"]]
     assert (found["slots"], reasons) == ([], ["colleague_busy"])
-    more = {"appointment_type_id": type_id, "further_provider_ids": [other]}
+    more: Body = {"appointment_type_id": type_id, "further_provider_ids": [other]}
     wish = at.booking(await at.patient(), time("10:00"), **more)
     refused = await told(await at.desk.post("/v1/appointments", wish), 409)
     assert (refused["code"], refused["rule"]) == ("slot.outside_schedule", "colleague_in")
@@ -142,7 +142,7 @@ async def test_what_bounds_hours_is_named_and_explained(at: Scene) -> None:
 
 async def test_a_feed_has_the_visits_in_which_a_provider_takes_part(at: Scene) -> None:
     type_id, other = await both_in(at)
-    more = {"appointment_type_id": type_id, "further_provider_ids": [other]}
+    more: Body = {"appointment_type_id": type_id, "further_provider_ids": [other]}
     visit = await booked(at, "10:00", **more)
     _, address = await feed(at, provider_id=other)
     assert list(await events(at, address)) == [visit["id"]]
