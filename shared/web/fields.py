@@ -1,7 +1,7 @@
 """Fields of requests that mean the same in every service."""
 
 import re
-from datetime import date, datetime
+from datetime import date, datetime, time
 from typing import Annotated, Any
 
 from pydantic import (
@@ -12,6 +12,7 @@ from pydantic import (
     StringConstraints,
     TypeAdapter,
     ValidationError,
+    WithJsonSchema,
 )
 from pydantic_core import PydanticCustomError
 
@@ -81,3 +82,8 @@ QueryDay = Annotated[date, BeforeValidator(_day)]
 
 QueryTime = Annotated[datetime, BeforeValidator(_written)]
 """An instant in a query: `2026-11-01T08:00:00-06:00`, no count of seconds."""
+
+WallTime = Annotated[
+    time, WithJsonSchema({"type": "string", "format": "time-local", "examples": ["08:00:00"]})
+]
+"""A time of a clinic's day, without an offset: JSON Schema's own `time` asks for one."""

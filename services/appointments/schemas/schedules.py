@@ -1,6 +1,6 @@
 """Models of templates, exceptions, and clinic hours."""
 
-from datetime import date, time
+from datetime import date
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.appointments import tables as t
 from services.appointments.domain.clinic_hours import HOLIDAYS_MAX
 from services.appointments.domain.schedule import Rhythm
-from shared.web.fields import STRICT, Line
+from shared.web.fields import STRICT, Line, WallTime
 
 _CLINIC = "0190a1b2-0000-7000-8000-000000000010"
 
@@ -37,8 +37,8 @@ class AddSchedule(BaseModel):
 
     clinic_id: UUID
     weekday: Weekday
-    opens: time
-    closes: time
+    opens: WallTime
+    closes: WallTime
     effective_from: date | None = None
     effective_until: date | None = None
     rhythm: Annotated[Rhythm, Field(strict=False)] = Rhythm.WEEKLY
@@ -53,8 +53,8 @@ class ScheduleView(BaseModel):
     provider_id: UUID
     clinic_id: UUID
     weekday: int
-    opens: time
-    closes: time
+    opens: WallTime
+    closes: WallTime
     effective_from: date | None
     effective_until: date | None
     rhythm: str
@@ -93,8 +93,8 @@ class ChangeSchedule(BaseModel):
 
     first_day: date
     weekday: Weekday | None = None
-    opens: time | None = None
-    closes: time | None = None
+    opens: WallTime | None = None
+    closes: WallTime | None = None
     rhythm: Annotated[Rhythm | None, Field(strict=False)] = None
     anchor: date | None = None
     nth: Literal[1, 2, 3, 4, 5, -1] | None = None
@@ -129,8 +129,8 @@ class AddException(BaseModel):
     first_day: date
     last_day: date
     clinic_id: UUID | None = None
-    opens: time | None = None
-    closes: time | None = None
+    opens: WallTime | None = None
+    closes: WallTime | None = None
 
 
 class ExceptionView(BaseModel):
@@ -141,8 +141,8 @@ class ExceptionView(BaseModel):
     first_day: date
     last_day: date
     clinic_id: UUID | None
-    opens: time | None
-    closes: time | None
+    opens: WallTime | None
+    closes: WallTime | None
     withdrawn: bool
 
     @classmethod
@@ -165,8 +165,8 @@ class OpenHoursItem(BaseModel):
     model_config = ConfigDict(**STRICT)
 
     weekday: Weekday
-    opens: time
-    closes: time
+    opens: WallTime
+    closes: WallTime
 
 
 class HolidayItem(BaseModel):
@@ -176,8 +176,8 @@ class HolidayItem(BaseModel):
 
     day: date
     name: Line
-    opens: time | None = None
-    closes: time | None = None
+    opens: WallTime | None = None
+    closes: WallTime | None = None
 
 
 class SetClinicHours(BaseModel):
