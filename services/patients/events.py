@@ -6,7 +6,7 @@ from typing import cast
 
 from services.patients.domain.emergency import Finding
 from services.patients.domain.verification import Verification
-from services.patients.tables import ConsentGiven, EmergencyAccess, Patient
+from services.patients.tables import ConsentGiven, EmergencyAccess, MessagePreference, Patient
 from shared.contracts.patients import (
     ConsentGranted,
     ConsentKind,
@@ -15,6 +15,8 @@ from shared.contracts.patients import (
     EmergencyAccessOpened,
     EmergencyAccessReviewed,
     EmergencyReason,
+    MessageChannel,
+    MessagesPreferred,
     PatientRegistered,
     PatientUpdated,
 )
@@ -59,6 +61,16 @@ def consent_revoked(row: ConsentGiven, at: datetime) -> ConsentRevoked:
         consent_id=row.id,
         kind=cast("ConsentKind", row.kind),
         revoked_at=at,
+    )
+
+
+def messages_preferred(row: MessagePreference) -> MessagesPreferred:
+    """A patient said what messages may come by."""
+    return MessagesPreferred(
+        patient_id=row.patient_id,
+        channels=cast("list[MessageChannel]", list(row.channels)),
+        time_zone=row.time_zone,
+        preferred_at=row.preferred_at,
     )
 
 

@@ -39,6 +39,7 @@ NEEDS: Mapping[Permission, tuple[tuple[str, str], ...]] = {
     _P.APPOINTMENT_BOOK: (("Appointment", "cu"),),
     _P.VISIT_CHECK_IN: (("Encounter", "c"),),
     _P.VISIT_FLOW: (("Encounter", "cu"),),
+    _P.REMINDER_REPLY: (("Appointment", "u"),),
     _P.PATIENT_READ: (("Patient", "r"),),
     _P.PATIENT_WRITE: (("Patient", "cu"),),
     _P.PATIENT_FIND: (("Patient", "s"),),

@@ -1,10 +1,18 @@
 """What the appointments service says; a module for each part of the work."""
 
+from shared.contracts.appointments.reminders import (
+    MessagesStopped,
+    ReminderDue,
+    ReminderFailed,
+    ReminderSent,
+    ReminderSuppressed,
+)
 from shared.contracts.appointments.setup import AppointmentTypePublished, ClinicOpened
 from shared.contracts.appointments.visits import (
     AppointmentBooked,
     AppointmentCancelled,
     AppointmentConfirmed,
+    AppointmentDeclined,
     AppointmentNoShow,
     AppointmentRescheduled,
     PatientCheckedIn,
@@ -21,10 +29,16 @@ EVENTS: tuple[type[Event], ...] = (
     AppointmentRescheduled,
     AppointmentCancelled,
     AppointmentConfirmed,
+    AppointmentDeclined,
     AppointmentNoShow,
     PatientCheckedIn,
     VisitCheckedOut,
     SlotReleased,
+    ReminderDue,
+    ReminderSent,
+    ReminderFailed,
+    ReminderSuppressed,
+    MessagesStopped,
 )
 
 __all__ = [
@@ -32,11 +46,17 @@ __all__ = [
     "AppointmentBooked",
     "AppointmentCancelled",
     "AppointmentConfirmed",
+    "AppointmentDeclined",
     "AppointmentNoShow",
     "AppointmentRescheduled",
     "AppointmentTypePublished",
     "ClinicOpened",
+    "MessagesStopped",
     "PatientCheckedIn",
+    "ReminderDue",
+    "ReminderFailed",
+    "ReminderSent",
+    "ReminderSuppressed",
     "SlotReleased",
     "VisitCheckedOut",
     "VisitEvent",

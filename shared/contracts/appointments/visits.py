@@ -122,6 +122,17 @@ class AppointmentConfirmed(VisitEvent):
     confirmed_at: AwareDatetime
 
 
+class AppointmentDeclined(VisitEvent):
+    """The patient said that they will not come. The visit stands until somebody calls it off."""
+
+    name: ClassVar[str] = "appointment.declined"
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{**VISIT, "declined_at": "2026-11-28T16:00:00Z"}]}
+    )
+
+    declined_at: AwareDatetime
+
+
 class AppointmentNoShow(VisitEvent):
     """Nobody came within the grace period; `cause` tells the clock's word from a person's."""
 
