@@ -4,6 +4,7 @@ from services.appointments import handlers, tables, timers
 from services.appointments.api import ROUTES
 from services.appointments.domain.booking import slot_taken
 from services.appointments.domain.occupancy import ResourceKind
+from services.appointments.errands import errands
 from services.appointments.settings import Settings, settings
 from shared.values.errors import Conflict
 from shared.web.service import Service
@@ -17,10 +18,12 @@ def service(given: Settings | None = None) -> Service:
         summary="Clinics, schedules, bookings and the flow of a visit",
         chassis=found.chassis,
         urls=found.urls,
+        refused=found.refused,
         routes=ROUTES,
         metadata=tables.metadata,
         subscriptions=handlers.SUBSCRIPTIONS,
         timers=timers.TIMERS,
+        errands=lambda ports: errands(ports, found.messengers()),
         constraints={
             "occupancies_never_twice": lambda: slot_taken(ResourceKind.PROVIDER),
             "providers_network_id_npi_key": lambda: Conflict(

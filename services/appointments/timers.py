@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from services.appointments.commands.booking import NO_SHOW, visit_lock
 from services.appointments.commands.flow import no_show_due
+from services.appointments.commands.reminders import REMIND, remind
 from shared.db.locks import LockKey
 from shared.db.timers import DueTimer, Timers
 from shared.db.work import Work
@@ -14,9 +15,14 @@ async def on_no_show_due(work: Work, due: DueTimer) -> None:
     await no_show_due(work, due.subject_id)
 
 
+async def on_remind(work: Work, due: DueTimer) -> None:
+    """The plan of a visit's reminders may have changed, or one of them is due."""
+    await remind(work, due.subject_id)
+
+
 def locks(due: DueTimer) -> Sequence[LockKey]:
     """What the functions above change."""
     return visit_lock(due.subject_id)
 
 
-TIMERS = Timers({NO_SHOW: on_no_show_due}, locks)
+TIMERS = Timers({NO_SHOW: on_no_show_due, REMIND: on_remind}, locks)

@@ -1,6 +1,12 @@
 """HTTP: parse, one command or query, answer."""
 
-from services.appointments.api import booking, flow, setup  # noqa: F401 - they declare on ROUTES
+from services.appointments.api import (  # noqa: F401 - they declare on ROUTES
+    booking,
+    calls,
+    flow,
+    reminders,
+    setup,
+)
 from services.appointments.api.routes import ROUTES
 
 __all__ = ["ROUTES"]

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from services.appointments import events
+from services.appointments.commands.reminders import REMIND
 from services.appointments.commands.statuses import set_statuses, statuses_of
 from services.appointments.domain.booking import Booking, Wish, decide_booking
 from services.appointments.domain.cancel import decide_cancel
@@ -81,6 +82,7 @@ async def book(
     work.insert(Occupancy, _occupancies(work, row, booking, 0))
     work.say(events.booked(row), of=row)
     work.timer(NO_SHOW, row.id, due_at(booking.interval))
+    work.timer(REMIND, row.id, work.now)
     return row, known.facts.zone.key
 
 
@@ -149,6 +151,7 @@ async def reschedule(
     work.insert(Occupancy, _occupancies(work, row, move.booking, row.moves))
     work.say(events.rescheduled(row, move.lineage), of=row)
     work.timer(NO_SHOW, row.id, due_at(move.booking.interval))
+    work.timer(REMIND, row.id, work.now)
     return row
 
 
@@ -176,6 +179,7 @@ async def cancel(
     if decided.notice.frees_slot:
         work.say(events.slot_released(row, interval, "cancelled"), of=row)
     work.cancel_timer(NO_SHOW, row.id)
+    work.timer(REMIND, row.id, work.now)
     return row
 
 
@@ -187,6 +191,19 @@ async def confirm(work: Work, appointment_id: UUID) -> Appointment:
     set_statuses(row, statuses_of(row).moved(Move.CONFIRM))
     work.save(row)
     work.say(events.confirmed(row, work.now), of=row)
+    work.timer(REMIND, row.id, work.now)
+    return row
+
+
+async def decline(work: Work, appointment_id: UUID) -> Appointment:
+    """Note that the patient will not come. The visit stands; declining twice changes nothing."""
+    row = await visit(work, appointment_id)
+    if row.confirmation == "declined":
+        return row
+    set_statuses(row, statuses_of(row).moved(Move.DECLINE))
+    work.save(row)
+    work.say(events.declined(row, work.now), of=row)
+    work.timer(REMIND, row.id, work.now)
     return row
 
 

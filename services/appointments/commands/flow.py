@@ -6,6 +6,7 @@ from uuid import UUID
 
 from services.appointments import events
 from services.appointments.commands.booking import NO_SHOW
+from services.appointments.commands.reminders import REMIND
 from services.appointments.commands.statuses import set_statuses, statuses_of
 from services.appointments.domain.no_show import Due, decide_no_show, due_at, timer_finds
 from services.appointments.domain.requirements import CheckIn, Waivers, decide_check_in
@@ -45,6 +46,7 @@ async def check_in(
     work.save(row)
     work.say(events.checked_in(row, decided.waived, work.now), of=row)
     work.cancel_timer(NO_SHOW, row.id)
+    work.timer(REMIND, row.id, work.now)
     return row, decided
 
 
@@ -83,6 +85,7 @@ async def mark_no_show(
     if decided.frees_slot:
         work.say(events.slot_released(row, interval, "no_show"), of=row)
     work.cancel_timer(NO_SHOW, row.id)
+    work.timer(REMIND, row.id, work.now)
     return row
 
 

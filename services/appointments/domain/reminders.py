@@ -5,14 +5,13 @@ word and what was sent before, not on how often it is made. There is at most one
 visit, channel and lead. One whose outcome is not known counts as sent.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
-from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
-from shared.values.errors import IllegalTransition
+from services.appointments.domain.reminder_states import SPENT, TOLD, State
 from shared.values.zones import first_at, instants_of
 
 
@@ -22,65 +21,6 @@ class Channel(StrEnum):
     EMAIL = "email"
     SMS = "sms"
     VOICE = "voice"
-
-
-class State(StrEnum):
-    """Where a reminder stands. `sending` is kept before the call outside; `sent` says that a
-    messenger took it over; of `unknown` nobody knows whether it left."""
-
-    PLANNED = "planned"
-    DUE = "due"
-    SENDING = "sending"
-    SENT = "sent"
-    FAILED = "failed"
-    UNKNOWN = "unknown"
-    SUPPRESSED = "suppressed"
-
-
-class Step(StrEnum):
-    """What can happen to a reminder."""
-
-    PLAN = "plan"
-    COME_DUE = "come_due"
-    SEND = "send"
-    TAKE_OVER = "take_over"
-    REFUSE = "refuse"
-    LOSE = "lose"
-    PUT_OFF = "put_off"
-    SUPPRESS = "suppress"
-
-
-_S, _T = State, Step
-STEPS: Mapping[tuple[State, Step], State] = MappingProxyType(
-    {
-        (_S.PLANNED, _T.PLAN): _S.PLANNED,
-        (_S.SUPPRESSED, _T.PLAN): _S.PLANNED,
-        (_S.PLANNED, _T.COME_DUE): _S.DUE,
-        (_S.PLANNED, _T.SUPPRESS): _S.SUPPRESSED,
-        (_S.DUE, _T.SUPPRESS): _S.SUPPRESSED,
-        (_S.DUE, _T.PUT_OFF): _S.PLANNED,
-        (_S.DUE, _T.REFUSE): _S.FAILED,
-        (_S.DUE, _T.SEND): _S.SENDING,
-        (_S.SENDING, _T.TAKE_OVER): _S.SENT,
-        (_S.SENDING, _T.REFUSE): _S.FAILED,
-        (_S.SENDING, _T.LOSE): _S.UNKNOWN,
-        # Only where the far side said that it has nothing.
-        (_S.SENDING, _T.PUT_OFF): _S.PLANNED,
-    }
-)
-"""(state, step) to the state after. What is not listed does not happen."""
-
-SPENT = frozenset({State.DUE, State.SENDING, State.SENT, State.UNKNOWN})
-"""A lead with such a reminder gets no other, by whatever channel."""
-
-
-def next_state(now: State, step: Step) -> State:
-    """The state after a step. Raises IllegalTransition ``reminder.illegal_transition``."""
-    after = STEPS.get((now, step))
-    if after is None:
-        allowed = [known for state, known in STEPS if state is now]
-        raise IllegalTransition("reminder", now, step, allowed)
-    return after
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +64,13 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A reminder that is kept."""
+    """A reminder that is kept. current: it tells the time that the visit now has."""
 
     channel: Channel
     lead: timedelta
     due_at: datetime
     state: State
+    current: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +145,8 @@ def plan(
         elif why != "opted_out":
             call.append(ToCall(due, why))
         reasons[lead] = why
+    if visit.off is None and not send and _told_another_time(kept):
+        call.append(ToCall(now, "time_changed"))
     wanted = {(item.channel, item.lead) for item in send}
     drop = tuple(
         Dropped(one.channel, one.lead, reasons.get(one.lead) or "replaced")
@@ -211,6 +154,12 @@ def plan(
         if one.state is State.PLANNED and (one.channel, one.lead) not in wanted
     )
     return Plan(tuple(send), drop, tuple(call))
+
+
+def _told_another_time(kept: Iterable[Held]) -> bool:
+    """Whether what the patient was told last is a time that the visit no longer has."""
+    told = [one.current for one in kept if one.state in TOLD]
+    return bool(told) and not any(told)
 
 
 def _why_not(

@@ -9,6 +9,7 @@ from shared.contracts.appointments import (
     AppointmentBooked,
     AppointmentCancelled,
     AppointmentConfirmed,
+    AppointmentDeclined,
     AppointmentNoShow,
     AppointmentRescheduled,
     PatientCheckedIn,
@@ -71,6 +72,16 @@ def confirmed(row: Appointment, at: datetime) -> AppointmentConfirmed:
         patient_id=row.patient_id,
         clinic_id=row.clinic_id,
         confirmed_at=at,
+    )
+
+
+def declined(row: Appointment, at: datetime) -> AppointmentDeclined:
+    """The patient will not come."""
+    return AppointmentDeclined(
+        appointment_id=row.id,
+        patient_id=row.patient_id,
+        clinic_id=row.clinic_id,
+        declined_at=at,
     )
 
 

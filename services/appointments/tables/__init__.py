@@ -4,10 +4,17 @@ from services.appointments.tables.heard import (
     EmergencyAccess,
     KnownConsent,
     KnownPatient,
+    KnownPreference,
     VisitCover,
     VisitPacket,
 )
 from services.appointments.tables.registered import Base, metadata
+from services.appointments.tables.reminders import (
+    CallTask,
+    ChannelStop,
+    Reminder,
+    ReminderSettings,
+)
 from services.appointments.tables.setup import (
     AppointmentType,
     Clinic,
@@ -23,13 +30,18 @@ __all__ = [
     "AppointmentMove",
     "AppointmentType",
     "Base",
+    "CallTask",
+    "ChannelStop",
     "Clinic",
     "EmergencyAccess",
     "KnownConsent",
     "KnownPatient",
+    "KnownPreference",
     "Occupancy",
     "Provider",
     "ProviderClinic",
+    "Reminder",
+    "ReminderSettings",
     "Room",
     "VisitCover",
     "VisitPacket",

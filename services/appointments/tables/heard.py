@@ -3,7 +3,8 @@
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger
+from sqlalchemy import BigInteger, Column, Text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field
 
 from services.appointments.tables.registered import Base
@@ -35,6 +36,18 @@ class KnownConsent(Base, table=True):
     granted_at: datetime
     expires_on: date | None = None
     revoked_at: datetime | None = None
+
+
+class KnownPreference(Base, table=True):
+    """What a patient wants messages to come by, in order, and the zone of their clocks."""
+
+    __tablename__ = "known_preferences"
+
+    network_id: UUID = Field(primary_key=True)
+    patient_id: UUID = Field(primary_key=True)
+    channels: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
+    time_zone: str | None = None
+    preferred_at: datetime
 
 
 class VisitCover(Base, table=True):

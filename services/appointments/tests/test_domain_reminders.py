@@ -8,21 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.appointments.domain.reminder_states import SPENT, STEPS, State, Step, next_state
 from services.appointments.domain.reminders import (
-    SPENT,
-    STEPS,
     Channel,
     Held,
     Plan,
     Planned,
     Recipient,
     ReminderPolicy,
-    State,
-    Step,
     VisitAhead,
     is_quiet,
     loud_from,
-    next_state,
     plan,
 )
 from shared.values.errors import IllegalTransition
@@ -134,6 +130,15 @@ def test_a_moved_visit_keeps_its_reminders_at_new_times() -> None:
         7 * DAY
     ] * 2
     assert made.drop == ()
+
+
+def test_who_was_told_a_time_that_has_changed_is_called_where_no_message_is_left() -> None:
+    told = [Held(Channel.EMAIL, lead, BOOKED, State.SENT, current=False) for lead in POLICY.leads]
+    made = plan(POLICY, VISIT, PATIENT, told, BOOKED)
+    assert [(item.at, item.why) for item in made.call] == [(BOOKED, "time_changed")]
+    # One message of the two is left: it will tell.
+    assert plan(POLICY, VISIT, PATIENT, told[:1], BOOKED).call == ()
+    assert plan(POLICY, replace(VISIT, off="visit_cancelled"), PATIENT, told, BOOKED).call == ()
 
 
 def test_after_an_outage_one_reminder_is_sent_and_not_each_that_was_missed() -> None:
