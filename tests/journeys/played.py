@@ -46,6 +46,9 @@ async def played(clinic: Clinic, family: str = "Fontaine") -> dict[str, str]:
     }
     house.clock.at = denver(4, 10)
     await house.settled(clinic.network_id)
+    # Nobody agreed to messages, so somebody has to call.
+    listed = await clinic.sees("dana", "appointments", "/v1/calls", clinic_id=clinic.clinic_id)
+    ids["call_id"] = listed["items"][0]["id"]
     house.clock.at = denver(5, 9, 45)
     return ids | await _the_day(clinic, patient, visit["id"])
 

@@ -37,6 +37,7 @@ OF_A_CLINIC = (
     "drawer_id",
     "document_id",
     "check_id",
+    "call_id",
     "subject_id",
 )
 """The ids of what is of one clinic."""
