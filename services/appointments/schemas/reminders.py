@@ -13,6 +13,8 @@ from services.appointments.domain.reminders import Channel, ReminderPolicy
 from shared.web.fields import STRICT, Line
 from shared.web.pages import PageQuery
 
+CODE = "K7QF2M9XT4BD"
+"""Of the example."""
 _CLINIC = "0190a1b2-0000-7000-8000-000000000010"
 _VISIT = "0190a1b2-0000-7000-8000-000000000013"
 _PATIENT = "0190a1b2-0000-7000-8000-000000000001"
@@ -122,7 +124,7 @@ class AnswerReminder(BaseModel):
     """An answer, by the code that the message named. The words are read and not kept."""
 
     model_config = ConfigDict(
-        **STRICT, json_schema_extra={"examples": [{"code": "K7QF2M9XT4BD", "text": "YES"}]}
+        **STRICT, json_schema_extra={"examples": [{"code": CODE, "text": "YES"}]}
     )
 
     code: Annotated[str, StringConstraints(pattern=rf"^[0-9A-Za-z]{{{CODE_LENGTH}}}$")]

@@ -130,6 +130,8 @@ async def test_the_service_that_sends_is_told_one_address_and_the_audit_keeps_it
     assert all(row["actor"] == "service/appointments" for row in audited)
     assert "example.org" not in str(audited)
     assert (await asked(sender, str(new_id()), "email")).status_code == 404
+    elsewhere = at.office.desk("patients", new_id(), "service", sub="appointments")
+    assert (await asked(elsewhere, patient, "email")).status_code == 404
 
 
 async def test_nobody_who_died_is_reached(at: Scene) -> None:
