@@ -4,7 +4,6 @@ from itertools import cycle
 from typing import Any
 from unittest import mock
 
-from services.appointments.commands import sending
 from services.appointments.schemas.reminders import CODE
 from tests.journeys.clinic import Body, Clinic, denver
 
@@ -61,7 +60,7 @@ async def _the_reminder(clinic: Clinic, visit_id: str) -> str:
     read, and a call that somebody takes."""
     house = clinic.house
     house.clock.at = denver(4, 10)
-    with mock.patch.object(sending.secrets, "choice", side_effect=cycle(CODE)):
+    with mock.patch("secrets.choice", side_effect=cycle(CODE)):
         await house.settled(clinic.network_id)
     path = f"/v1/appointments/{visit_id}/reminders"
     reminders = (await clinic.sees("dana", "appointments", path))["items"]

@@ -45,6 +45,7 @@ async def test_a_visit_is_reminded_of_twice_and_each_of_it_is_told(at: Reminding
     assert await at.calls() == []
 
 
+@pytest.mark.rule("45 CFR 164.522(b)")
 async def test_the_message_says_where_and_when_and_no_more(at: Reminding) -> None:
     await at.book(await at.patient())
     await at.later(to=STARTS)
@@ -185,6 +186,7 @@ async def test_who_never_agreed_to_messages_is_called_once_for_both_leads(at: Re
     assert at.patients.asked == []
 
 
+@pytest.mark.rule("45 CFR 164.522(b)")
 async def test_what_a_patient_prefers_changes_channel_and_zone(at: Reminding) -> None:
     patient = await at.patient()
     visit = await at.book(patient)

@@ -96,6 +96,7 @@ async def test_anything_else_puts_the_patient_on_the_call_list_and_is_not_kept(
         assert not [row for row in rows if "knee" in row["row"]]
 
 
+@pytest.mark.rule("45 CFR 164.522(b)")
 async def test_stop_ends_messages_of_all_visits_at_once_and_tells_the_patients_service(
     at: Reminding,
 ) -> None:
