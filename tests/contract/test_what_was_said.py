@@ -108,6 +108,8 @@ async def messages_that_fail(clinic: Clinic) -> None:
     wish = {"channels": ["email", "sms"]}
     told(await desk.put(f"/v1/patients/{reached}/message-preference", wish))
     await house.settled(clinic.network_id)
+    house.clock.at = denver(10, 10)
+    await house.settled(clinic.network_id)
     house.clock.at = denver(10, 11)
     with mock.patch("secrets.choice", side_effect=cycle(CODE)):
         await house.settled(clinic.network_id)
