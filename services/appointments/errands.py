@@ -1,5 +1,6 @@
 """What appointments asks and sends outside: the address of a patient, and then the message."""
 
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -9,7 +10,14 @@ from pydantic import BaseModel, ValidationError
 from services.appointments.clients import Messenger
 from services.appointments.commands import sending
 from services.appointments.commands.reminders import SEND
-from services.appointments.domain.messages import Lost, Message, Outcome, Refused
+from services.appointments.domain.messages import (
+    CODE_LENGTH,
+    CODE_LETTERS,
+    Lost,
+    Message,
+    Outcome,
+    Refused,
+)
 from services.appointments.domain.reminders import Channel
 from shared.db.errands import Errand, Errands, Intent, TryLater
 from shared.db.locks import LockKey
@@ -83,7 +91,8 @@ class Postroom:
 
 async def prepare(work: Work, intent: Intent) -> _ToSend | Lost | None:
     """Judge the reminder once more, and keep that it is being sent."""
-    begun = await sending.begin(work, intent.subject_id)
+    code = "".join(secrets.choice(CODE_LETTERS) for _ in range(CODE_LENGTH))
+    begun = await sending.begin(work, intent.subject_id, code)
     return _ToSend(begun, intent.facts) if isinstance(begun, Message) else begun
 
 

@@ -4,7 +4,6 @@ What was kept as `sending` and never settled is of unknown outcome, whoever find
 again, by no channel, and somebody calls.
 """
 
-import secrets
 from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
@@ -13,8 +12,6 @@ from services.appointments import events
 from services.appointments.commands.calls import open_call
 from services.appointments.commands.reminders import REMIND, step, tell
 from services.appointments.domain.messages import (
-    CODE_LENGTH,
-    CODE_LETTERS,
     Lost,
     Message,
     NotSent,
@@ -46,8 +43,10 @@ def sending_locks(appointment_id: UUID, patient_id: UUID) -> Sequence[LockKey]:
     return (lock_key("appointment", appointment_id), lock_key("patient", patient_id))
 
 
-async def begin(work: Work, reminder_id: UUID) -> Message | Lost | None:
+async def begin(work: Work, reminder_id: UUID, code: str) -> Message | Lost | None:
     """The message of a reminder that is due, which is kept as `sending` from here on.
+
+    code: a fresh one, which an answer names; a digest of it is kept.
 
     Lost where an earlier try came as far as this; None where it is not to be sent now.
     """
@@ -63,7 +62,6 @@ async def begin(work: Work, reminder_id: UUID) -> Message | Lost | None:
     made = plan(facts.policy, facts.visit, facts.recipient, held, work.now)
     if not _is_to_go(work, visit_row, row, made):
         return None
-    code = "".join(secrets.choice(CODE_LETTERS) for _ in range(CODE_LENGTH))
     step(work, row, Step.SEND)
     row.sending_at, row.code_digest, row.tries = work.now, code_digest(code), row.tries + 1
     return _message(row, visit_row, facts, code)
