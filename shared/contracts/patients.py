@@ -14,6 +14,8 @@ ConsentKind = Literal[
     "treatment", "privacy_notice", "billing_release", "assignment_of_benefits", "messages"
 ]
 
+MessageChannel = Literal["email", "sms", "voice"]
+
 EmergencyReason = Literal["emergency_treatment", "patient_unable", "public_health", "other"]
 ProxyEndReason = Literal[
     "ended_by_patient", "authority_ended", "safety", "entered_in_error", "other", "expired"
@@ -133,6 +135,31 @@ class ConsentRevoked(PatientEvent):
     consent_id: UUID
     kind: ConsentKind
     revoked_at: AwareDatetime
+
+
+class MessagesPreferred(PatientEvent):
+    """What a patient wants messages to come by, in order; what is not named is not used.
+
+    Names channels and the zone of the patient's clocks, and no number or address.
+    """
+
+    name: ClassVar[str] = "messages.preferred"
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "patient_id": _PATIENT,
+                    "channels": ["email", "sms"],
+                    "time_zone": "America/Denver",
+                    "preferred_at": "2026-11-23T15:00:00Z",
+                }
+            ]
+        }
+    )
+
+    channels: list[MessageChannel] = Field(max_length=3)
+    time_zone: str | None = Field(default=None, pattern=r"^[A-Za-z_]+(/[A-Za-z0-9_+\-]+)+$|^UTC$")
+    preferred_at: AwareDatetime
 
 
 class EmergencyAccessOpened(PatientEvent):
@@ -267,6 +294,7 @@ EVENTS: tuple[type[Event], ...] = (
     DemographicsVerified,
     ConsentGranted,
     ConsentRevoked,
+    MessagesPreferred,
     EmergencyAccessOpened,
     EmergencyAccessReviewed,
     ProxyGranted,

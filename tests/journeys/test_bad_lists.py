@@ -24,6 +24,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 PAGED = {
     ("appointments", "/v1/appointments"),
     ("appointments", "/v1/clinics/{clinic_id}/visitors"),
+    ("appointments", "/v1/calls"),
     ("patients", "/v1/patients/search"),
     ("payments", "/v1/accounts/{patient_id}"),
     ("payments", "/v1/fees"),

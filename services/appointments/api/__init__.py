@@ -2,6 +2,7 @@
 
 from services.appointments.api import (  # noqa: F401 - they declare on ROUTES
     booking,
+    calls,
     changes,
     day,
     equipment,
@@ -9,6 +10,7 @@ from services.appointments.api import (  # noqa: F401 - they declare on ROUTES
     holds,
     policies,
     readiness,
+    reminders,
     series,
     sessions,
     setup,

@@ -21,6 +21,7 @@ from services.appointments.commands.places import (
     occupancy_rows,
     wish_of,
 )
+from services.appointments.commands.reminders import REMIND
 from services.appointments.commands.statuses import set_statuses, statuses_of
 from services.appointments.domain import session as rules
 from services.appointments.domain.booking import Booking, decide_booking
@@ -105,6 +106,7 @@ async def take_seat(
     _occupy(work, row, session, seat.patient_lane)
     work.say(events.booked(row), of=row)
     work.timer(NO_SHOW, row.id, due_at(found.interval))
+    work.timer(REMIND, row.id, work.now)
     return row, await visits.clinic_zone(work, session.clinic_id)
 
 
@@ -224,6 +226,7 @@ def _move_seat(work: Work, seat: Appointment, session: Session, lane: int, reaso
     _occupy(work, seat, session, lane)
     work.say(events.rescheduled(seat, lineage), of=seat)
     work.timer(NO_SHOW, seat.id, due_at(became))
+    work.timer(REMIND, seat.id, work.now)
 
 
 def _occupy(work: Work, seat: Appointment, session: Session, patient_lane: int) -> None:

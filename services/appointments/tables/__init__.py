@@ -15,6 +15,7 @@ from services.appointments.tables.heard import (
     KnownConsent,
     KnownForm,
     KnownPatient,
+    KnownPreference,
     KnownVerification,
     ProxyEntry,
     VisitCopay,
@@ -24,6 +25,12 @@ from services.appointments.tables.heard import (
 )
 from services.appointments.tables.holds import Hold
 from services.appointments.tables.registered import Base, metadata
+from services.appointments.tables.reminders import (
+    CallTask,
+    ChannelStop,
+    Reminder,
+    ReminderSettings,
+)
 from services.appointments.tables.series import Series
 from services.appointments.tables.sessions import Session
 from services.appointments.tables.setup import (
@@ -42,6 +49,8 @@ __all__ = [
     "AppointmentMove",
     "AppointmentType",
     "Base",
+    "CallTask",
+    "ChannelStop",
     "Clinic",
     "EmergencyAccess",
     "Equipment",
@@ -50,12 +59,15 @@ __all__ = [
     "KnownConsent",
     "KnownForm",
     "KnownPatient",
+    "KnownPreference",
     "KnownVerification",
     "Occupancy",
     "Provider",
     "ProviderClinic",
     "ProxyEntry",
     "QueueEntry",
+    "Reminder",
+    "ReminderSettings",
     "RequirementCheck",
     "Room",
     "RoomState",

@@ -13,6 +13,13 @@ from shared.contracts.appointments.holds import (
     HoldExpired,
     HoldReleased,
 )
+from shared.contracts.appointments.reminders import (
+    MessagesStopped,
+    ReminderDue,
+    ReminderFailed,
+    ReminderSent,
+    ReminderSuppressed,
+)
 from shared.contracts.appointments.series import SeriesChanged
 from shared.contracts.appointments.sessions import (
     SessionCancelled,
@@ -59,6 +66,11 @@ EVENTS: tuple[type[Event], ...] = (
     VisitStageReached,
     AppointmentEnteredInError,
     WaitingTooLong,
+    ReminderDue,
+    ReminderSent,
+    ReminderFailed,
+    ReminderSuppressed,
+    MessagesStopped,
 )
 
 __all__ = [
@@ -76,8 +88,13 @@ __all__ = [
     "HoldEvent",
     "HoldExpired",
     "HoldReleased",
+    "MessagesStopped",
     "PatientArrived",
     "PatientCheckedIn",
+    "ReminderDue",
+    "ReminderFailed",
+    "ReminderSent",
+    "ReminderSuppressed",
     "SeriesChanged",
     "SessionCancelled",
     "SessionEvent",
