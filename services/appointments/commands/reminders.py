@@ -11,8 +11,11 @@ from uuid import UUID
 
 from services.appointments import events
 from services.appointments.commands.calls import call_not_needed, open_call
+from services.appointments.commands.statuses import set_statuses, statuses_of
 from services.appointments.domain.reminder_states import State, Step, next_state
 from services.appointments.domain.reminders import Plan, Planned, plan
+from services.appointments.domain.replies import after_message
+from services.appointments.domain.status import Move, Statuses
 from services.appointments.queries.reminders import ReminderFacts, reminder_facts, visits_ahead
 from services.appointments.queries.visits import visit
 from services.appointments.tables import Appointment, Reminder
@@ -23,9 +26,9 @@ from shared.db.work import Work
 REMIND = "remind"
 SEND = "send_reminder"
 
-_COUNTED = (
-    "UPDATE appointments SET event_seq = $3 WHERE network_id = $1 AND id = $2 AND event_seq = $4"
-    " RETURNING 1"
+_TOLD = (
+    "UPDATE appointments SET event_seq = $3, confirmation = $5"
+    " WHERE network_id = $1 AND id = $2 AND event_seq = $4 RETURNING 1"
 )
 
 
@@ -39,12 +42,15 @@ async def remind(work: Work, appointment_id: UUID) -> None:
         reminder = _keep(work, row, facts, item)
         if item.due_at <= work.now:
             said.append(_come_due(work, reminder))
+    statuses = statuses_of(row)
     for to_call in made.call:
         if to_call.at <= work.now:
             await open_call(work, row, to_call.why)
+            if to_call.why == "not_reached":
+                statuses = after_message(statuses, Move.FIND_UNREACHABLE)
     if facts.visit.off is not None:
         await call_not_needed(work, row.id)
-    tell(work, row, said)
+    tell(work, row, said, statuses)
     times = [item.due_at for item in made.send] + [to_call.at for to_call in made.call]
     later = [at for at in times if at > work.now]
     if later:
@@ -64,18 +70,22 @@ def step(work: Work, row: Reminder, what: Step, reason: str | None = None) -> No
     work.save(row)
 
 
-def tell(work: Work, row: Appointment, said: Iterable[Event]) -> None:
-    """State events of a visit that is not changed by them.
+def tell(
+    work: Work, row: Appointment, said: Iterable[Event], statuses: Statuses | None = None
+) -> None:
+    """State events of a visit of which they change the confirmation at the most.
 
-    They count in its sequence and not in its version: whoever has the visit open on a screen has
-    the newest still, whatever was sent meanwhile.
+    They count in its sequence and not in its version, and nor does what was sent: whoever has the
+    visit open on a screen may change it still. `row` is not to be saved by the same work.
     """
-    before = row.event_seq
+    before, confirmation = row.event_seq, row.confirmation
     for event in said:
         work.say(event, of=row)
-    if row.event_seq > before:
-        arguments = (work.network_id, row.id, row.event_seq, before)
-        work.stage(Write(_COUNTED, arguments, 1, "Appointment"))
+    if statuses is not None:
+        set_statuses(row, statuses)
+    if (row.event_seq, row.confirmation) != (before, confirmation):
+        arguments = (work.network_id, row.id, row.event_seq, before, row.confirmation)
+        work.stage(Write(_TOLD, arguments, 1, "Appointment"))
 
 
 def _drop(work: Work, facts: ReminderFacts, made: Plan) -> list[Event]:

@@ -7,7 +7,7 @@ from services.appointments.commands.booking import confirm, decline
 from services.appointments.commands.calls import open_call
 from services.appointments.commands.reminders import remind_anew, tell
 from services.appointments.commands.sending import sending_locks
-from services.appointments.commands.statuses import statuses_of
+from services.appointments.commands.statuses import set_statuses, statuses_of
 from services.appointments.domain.replies import Answer, Answered, decide_answer, read_answer
 from services.appointments.domain.status import Move
 from services.appointments.queries.reminders import reminder_by_code
@@ -48,6 +48,9 @@ async def answer(work: Work, code: str, text: str) -> tuple[Reminder, Answered]:
         await confirm(work, visit_row.id)
     elif decided.move is Move.DECLINE:
         await decline(work, visit_row.id)
+    elif decided.move is not None:
+        set_statuses(visit_row, statuses_of(visit_row).moved(decided.move))
+        work.save(visit_row)
     if decided.stop:
         await _stop(work, visit_row, row)
     if decided.call is not None:

@@ -11,6 +11,7 @@ from uuid import UUID
 from services.appointments import events
 from services.appointments.commands.calls import open_call
 from services.appointments.commands.reminders import REMIND, step, tell
+from services.appointments.commands.statuses import statuses_of
 from services.appointments.domain.messages import (
     Lost,
     Message,
@@ -23,6 +24,8 @@ from services.appointments.domain.messages import (
 )
 from services.appointments.domain.reminder_states import State, Step
 from services.appointments.domain.reminders import Plan, plan
+from services.appointments.domain.replies import after_message
+from services.appointments.domain.status import Move
 from services.appointments.queries.reminders import ReminderFacts, reminder_facts
 from services.appointments.queries.visits import visit
 from services.appointments.tables import Appointment, Reminder
@@ -137,7 +140,11 @@ def _settled(
     event: Event = (
         events.reminder_sent(row, work.now) if sent else events.reminder_failed(row, work.now)
     )
-    tell(work, visit_row, [event])
+    # One that told another time says nothing of the one that the visit has now.
+    statuses = statuses_of(visit_row)
+    if sent and row.move == visit_row.moves:
+        statuses = after_message(statuses, Move.SEND)
+    tell(work, visit_row, [event], statuses)
     outcome = "ok" if sent else reason or "failed"
     work.audit("send_reminder", _where(row), patients=[row.patient_id], outcome=outcome)
 

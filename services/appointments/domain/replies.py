@@ -1,8 +1,8 @@
-"""What an answer to a reminder says, and what it changes: the confirmation, and nothing else of the
-visit."""
+"""What a reminder and an answer to it change: the confirmation, and nothing else of the visit."""
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
 from services.appointments.domain.status import Confirmation, Flow, Lifecycle, Move, Statuses
 
@@ -45,6 +45,21 @@ class Answered:
     call: str | None = None
 
 
+SILENT = frozenset({Confirmation.UNSENT, Confirmation.SENT, Confirmation.UNREACHABLE})
+"""The patient has said nothing yet."""
+
+
+def after_message(now: Statuses, move: Literal[Move.SEND, Move.FIND_UNREACHABLE]) -> Statuses:
+    """Where a visit stands when a message went out, or when none can reach the patient.
+
+    What they said before stands, and of a visit that is not ahead nothing changes.
+    """
+    unreachable = now.confirmation is Confirmation.UNREACHABLE
+    if now.lifecycle is not Lifecycle.BOOKED or now.confirmation not in SILENT:
+        return now
+    return now if unreachable and move is Move.FIND_UNREACHABLE else now.moved(move)
+
+
 def decide_answer(
     answer: Answer, earlier: Answer | None, statuses: Statuses, *, begun: bool, moved: bool
 ) -> Answered:
@@ -66,7 +81,10 @@ def decide_answer(
     if earlier is not None and earlier is not Answer.STOP:
         return Answered("to_be_called", call="second_answer")
     if answer is Answer.OTHER:
-        return Answered("to_be_called", call="unclear_answer")
+        # What was said at the desk is not undone by words that nobody can read.
+        silent = statuses.confirmation in SILENT
+        move = Move.REQUEST_CALLBACK if silent else None
+        return Answered("to_be_called", move, call="unclear_answer")
     if moved:
         return Answered("to_be_called", call="answered_old_time")
     if answer is Answer.YES:

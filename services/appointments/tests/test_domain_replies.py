@@ -1,6 +1,8 @@
 """What an answer says and what it changes; what a message says; who has a call."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -10,7 +12,13 @@ from hypothesis import strategies as st
 
 from services.appointments.domain.calls import CallState, decide_take, require_taken_by
 from services.appointments.domain.messages import CODE_LENGTH, code_digest, compose
-from services.appointments.domain.replies import Answer, Answered, decide_answer, read_answer
+from services.appointments.domain.replies import (
+    Answer,
+    Answered,
+    after_message,
+    decide_answer,
+    read_answer,
+)
 from services.appointments.domain.status import (
     Confirmation,
     Flow,
@@ -65,7 +73,10 @@ HERE = Statuses(Lifecycle.CHECKED_IN, flow=Flow.CHECKED_IN)
     [
         (Answer.YES, None, BOOKED, False, False, Answered("confirmed", Move.CONFIRM)),
         (Answer.NO, None, BOOKED, False, False, Answered("declined", Move.DECLINE)),
-        (Answer.OTHER, None, BOOKED, False, False, Answered("to_be_called", call="unclear_answer")),
+        (Answer.OTHER, None, BOOKED, False, False,
+         Answered("to_be_called", Move.REQUEST_CALLBACK, call="unclear_answer")),
+        (Answer.OTHER, None, Statuses(confirmation=Confirmation.CONFIRMED), False, False,
+         Answered("to_be_called", call="unclear_answer")),
         (Answer.STOP, None, BOOKED, False, False, Answered("stopped", stop=True)),
         (Answer.STOP, Answer.YES, BOOKED, False, False, Answered("stopped", stop=True)),
         (Answer.STOP, None, CANCELLED, True, True, Answered("stopped", stop=True)),
@@ -111,7 +122,7 @@ def test_an_answer_changes_the_confirmation_and_nothing_else(
 ) -> None:
     """openemr PR #11589: what is sent and answered never writes over where a visit stands."""
     decided = decide_answer(answer, earlier, statuses, begun=begun, moved=moved)
-    assert decided.move in (None, Move.CONFIRM, Move.DECLINE)
+    assert decided.move in (None, Move.CONFIRM, Move.DECLINE, Move.REQUEST_CALLBACK)
     assert decided.stop is (answer is Answer.STOP)
     if decided.move is not None:
         after = statuses.moved(decided.move)
@@ -120,6 +131,23 @@ def test_an_answer_changes_the_confirmation_and_nothing_else(
             statuses.flow,
             statuses.readiness,
         )
+
+
+_SAYS_NOTHING = (Confirmation.UNSENT, Confirmation.SENT, Confirmation.UNREACHABLE)
+
+
+@given(_STATUSES, st.sampled_from((Move.SEND, Move.FIND_UNREACHABLE)))
+def test_a_message_says_nothing_of_what_the_patient_said(
+    statuses: Statuses, move: Literal[Move.SEND, Move.FIND_UNREACHABLE]
+) -> None:
+    after = after_message(statuses, move)
+    ahead = statuses.lifecycle is Lifecycle.BOOKED
+    if ahead and statuses.confirmation in _SAYS_NOTHING:
+        sent = move is Move.SEND
+        expected = Confirmation.SENT if sent else Confirmation.UNREACHABLE
+        assert after == replace(statuses, confirmation=expected)
+    else:
+        assert after == statuses
 
 
 def test_a_code_is_kept_as_a_digest_whatever_its_writing() -> None:

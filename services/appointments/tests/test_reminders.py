@@ -269,6 +269,11 @@ async def test_after_three_tries_somebody_calls(at: Reminding) -> None:
     assert len(at.mail.sent) == 3
     assert (await at.ledger(visit))[FIRST] == ("failed", "mail_away")
     assert [c["reasons"] for c in await at.calls()] == [["not_reached"]]
+    path = f"/v1/appointments/{visit}"
+    assert (await at.at.desk.get(path)).json()["confirmation"] == "unreachable"
+    # The next lead is tried anew, and then they are reached.
+    await at.later(to=STARTS - 24 * HOUR)
+    assert (await at.at.desk.get(path)).json()["confirmation"] == "sent"
 
 
 async def test_what_a_messenger_refuses_is_not_tried_again(at: Reminding) -> None:
@@ -372,7 +377,8 @@ async def test_a_version_that_somebody_has_on_a_screen_stays_the_newest(at: Remi
     before = (await at.at.desk.get(f"/v1/appointments/{visit}")).json()
     await at.later(to=STARTS - HOUR)
     assert len(at.mail.sent) == 2
-    assert (await at.at.desk.get(f"/v1/appointments/{visit}")).json() == before
+    after = (await at.at.desk.get(f"/v1/appointments/{visit}")).json()
+    assert after == before | {"confirmation": "sent"}
     answer = await at.at.desk.post(
         f"/v1/appointments/{visit}/cancel", {"reason": "patient_request"}, version=1
     )

@@ -89,7 +89,8 @@ async def test_anything_else_puts_the_patient_on_the_call_list_and_is_not_kept(
     before = await seen(at, visit)
     words = "my knee hurts so much"
     assert await at.answers(code, words) == "to_be_called"
-    assert await seen(at, visit) == before
+    asked = {"confirmation": "callback_requested", "version": before["version"] + 1}
+    assert await seen(at, visit) == before | asked
     assert [c["reasons"] for c in await at.calls()] == [["unclear_answer"]]
     for table in ("reminders", "call_tasks", "outbox", "audit", "idempotency"):
         rows = await at.rows(f"SELECT t::text AS row FROM {table} t WHERE network_id = $1")
@@ -149,7 +150,7 @@ async def test_an_answer_to_an_old_time_confirms_no_new_one(at: Reminding) -> No
     moved = {"starts_at": "2026-11-18T10:00:00-07:00", "reason": "clinic_request"}
     await at.does(f"/v1/appointments/{visit}/reschedule", moved, version=1)
     assert await at.answers(code, "yes") == "to_be_called"
-    assert (await seen(at, visit))["confirmation"] == "unconfirmed"
+    assert (await seen(at, visit))["confirmation"] == "unsent"
     assert [c["reasons"] for c in await at.calls()] == [["answered_old_time"]]
     # The message about the new time has a code of its own, and that one counts.
     await at.later(to=datetime(2026, 11, 17, 17, tzinfo=UTC))
@@ -169,7 +170,7 @@ async def test_a_code_that_nobody_was_given_is_none(at: Reminding, clinic_office
     for who, guess in ((at.machine(), "A" * 12), (other, code)):
         refused = await who.post("/v1/reminders/replies", {"code": guess, "text": "yes"})
         assert (refused.status_code, refused.json()["code"]) == (404, "reminder.code_unknown")
-    assert (await seen(at, visit))["confirmation"] == "unconfirmed"
+    assert (await seen(at, visit))["confirmation"] == "sent"
 
 
 async def test_in_the_portal_a_patient_answers_for_themselves_alone(
