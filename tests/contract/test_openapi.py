@@ -73,7 +73,12 @@ def test_every_reference_leads_somewhere(service: str) -> None:
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_every_deed_takes_an_idempotency_key(service: str) -> None:
-    reading = {"search_patients", "match_patient", "look_up_patients"}
+    reading = {
+        "search_patients",
+        "match_patient",
+        "look_up_patients",
+        "look_up_contact_point",
+    }
     for method, path, operation in operations(document(service)):
         headers = {p["name"] for p in operation.get("parameters", ()) if p["in"] == "header"}
         if method == "POST" and operation["operationId"] not in reading:

@@ -8,10 +8,8 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
-from itertools import cycle
 from random import Random
 from typing import Any
-from unittest import mock
 from uuid import UUID
 
 import pytest
@@ -35,7 +33,7 @@ from tests.journeys.book import change_their_mind, hold_a_group, hold_times, rep
 from tests.journeys.clinic import Clinic, denver, told
 from tests.journeys.conftest import Ground
 from tests.journeys.house import House, house_of
-from tests.journeys.played import PICTURE
+from tests.journeys.played import PICTURE, was_told_the_code
 from tests.journeys.replay import Listener, listener, recorded
 from tests.journeys.test_order_does_not_matter import busy_day
 
@@ -113,16 +111,16 @@ async def messages_that_fail(clinic: Clinic) -> None:
         path = f"/v1/patients/{patient}"
         agreed = {"kind": "messages", "text_version": "2026-01"}
         await clinic.does("dana", "patients", f"{path}/consents", agreed)
-        await clinic.book(patient, denver(11, hour))
+        visit = (await clinic.book(patient, denver(13, hour)))["id"]
     desk = clinic.person("dana", "patients")
     wish = {"channels": ["email", "sms"]}
     told(await desk.put(f"/v1/patients/{reached}/message-preference", wish))
     await house.settled(clinic.network_id)
-    house.clock.at = denver(10, 10)
+    house.clock.at = denver(12, 10)
     await house.settled(clinic.network_id)
-    house.clock.at = denver(10, 11)
-    with mock.patch("secrets.choice", side_effect=cycle(CODE)):
-        await house.settled(clinic.network_id)
+    house.clock.at = denver(12, 11)
+    await house.settled(clinic.network_id)
+    await was_told_the_code(clinic, visit)
     webhook = house.office.desk("appointments", clinic.network_id, "service", sub="webhook")
     for word, outcome in (("No", "declined"), ("Stop", "stopped")):
         answer = await webhook.post("/v1/reminders/replies", {"code": CODE, "text": word})

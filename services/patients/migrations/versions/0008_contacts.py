@@ -1,4 +1,4 @@
-"""What messages may come by."""
+"""What messages may come by, and that a proxy may be let to answer them."""
 
 from shared.db.mechanism import protect_clinic_table
 from shared.db.migrate import executor
@@ -22,3 +22,10 @@ CREATE TABLE message_preferences (
   FOREIGN KEY (network_id, patient_id) REFERENCES patients (network_id, id))
 """)
     protect_clinic_table(execute, "message_preferences", "patients_app")
+    execute("ALTER TABLE proxies DROP CONSTRAINT proxies_scope_check")
+    execute("""
+ALTER TABLE proxies ADD CONSTRAINT proxies_scope_check CHECK (cardinality(scope) > 0
+  AND scope <@ ARRAY['appointment:read', 'appointment:book', 'visit:check_in', 'reminder:reply',
+    'patient:read', 'coverage:read', 'estimate:read', 'payment:read', 'account:read',
+    'document:read'])
+""")
