@@ -7,6 +7,7 @@ from services.appointments.commands.waiting import already_waiting
 from services.appointments.domain.explain import named
 from services.appointments.domain.occupancy import ResourceKind, slot_taken
 from services.appointments.domain.rooming import room_dirty, room_full
+from services.appointments.errands import errands
 from services.appointments.settings import Settings, settings
 from shared.values.errors import Conflict
 from shared.web.service import Service
@@ -20,11 +21,13 @@ def service(given: Settings | None = None) -> Service:
         summary="Clinics, schedules, bookings and the flow of a visit",
         chassis=found.chassis,
         urls=found.urls,
+        refused=found.refused,
         routes=ROUTES,
         secret_routes=SECRET_ROUTES,
         metadata=tables.metadata,
         subscriptions=handlers.SUBSCRIPTIONS,
         timers=timers.TIMERS,
+        errands=lambda ports: errands(ports, found.messengers()),
         constraints={
             "occupancies_never_twice": lambda: named(slot_taken(ResourceKind.PROVIDER)),
             "queue_entries_once": already_waiting,

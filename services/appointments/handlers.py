@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from services.appointments.commands import hearsay, hearsay_day
+from services.appointments.commands.reminders import remind_anew
 from services.appointments.tables import ProxyEntry
 from shared.bus.process import Subscriptions
 from shared.bus.projections import Projection
@@ -22,6 +23,7 @@ from shared.contracts.patients import (
     ConsentRevoked,
     DemographicsVerified,
     EmergencyAccessOpened,
+    MessagesPreferred,
     PacketSubmitted,
     PatientEvent,
     PatientRegistered,
@@ -56,7 +58,7 @@ async def on_demographics_verified(work: Work, _: Envelope, event: DemographicsV
 
 
 async def on_consent_granted(work: Work, _: Envelope, event: ConsentGranted) -> None:
-    """A consent that check-in may ask for."""
+    """A consent that check-in may ask for, or a message."""
     await hearsay.note_consent(
         work,
         event.patient_id,
@@ -66,11 +68,21 @@ async def on_consent_granted(work: Work, _: Envelope, event: ConsentGranted) -> 
         event.granted_at,
         event.expires_on,
     )
+    if event.kind == "messages":
+        await remind_anew(work, event.patient_id)
 
 
 async def on_consent_revoked(work: Work, _: Envelope, event: ConsentRevoked) -> None:
     """A consent that no longer counts."""
     await hearsay.note_revocation(work, event.consent_id, event.revoked_at)
+    if event.kind == "messages":
+        await remind_anew(work, event.patient_id)
+
+
+async def on_messages_preferred(work: Work, _: Envelope, event: MessagesPreferred) -> None:
+    """What messages to a patient may come by."""
+    await hearsay.note_preference(work, event)
+    await remind_anew(work, event.patient_id)
 
 
 async def on_emergency_opened(work: Work, _: Envelope, event: EmergencyAccessOpened) -> None:
@@ -182,6 +194,7 @@ SUBSCRIPTIONS = Subscriptions(
         DemographicsVerified: on_demographics_verified,
         ConsentGranted: on_consent_granted,
         ConsentRevoked: on_consent_revoked,
+        MessagesPreferred: on_messages_preferred,
         EmergencyAccessOpened: on_emergency_opened,
         EligibilityVerified: on_eligibility,
         EligibilityFailed: on_eligibility,
@@ -203,7 +216,13 @@ SUBSCRIPTIONS = Subscriptions(
 PROJECTIONS = {
     "proxies": Projection(("proxies",)),
     "patients": Projection(
-        ("known_patients", "known_consents", "known_verifications", "emergency_access"),
+        (
+            "known_patients",
+            "known_consents",
+            "known_verifications",
+            "known_preferences",
+            "emergency_access",
+        ),
         # Checking out counts the visits that make a patient a known one.
         counted={
             "visits": "(SELECT count(*) FROM appointments a WHERE a.network_id = t.network_id"

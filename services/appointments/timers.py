@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from services.appointments.commands.booking import NO_SHOW, visit_lock
 from services.appointments.commands.flow import no_show_due
 from services.appointments.commands.holds import HOLD_EXPIRY, hold_due, hold_lock
+from services.appointments.commands.reminders import REMIND, remind
 from services.appointments.commands.waiting import WAIT_ALARM, wait_alarm_due
 from shared.db.locks import LockKey
 from shared.db.timers import DueTimer, Timers
@@ -26,6 +27,11 @@ async def on_wait_alarm(work: Work, due: DueTimer) -> None:
     await wait_alarm_due(work, due.subject_id)
 
 
+async def on_remind(work: Work, due: DueTimer) -> None:
+    """The plan of a visit's reminders may have changed, or one of them is due."""
+    await remind(work, due.subject_id)
+
+
 def locks(due: DueTimer) -> Sequence[LockKey]:
     """What the functions above change."""
     if due.kind == HOLD_EXPIRY:
@@ -34,5 +40,11 @@ def locks(due: DueTimer) -> Sequence[LockKey]:
 
 
 TIMERS = Timers(
-    {NO_SHOW: on_no_show_due, HOLD_EXPIRY: on_hold_due, WAIT_ALARM: on_wait_alarm}, locks
+    {
+        NO_SHOW: on_no_show_due,
+        HOLD_EXPIRY: on_hold_due,
+        WAIT_ALARM: on_wait_alarm,
+        REMIND: on_remind,
+    },
+    locks,
 )

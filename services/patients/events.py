@@ -8,7 +8,13 @@ from services.patients.domain.birth import year_told
 from services.patients.domain.emergency import Finding
 from services.patients.domain.proxies import EndReason
 from services.patients.domain.verification import Verification
-from services.patients.tables import ConsentGiven, EmergencyAccess, Patient, ProxyEntry
+from services.patients.tables import (
+    ConsentGiven,
+    EmergencyAccess,
+    MessagePreference,
+    Patient,
+    ProxyEntry,
+)
 from shared.contracts.patients import (
     ConsentGranted,
     ConsentKind,
@@ -17,6 +23,8 @@ from shared.contracts.patients import (
     EmergencyAccessOpened,
     EmergencyAccessReviewed,
     EmergencyReason,
+    MessageChannel,
+    MessagesPreferred,
     PatientRegistered,
     PatientUpdated,
     ProxyEnded,
@@ -90,6 +98,16 @@ def proxy_ended(row: ProxyEntry, reason: EndReason, at: datetime) -> ProxyEnded:
         proxy_id=row.id,
         reason=cast("ProxyEndReason", told.value),
         ended_at=at,
+    )
+
+
+def messages_preferred(row: MessagePreference) -> MessagesPreferred:
+    """A patient said what messages may come by."""
+    return MessagesPreferred(
+        patient_id=row.patient_id,
+        channels=cast("list[MessageChannel]", list(row.channels)),
+        time_zone=row.time_zone,
+        preferred_at=row.preferred_at,
     )
 
 

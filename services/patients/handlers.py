@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from services.patients.commands import hearsay
+from services.patients.commands import hearsay, messages
+from services.patients.domain.messages import MessageChannel
 from shared.bus.process import Subscriptions
 from shared.bus.projections import Projection
 from shared.contracts.appointments import (
@@ -12,6 +13,7 @@ from shared.contracts.appointments import (
     AppointmentNoShow,
     AppointmentRescheduled,
     ClinicOpened,
+    MessagesStopped,
     PatientArrived,
     VisitCheckedOut,
     VisitEvent,
@@ -64,8 +66,15 @@ async def on_checked_out(work: Work, _: Envelope, event: VisitCheckedOut) -> Non
     await hearsay.note_ended(work, event.appointment_id, event.checked_out_at)
 
 
+async def on_messages_stopped(work: Work, _: Envelope, event: MessagesStopped) -> None:
+    """A patient wants no more messages by one channel."""
+    await messages.stop(work, event.patient_id, MessageChannel(event.channel))
+
+
 def locks(event: Event) -> Sequence[LockKey]:
     """What the handlers above change."""
+    if isinstance(event, MessagesStopped):
+        return (lock_key("patient", event.patient_id),)
     if isinstance(event, VisitEvent):
         return (lock_key("known-visit", event.appointment_id),)
     if isinstance(event, ClinicOpened):
@@ -83,6 +92,7 @@ SUBSCRIPTIONS = Subscriptions(
         AppointmentEnteredInError: on_entered_in_error,
         PatientArrived: on_arrived,
         VisitCheckedOut: on_checked_out,
+        MessagesStopped: on_messages_stopped,
     },
     locks,
 )

@@ -166,6 +166,19 @@ class ConsentGiven(Base, table=True):
     revoked_by: str | None = None
 
 
+class MessagePreference(Base, table=True):
+    """What a patient wants messages to come by, in order, and the zone of their clocks."""
+
+    __tablename__ = "message_preferences"
+
+    network_id: UUID = Field(primary_key=True)
+    patient_id: UUID = Field(primary_key=True)
+    channels: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
+    time_zone: str | None = None
+    preferred_at: datetime
+    preferred_by: str
+
+
 class FieldVerified(Base, table=True):
     """One field was gone through with the person."""
 

@@ -43,6 +43,7 @@ NEEDS: Mapping[Permission, tuple[tuple[str, str], ...]] = {
     _P.VISIT_FLOW: (("Encounter", "cu"),),
     # A screen in a waiting room finds visits and reads none: `system/Encounter.s` is all it holds.
     _P.DISPLAY_READ: (("Encounter", "s"),),
+    _P.REMINDER_REPLY: (("Appointment", "u"),),
     _P.PATIENT_READ: (("Patient", "r"),),
     _P.PATIENT_READ_MINIMUM: (("Patient", "rs"),),
     _P.PATIENT_WRITE: (("Patient", "cu"),),

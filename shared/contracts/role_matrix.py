@@ -35,11 +35,14 @@ class Permission(StrEnum):
     DISPLAY_READ = "display:read"
     VISITOR_READ = "visitor:read"
     VISITOR_WRITE = "visitor:write"
+    REMINDER_REPLY = "reminder:reply"
+    CALL_LIST_USE = "call_list:use"
     PATIENT_READ = "patient:read"
     PATIENT_READ_MINIMUM = "patient:read_minimum"
     PATIENT_FIND = "patient:find"
     PATIENT_WRITE = "patient:write"
     PATIENT_LOOKUP = "patient:lookup"
+    CONTACT_POINT_READ = "contact_point:read"
     CONSENT_WRITE = "consent:write"
     PAYER_READ = "payer:read"
     PAYER_WRITE = "payer:write"
@@ -87,6 +90,7 @@ _DESK = {
     _P.DISPLAY_READ,
     _P.VISITOR_READ,
     _P.VISITOR_WRITE,
+    _P.CALL_LIST_USE,
     _P.PATIENT_READ,
     _P.PATIENT_FIND,
     _P.PATIENT_WRITE,
@@ -154,7 +158,7 @@ MATRIX: Mapping[Role, frozenset[Permission]] = {
             _P.DOCUMENT_READ_CLAIMS,
         }
     ),
-    Role.NURSE: frozenset(_CLINICAL | _CALENDAR | {_P.EMERGENCY_OPEN}),
+    Role.NURSE: frozenset(_CLINICAL | _CALENDAR | {_P.CALL_LIST_USE, _P.EMERGENCY_OPEN}),
     Role.PROVIDER: frozenset(_CLINICAL | _CALENDAR | {_P.DOCUMENT_WRITE, _P.EMERGENCY_OPEN}),
     Role.ADMIN: frozenset(
         {
@@ -195,6 +199,7 @@ MATRIX: Mapping[Role, frozenset[Permission]] = {
             _P.APPOINTMENT_READ,
             _P.APPOINTMENT_BOOK,
             _P.VISIT_CHECK_IN,
+            _P.REMINDER_REPLY,
             _P.PATIENT_READ,
             _P.COVERAGE_READ,
             _P.ESTIMATE_READ,
@@ -204,7 +209,9 @@ MATRIX: Mapping[Role, frozenset[Permission]] = {
         }
     ),
     Role.OPS: frozenset({_P.TRACE_READ, _P.EVENTS_READ, _P.CLINIC_READ}),
-    Role.SERVICE: frozenset({_P.PATIENT_LOOKUP, _P.CLINIC_READ}),
+    Role.SERVICE: frozenset(
+        {_P.PATIENT_LOOKUP, _P.CONTACT_POINT_READ, _P.REMINDER_REPLY, _P.CLINIC_READ}
+    ),
 }
 """What each role may at the most. A machine has of it what its scopes name, the portal its own."""
 

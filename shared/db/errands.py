@@ -63,7 +63,9 @@ class Errand:
     """call: asks the outside and returns the outcome. settle: writes it. give_up: after the last
     try, with the reason. locks: what settle, give_up and prepare change. prepare: runs before each
     call, in a transaction that is over by then; the call finds in `intent.facts` what it returns,
-    so that what the call needs to know of a person stays in the service's own tables."""
+    so that what the call needs to know of a person stays in the service's own tables. ask: runs
+    before that, with no transaction open, for what others know and nobody here keeps; prepare finds
+    it in `intent.facts`. It changes nothing, so it may be asked again."""
 
     call: Callable[[Intent], Awaitable[Any]]
     settle: Callable[[Work, Intent, Any], Awaitable[None]]
@@ -71,6 +73,7 @@ class Errand:
     locks: Callable[[Intent], Sequence[LockKey]]
     attempts_max: int = 5
     prepare: Callable[[Work, Intent], Awaitable[Any]] | None = None
+    ask: Callable[[Intent], Awaitable[Any]] | None = None
 
 
 Errands = Mapping[str, Errand]
@@ -119,12 +122,16 @@ async def claim(database: Database, limit: int = AT_ONCE) -> list[Intent]:
 async def run_one(database: Database, errands: Errands, clock: Clock, intent: Intent) -> None:
     """Make the call of one claimed intent and settle what came of it."""
     errand = errands[intent.kind]
-    if errand.prepare is not None:
-        context = Context(intent.network_id, intent.actor, clock.now(), intent.correlation_id)
-        async with database.work(context, errand.locks(intent), role="worker") as work:
-            await become_app(work)
-            intent = replace(intent, facts=await errand.prepare(work, intent))
     try:
+        if errand.ask is not None:
+            intent = replace(intent, facts=await errand.ask(intent))
+            await hit(f"errand.{intent.kind}.asked")
+        if errand.prepare is not None:
+            context = Context(intent.network_id, intent.actor, clock.now(), intent.correlation_id)
+            async with database.work(context, errand.locks(intent), role="worker") as work:
+                await become_app(work)
+                intent = replace(intent, facts=await errand.prepare(work, intent))
+            await hit(f"errand.{intent.kind}.prepared")
         outcome = await errand.call(intent)
         await hit(f"errand.{intent.kind}.after_call")
     except TryLater as later:

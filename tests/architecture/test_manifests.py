@@ -523,7 +523,7 @@ def test_each_pod_reaches_what_it_needs_and_no_more(base: list[Document]) -> Non
     assert found == {
         "migrate": all_pods,
         "appointments-api": apis | {"services-from-errands"},
-        "appointments-worker": workers,
+        "appointments-worker": errands,
         "patients-api": apis | {"services-from-errands"},
         "patients-worker": workers,
         "eligibility-api": apis,

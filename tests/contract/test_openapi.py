@@ -74,7 +74,7 @@ def test_every_reference_leads_somewhere(service: str) -> None:
 @pytest.mark.parametrize("service", SERVICES)
 def test_every_deed_takes_an_idempotency_key(service: str) -> None:
     reading = {"search_patients", "match_patient", "look_up_patients", "explain_appointment"}
-    reading |= {"preview_block"}
+    reading |= {"preview_block", "look_up_contact_point"}
     # A reply that is kept for replays would keep the secret; a further one makes it worthless.
     reading.add("rotate_feed")
     for method, path, operation in operations(document(service)):

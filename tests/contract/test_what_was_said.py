@@ -19,6 +19,7 @@ from ops.contracts.reader import Reader, reader_of, reads
 from ops.contracts.released import FOLDER, releases
 from ops.day.databases import opened
 from ops.generate import services
+from services.appointments.schemas.reminders import CODE
 from shared.bus.delivery import Delivery, delivery_of
 from shared.bus.port import Record
 from shared.bus.subscriptions import Handler, Subscriptions
@@ -32,7 +33,7 @@ from tests.journeys.book import change_their_mind, hold_a_group, hold_times, rep
 from tests.journeys.clinic import Clinic, denver, told
 from tests.journeys.conftest import Ground
 from tests.journeys.house import House, house_of
-from tests.journeys.played import PICTURE
+from tests.journeys.played import PICTURE, was_told_the_code
 from tests.journeys.replay import Listener, listener, recorded
 from tests.journeys.test_order_does_not_matter import busy_day
 
@@ -106,7 +107,34 @@ async def bad_day(house: House) -> UUID:
     await clinic.does("dana", "payments", f"/v1/drawers/{drawer}/close", counted)
     told(await clinic.close_day(9))
     await house.settled(clinic.network_id)
+    await messages_that_fail(clinic)
     return clinic.network_id
+
+
+async def messages_that_fail(clinic: Clinic) -> None:
+    """One patient has no address; another says no, and then wants no more messages."""
+    house, silent = clinic.house, await clinic.register("Ashdown")
+    reached = await clinic.register("Vane", emails=["vane@example.org"])
+    await house.settled(clinic.network_id)
+    for hour, patient in ((10, silent), (11, reached)):
+        path = f"/v1/patients/{patient}"
+        agreed = {"kind": "messages", "text_version": "2026-01"}
+        await clinic.does("dana", "patients", f"{path}/consents", agreed)
+        visit = (await clinic.book(patient, denver(13, hour)))["id"]
+    desk = clinic.person("dana", "patients")
+    wish = {"channels": ["email", "sms"]}
+    told(await desk.put(f"/v1/patients/{reached}/message-preference", wish))
+    await house.settled(clinic.network_id)
+    house.clock.at = denver(12, 10)
+    await house.settled(clinic.network_id)
+    house.clock.at = denver(12, 11)
+    await house.settled(clinic.network_id)
+    await was_told_the_code(clinic, visit)
+    webhook = house.office.desk("appointments", clinic.network_id, "service", sub="webhook")
+    for word, outcome in (("No", "declined"), ("Stop", "stopped")):
+        answer = await webhook.post("/v1/reminders/replies", {"code": CODE, "text": word})
+        assert told(answer)["outcome"] == outcome
+    await house.settled(clinic.network_id)
 
 
 def type_of(record: Record) -> str:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from services.appointments.domain.messages import code_digest
+from services.appointments.schemas.reminders import CODE
 from tests.journeys.clinic import Body, Clinic, denver
 
 PICTURE = bytes.fromhex(
@@ -15,7 +17,7 @@ async def played(clinic: Clinic, family: str = "Fontaine") -> dict[str, str]:
     """Play a visit; the ids by what paths call them, such as `appointment_id`."""
     house, ids = clinic.house, {}
     house.clock.at = denver(2, 9)
-    patient = ids["patient_id"] = await clinic.register(family)
+    patient = ids["patient_id"] = await clinic.register(family, emails=["patient@example.org"])
     await house.settled(clinic.network_id)
     ids["coverage_id"] = await clinic.cover(patient, "ACT100200")
     visit = await clinic.book(patient, denver(5, 10))
@@ -34,6 +36,9 @@ async def played(clinic: Clinic, family: str = "Fontaine") -> dict[str, str]:
     await clinic.consent(patient)
     await house.settled(clinic.network_id)
     path = f"/v1/patients/{patient}"
+    await clinic.does(
+        "dana", "patients", f"{path}/consents", {"kind": "messages", "text_version": "2026-01"}
+    )
     consents = await clinic.sees("dana", "patients", f"{path}/consents")
     ids["consent_id"] = consents["items"][0]["id"]
     spouse = {"kind": "emergency", "relationship": "spouse", "name": {"given": "Rafael"}}
@@ -66,8 +71,7 @@ async def played(clinic: Clinic, family: str = "Fontaine") -> dict[str, str]:
     cap = {"kind": "daily_cap", "value": {"visits": 900}, "clinic_id": clinic.clinic_id}
     ids["rule_id"] = (await clinic.does("ada", "appointments", "/v1/booking-rules", cap))["id"]
     ids |= await _calendar(clinic)
-    house.clock.at = denver(4, 10)
-    await house.settled(clinic.network_id)
+    ids["call_id"] = await _the_reminder(clinic, visit["id"])
     house.clock.at = denver(5, 9, 45)
     return ids | await _the_day(clinic, patient, visit["id"], ids["room_id"])
 
@@ -111,6 +115,41 @@ async def _calendar(clinic: Clinic) -> dict[str, str]:
         "exception_id": away["id"],
         "credential_id": credential["id"],
     }
+
+
+async def _the_reminder(clinic: Clinic, visit_id: str) -> str:
+    """The day before: a reminder with the code of the documents' example, an answer that nobody can
+    read, and a call that somebody takes."""
+    house = clinic.house
+    house.clock.at = denver(4, 10)
+    await house.settled(clinic.network_id)
+    await was_told_the_code(clinic, visit_id)
+    path = f"/v1/appointments/{visit_id}/reminders"
+    reminders = (await clinic.sees("dana", "appointments", path))["items"]
+    assert [reminder["state"] for reminder in reminders] == ["suppressed", "sent"], reminders
+    webhook = house.office.desk("appointments", clinic.network_id, "service", sub="webhook")
+    answer = {"code": CODE, "text": "Can I come at noon?"}
+    assert (await webhook.post("/v1/reminders/replies", answer)).status_code == 200
+    listed = await clinic.sees("dana", "appointments", "/v1/calls", clinic_id=clinic.clinic_id)
+    (call,) = [call for call in listed["items"] if call["appointment_id"] == visit_id]
+    await clinic.does("dana", "appointments", f"/v1/calls/{call['id']}/take")
+    return str(call["id"])
+
+
+async def was_told_the_code(clinic: Clinic, visit_id: str) -> None:
+    """Let the newest message about a visit be one that named the code of the documents' example.
+
+    A code is drawn when a message goes out, and none can be known from what is kept of it.
+    """
+    newest = "SELECT id FROM reminders WHERE appointment_id = $1 AND state = 'sent'"
+    changed = await clinic.house.rows(
+        "appointments",
+        "UPDATE reminders SET code_digest = $2 WHERE id ="
+        f" ({newest} ORDER BY lead_minutes LIMIT 1) RETURNING id",
+        visit_id,
+        code_digest(CODE),
+    )
+    assert len(changed) == 1
 
 
 async def _the_day(clinic: Clinic, patient: str, visit_id: str, room_id: str) -> dict[str, str]:

@@ -41,6 +41,7 @@ OF_A_CLINIC = (
     "drawer_id",
     "document_id",
     "check_id",
+    "call_id",
     "subject_id",
     "room_id",
     "rule_id",

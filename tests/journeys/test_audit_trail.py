@@ -44,6 +44,7 @@ appointments GET /v1/clinics/{clinic_id}/visitors
 appointments GET /v1/clinics/{clinic_id}/waiting-room
 appointments GET /v1/on-call
 appointments GET /v1/on-call-shifts
+appointments GET /v1/clinics/{clinic_id}/reminder-settings
 appointments GET /v1/providers
 appointments GET /v1/providers/{provider_id}/credentials
 appointments GET /v1/providers/{provider_id}/exceptions
@@ -154,7 +155,8 @@ async def test_each_access_is_one_row_that_names_whom_it_showed(place: Place) ->
             assert not is_read(operation), f"{operation}: {answer.text}"
             continue
         assert len(rows) == 1, str(operation)
-        assert (rows[0]["outcome"], rows[0]["actor"]) == ("ok", "person/walker")
+        kind = "service" if "service" in operation.roles else "person"
+        assert (rows[0]["outcome"], rows[0]["actor"]) == ("ok", f"{kind}/walker")
         noted = {str(patient) for patient in rows[0]["patient_ids"]}
         shown = (
             patients_in(answer.json(), known) if "json" in answer.headers["content-type"] else set()

@@ -25,6 +25,7 @@ PAGED = {
     ("appointments", "/v1/appointments"),
     ("appointments", "/v1/availability"),
     ("appointments", "/v1/clinics/{clinic_id}/visitors"),
+    ("appointments", "/v1/calls"),
     ("patients", "/v1/patients/search"),
     ("payments", "/v1/accounts/{patient_id}"),
     ("payments", "/v1/fees"),

@@ -165,7 +165,7 @@ class Played:
 
 async def rarely(system: LocalSystem, http: httpx.AsyncClient, network: UUID) -> None:
     """What nobody does on an ordinary day: a nurse opens a record in an emergency, and the desk
-    enters who may act for a patient."""
+    enters who may act for a patient and what messages may come by."""
     async with opened(system.superuser_url, "patients") as eye:
         patient = await eye.fetchval("SELECT id FROM patients ORDER BY id LIMIT 1")
     why = {"reason": "other", "note": "Nobody else could tell us."}
@@ -184,6 +184,12 @@ async def rarely(system: LocalSystem, http: httpx.AsyncClient, network: UUID) ->
             },
         )
         assert answer.status_code == 201, answer.text
+    answer = await http.put(
+        f"{system.urls['patients']}/v1/patients/{patient}/message-preference",
+        json={"channels": ["email"]},
+        headers={"Authorization": f"Bearer {system.token('front_desk', network)}"},
+    )
+    assert answer.status_code == 200, answer.text
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -294,8 +294,9 @@ async def test_m36_while_the_first_is_at_work_the_second_is_told_so_and_then_its
     network, eyes = story.place.ours.network_id, story.place.house.eyes
     for asked in story.asked:
         request, service = asked.request, asked.operation.service
+        kind = "service" if "service" in asked.operation.roles else "person"
         lock = transactions.Key(
-            "person/somebody", request.method, request.url.path,
+            f"{kind}/somebody", request.method, request.url.path,
             request.headers["Idempotency-Key"], b"",
         ).lock  # fmt: skip
         number = advisory_number(network, ("idempotency", lock))

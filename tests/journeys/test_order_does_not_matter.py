@@ -21,6 +21,7 @@ import pytest_asyncio
 from ops.day.databases import opened
 from ops.layout import CHECKOUT
 from ops.payer_simulator.app import PayerSimulator
+from services.appointments.schemas.reminders import CODE
 from services.eligibility.clients import HttpPayer
 from services.eligibility.errands import errands
 from services.eligibility.timers import TIMERS
@@ -106,6 +107,14 @@ async def busy_day(house: House) -> UUID:
     nothing that can be read, a price changes, somebody may act for one and then not."""
     clinic = await Clinic(house).open()
     seen = await played(clinic)
+    # Whoever stops messages chooses anew what they may come by.
+    webhook = house.office.desk("appointments", clinic.network_id, "service", sub="webhook")
+    stop = {"code": CODE, "text": "Stop"}
+    assert (await webhook.post("/v1/reminders/replies", stop)).status_code == 200
+    await house.later(clinic.network_id)
+    wish = {"channels": ["email"], "time_zone": "America/Denver"}
+    path = f"/v1/patients/{seen['patient_id']}/message-preference"
+    assert (await clinic.person("dana", "patients").put(path, wish)).status_code == 200
     families = ("Hoang", "Ibrahim", "Rossi", "Tamm")
     moved, off, gone, unclear = [await clinic.register(family) for family in families]
     await house.settled(clinic.network_id)

@@ -78,7 +78,7 @@ def request(clinic: Clinic, operation: Operation, role: str) -> httpx.Request:
         "appointment_id", "payer_id", "document_id", "payment_id", "receipt_id", "refund_id",
         "charge_id", "drawer_id", "contact_id", "consent_id", "subject_id",
         "access_id", "proxy_id", "equipment_id", "hold_id", "room_id", "series_id", "session_id",
-        "visitor_id", "rule_id",
+        "visitor_id", "rule_id", "call_id",
     )}  # fmt: skip
     return operation.request(ids, token)
 

@@ -32,13 +32,15 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.rule("45 CFR
 EMPTY = {
     "appointments": {
         "appointment_moves",
-        "intent",
+        "channel_stops",
         "known_authorizations",
         "known_forms",
+        "known_preferences",
+        "reminder_settings",
         "requirement_checks",
         "visit_policies",
     },
-    "patients": {"intent", "passed_over", "patient_emails", "proxy_policies", "timer"},
+    "patients": {"intent", "message_preferences", "passed_over", "proxy_policies", "timer"},
     "eligibility": {"self_pay_marks", "timer"},
     "payments": {"business_days", "no_charges", "timer"},
     "documents": set[str](),

@@ -48,8 +48,10 @@ class Operation:
 
     @property
     def roles(self) -> list[str]:
-        """The roles of people that may."""
-        return [r.value for r in Role if self.let_in(r) and r is not Role.SERVICE]
+        """The roles of people that may; where none of the staff may, also that of our services."""
+        people = [r.value for r in Role if self.let_in(r) and r is not Role.SERVICE]
+        staff = [role for role in people if role not in (Role.PORTAL, Role.EHR_CLIENT)]
+        return people if staff else [*people, Role.SERVICE.value]
 
     @property
     def other_roles(self) -> list[str]:

@@ -132,7 +132,7 @@ def diagnosis(number: int) -> str:
 MADE: tuple[tuple[str, Callable[[int], str]], ...] = (
     (r"(.*/)?(family|given|middle|suffix|preferred)", text),
     (r"(.*/)?(family_name|given_name)", text),
-    (r"(name|plan_name|override_reason|overlap_reason|cover_override_reason|note)", text),
+    (r"(name|plan_name|override_reason|overlap_reason|cover_override_reason|note|text)", text),
     (r"company|purpose|visits", text),
     (r"provider_name|badge", plain),
     (r"(.*/)?(lines/\[\]|city|state)|address/(\{\}|\{key\})", text),
@@ -161,6 +161,7 @@ EXEMPT: Mapping[str, str] = {
     " the network's own, of things and of what it asks for",
     r"rrule": "when visits repeat, in the words of RFC 5545",
     r"text_version": "of a form of the network's own, on the bus with each consent",
+    r"quiet_(from|until)": "hours in which a clinic sends nothing",
     r"npi|provider_npi": "in a public register",
     r"payer_id|sender_id|receiver_id|service_types/\[\]": "addresses among payers",
     r"cursor": "ours, signed, and refused if it is not",

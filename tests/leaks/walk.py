@@ -112,6 +112,10 @@ class Walk:
         asked = (await place.get("front_desk", "patients", f"{path}/verifications"))["fields"]
         answers = [{"field": f["field"], "outcome": "confirmed"} for f in asked if f["asked"]]
         await place.post("front_desk", "patients", f"{path}/verifications", {"fields": answers})
+        wish = {"channels": ["email"], "time_zone": "America/Denver"}
+        chosen = f"{path}/message-preference"
+        answer = await place.ask("front_desk", "patients", "PUT", chosen, wish)
+        assert answer.status_code == 200, answer.text
         self.ids.update(patient_id=patient, contact_id=ends["id"], consent_id=made["id"])
 
     async def acted_for(self, patient: str) -> None:

@@ -19,6 +19,7 @@ from services.appointments.commands.places import (
     wish_of,
 )
 from services.appointments.commands.released import say_released
+from services.appointments.commands.reminders import REMIND
 from services.appointments.commands.statuses import set_statuses, statuses_of
 from services.appointments.commands.waiting import leave_the_day
 from services.appointments.domain.booking import Booking, decide_booking
@@ -105,6 +106,7 @@ def write_booking(
     work.insert(Occupancy, occupancy_rows(work, booking, row.id, 0, appointment_id=row.id))
     work.say(events.booked(row), of=row)
     work.timer(NO_SHOW, row.id, due_at(booking.interval))
+    work.timer(REMIND, row.id, work.now)
     return row
 
 
@@ -206,6 +208,7 @@ async def move(
     work.insert(Occupancy, taken)
     work.say(events.rescheduled(row, moved.lineage), of=row)
     work.timer(NO_SHOW, row.id, due_at(moved.booking.interval))
+    work.timer(REMIND, row.id, work.now)
 
 
 def visit_lock(appointment_id: UUID) -> Sequence[LockKey]:
@@ -221,6 +224,7 @@ async def confirm(work: Work, appointment_id: UUID) -> Appointment:
     set_statuses(row, statuses_of(row).moved(Move.CONFIRM))
     work.save(row)
     work.say(events.confirmed(row, work.now), of=row)
+    work.timer(REMIND, row.id, work.now)
     return row
 
 
@@ -235,6 +239,7 @@ async def decline(work: Work, appointment_id: UUID) -> Appointment:
     set_statuses(row, statuses_of(row).moved(Move.DECLINE))
     work.save(row)
     work.say(events.declined(row, work.now), of=row)
+    work.timer(REMIND, row.id, work.now)
     return row
 
 

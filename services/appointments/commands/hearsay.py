@@ -8,10 +8,11 @@ from services.appointments.tables import (
     EmergencyAccess,
     KnownConsent,
     KnownPatient,
+    KnownPreference,
     VisitCover,
     VisitPacket,
 )
-from shared.contracts.patients import EmergencyAccessOpened
+from shared.contracts.patients import EmergencyAccessOpened, MessagesPreferred
 from shared.db.work import Work
 from shared.values.errors import Conflict
 
@@ -57,6 +58,24 @@ async def note_revocation(work: Work, consent_id: UUID, at: datetime) -> None:
         raise Conflict("consent.unheard", "The grant of this consent was not heard.")
     rows[0].revoked_at = at
     work.save(rows[0])
+
+
+async def note_preference(work: Work, event: MessagesPreferred) -> None:
+    """What a patient wants messages to come by; the latest counts."""
+    rows = await work.load_where(KnownPreference, "patient_id = $2", event.patient_id)
+    if rows:
+        rows[0].channels, rows[0].time_zone = list(event.channels), event.time_zone
+        rows[0].preferred_at = event.preferred_at
+        work.save(rows[0])
+    else:
+        work.create(
+            KnownPreference,
+            network_id=work.network_id,
+            patient_id=event.patient_id,
+            channels=list(event.channels),
+            time_zone=event.time_zone,
+            preferred_at=event.preferred_at,
+        )
 
 
 async def note_cover(

@@ -144,18 +144,24 @@ def _cover(verdict: Verdict, waivers: Waivers) -> Item:
 
 
 def _consent(asked: ConsentAsked, facts: CheckInFacts, now: datetime) -> Item:
-    """Held at the time of the visit, not only on the day on which the desk looks.
-
-    The latest grant counts: once it is revoked, an earlier one does not come back to life.
-    """
-    at = max(now, facts.starts_at)
-    given = [held for held in facts.consents if held.kind == asked.kind and held.granted_at <= at]
-    latest = max(given, key=lambda held: (held.granted_at, held.text_version), default=None)
-    why = _consent_stands(asked, latest, at, facts.zone)
+    """Held at the time of the visit, not only on the day on which the desk looks."""
+    why = consent_standing(asked, facts.consents, max(now, facts.starts_at), facts.zone)
     code = f"consent.{asked.kind}"
     if why == "granted":
         return Item(code, State.MET, why)
     return Item(code, State.OPEN, why, PATIENT_AT_DESK)
+
+
+def consent_standing(
+    asked: ConsentAsked, consents: Iterable[ConsentHeld], at: datetime, zone: ZoneInfo
+) -> str:
+    """How a consent stands at an instant: `granted`, or why not.
+
+    The latest grant counts: once it is revoked, an earlier one does not come back to life.
+    """
+    given = [held for held in consents if held.kind == asked.kind and held.granted_at <= at]
+    latest = max(given, key=lambda held: (held.granted_at, held.text_version), default=None)
+    return _consent_stands(asked, latest, at, zone)
 
 
 def _consent_stands(

@@ -136,6 +136,7 @@ _LIFECYCLE: dict[tuple[Lifecycle, Move], Lifecycle] = {
 _CONFIRMATION: dict[tuple[Confirmation, Move], Confirmation] = {
     (_C.UNSENT, _M.SEND): _C.SENT,
     (_C.SENT, _M.SEND): _C.SENT,
+    (_C.UNREACHABLE, _M.SEND): _C.SENT,
     **{(now, _M.CONFIRM): _C.CONFIRMED for now in _C if now is not _C.CONFIRMED},
     **{(now, _M.DECLINE): _C.DECLINED for now in _C if now is not _C.DECLINED},
     **{

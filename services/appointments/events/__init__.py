@@ -9,6 +9,13 @@ from services.appointments.events.day import (
     waiting_too_long,
 )
 from services.appointments.events.holds import held, hold_expired, hold_released
+from services.appointments.events.reminders import (
+    messages_stopped,
+    reminder_due,
+    reminder_failed,
+    reminder_sent,
+    reminder_suppressed,
+)
 from services.appointments.events.series import series_changed
 from services.appointments.events.sessions import (
     session_cancelled,
@@ -43,7 +50,12 @@ __all__ = [
     "held",
     "hold_expired",
     "hold_released",
+    "messages_stopped",
     "no_show",
+    "reminder_due",
+    "reminder_failed",
+    "reminder_sent",
+    "reminder_suppressed",
     "rescheduled",
     "series_changed",
     "session_cancelled",

@@ -23,6 +23,7 @@ from services.appointments.tables.heard import (
     KnownConsent,
     KnownForm,
     KnownPatient,
+    KnownPreference,
     KnownVerification,
     ProxyEntry,
     VisitCopay,
@@ -32,6 +33,12 @@ from services.appointments.tables.heard import (
 )
 from services.appointments.tables.holds import Hold
 from services.appointments.tables.registered import Base, metadata
+from services.appointments.tables.reminders import (
+    CallTask,
+    ChannelStop,
+    Reminder,
+    ReminderSettings,
+)
 from services.appointments.tables.rules import BookingRule
 from services.appointments.tables.series import Series
 from services.appointments.tables.sessions import Session
@@ -55,6 +62,8 @@ __all__ = [
     "BlockResource",
     "BookingRule",
     "CalendarFeed",
+    "CallTask",
+    "ChannelStop",
     "Clinic",
     "EmergencyAccess",
     "Equipment",
@@ -63,6 +72,7 @@ __all__ = [
     "KnownConsent",
     "KnownForm",
     "KnownPatient",
+    "KnownPreference",
     "KnownVerification",
     "Occupancy",
     "OnCallShift",
@@ -71,6 +81,8 @@ __all__ = [
     "ProviderCredential",
     "ProxyEntry",
     "QueueEntry",
+    "Reminder",
+    "ReminderSettings",
     "RequirementCheck",
     "Room",
     "RoomState",

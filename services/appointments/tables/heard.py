@@ -39,6 +39,18 @@ class KnownConsent(Base, table=True):
     revoked_at: datetime | None = None
 
 
+class KnownPreference(Base, table=True):
+    """What a patient wants messages to come by, in order, and the zone of their clocks."""
+
+    __tablename__ = "known_preferences"
+
+    network_id: UUID = Field(primary_key=True)
+    patient_id: UUID = Field(primary_key=True)
+    channels: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
+    time_zone: str | None = None
+    preferred_at: datetime
+
+
 class VisitCover(Base, table=True):
     """The latest verdict on a visit's cover."""
 

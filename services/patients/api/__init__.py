@@ -5,6 +5,7 @@ from services.patients.api import (  # noqa: F401 - they declare on ROUTES
     contact,
     emergency,
     finding,
+    messages,
     people,
     proxies,
     verification,

@@ -38,6 +38,7 @@ class Power(StrEnum):
     APPOINTMENT_READ = "appointment:read"
     APPOINTMENT_BOOK = "appointment:book"
     VISIT_CHECK_IN = "visit:check_in"
+    REMINDER_REPLY = "reminder:reply"
     PATIENT_READ = "patient:read"
     COVERAGE_READ = "coverage:read"
     ESTIMATE_READ = "estimate:read"

@@ -31,6 +31,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "end_proxy": {"reason": "ended_by_patient"},
     "set_proxy_policy": {"majority_age": 19},
     "review_emergency_access": {"finding": "justified", "note": "It was as they said."},
+    "prefer_messages": {"channels": ["email"]},
+    "look_up_contact_point": {"patient_id": str(new_id()), "channel": "email"},
     "add_contact": {"kind": "emergency", "relationship": "friend", "name": {"family": "Ito"}},
 }
 
@@ -58,6 +60,8 @@ async def ask(desk: Desk, route: Route, **ids: str) -> httpx.Response:
         return await desk.get(path)
     if route.method == "PATCH":
         return await desk.patch(path, BODIES[route.name], 1)
+    if route.method == "PUT":
+        return await desk.put(path, BODIES[route.name])
     return await desk.post(path, BODIES.get(route.name))
 
 

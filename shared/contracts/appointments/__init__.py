@@ -18,6 +18,13 @@ from shared.contracts.appointments.holds import (
     HoldExpired,
     HoldReleased,
 )
+from shared.contracts.appointments.reminders import (
+    MessagesStopped,
+    ReminderDue,
+    ReminderFailed,
+    ReminderSent,
+    ReminderSuppressed,
+)
 from shared.contracts.appointments.series import SeriesChanged
 from shared.contracts.appointments.sessions import (
     SessionCancelled,
@@ -67,6 +74,11 @@ EVENTS: tuple[type[Event], ...] = (
     VisitStageReached,
     AppointmentEnteredInError,
     WaitingTooLong,
+    ReminderDue,
+    ReminderSent,
+    ReminderFailed,
+    ReminderSuppressed,
+    MessagesStopped,
 )
 
 __all__ = [
@@ -85,9 +97,14 @@ __all__ = [
     "HoldEvent",
     "HoldExpired",
     "HoldReleased",
+    "MessagesStopped",
     "PatientArrived",
     "PatientCheckedIn",
     "ProviderBlockCreated",
+    "ReminderDue",
+    "ReminderFailed",
+    "ReminderSent",
+    "ReminderSuppressed",
     "ScheduleTemplateChanged",
     "SeriesChanged",
     "SessionCancelled",

@@ -1,4 +1,4 @@
-"""What the patients service says."""
+"""What is said of a person: who they are, what they agreed to, who may act for them."""
 
 from datetime import date
 from typing import ClassVar, Literal
@@ -13,6 +13,8 @@ _PATIENT = "0190a1b2-0000-7000-8000-000000000001"
 ConsentKind = Literal[
     "treatment", "privacy_notice", "billing_release", "assignment_of_benefits", "messages"
 ]
+
+MessageChannel = Literal["email", "sms", "voice"]
 
 EmergencyReason = Literal["emergency_treatment", "patient_unable", "public_health", "other"]
 ProxyEndReason = Literal[
@@ -151,6 +153,31 @@ class ConsentRevoked(PatientEvent):
     revoked_at: AwareDatetime
 
 
+class MessagesPreferred(PatientEvent):
+    """What a patient wants messages to come by, in order; what is not named is not used.
+
+    Names channels and the zone of the patient's clocks, and no number or address.
+    """
+
+    name: ClassVar[str] = "messages.preferred"
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "patient_id": _PATIENT,
+                    "channels": ["email", "sms"],
+                    "time_zone": "America/Denver",
+                    "preferred_at": "2026-11-23T15:00:00Z",
+                }
+            ]
+        }
+    )
+
+    channels: list[MessageChannel] = Field(max_length=3)
+    time_zone: str | None = Field(default=None, pattern=r"^[A-Za-z_]+(/[A-Za-z0-9_+\-]+)+$|^UTC$")
+    preferred_at: AwareDatetime
+
+
 class EmergencyAccessOpened(PatientEvent):
     """Somebody broke the glass: whoever caused this reads the patient at any clinic for an hour."""
 
@@ -246,46 +273,3 @@ class ProxyEnded(PatientEvent):
     proxy_id: UUID
     reason: ProxyEndReason
     ended_at: AwareDatetime
-
-
-class PacketSubmitted(Event):
-    """A patient handed in a packet of forms, for one visit or for any. Codes, never answers."""
-
-    producer: ClassVar[str] = "patients"
-    aggregate: ClassVar[str] = "intake_packet"
-    subject_field: ClassVar[str] = "packet_id"
-    name: ClassVar[str] = "packet.submitted"
-    expected: ClassVar[bool] = True
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "packet_id": "0190a1b2-0000-7000-8000-000000000004",
-                    "patient_id": _PATIENT,
-                    "appointment_id": "0190a1b2-0000-7000-8000-000000000013",
-                    "forms": ["history", "medications"],
-                    "submitted_at": "2026-11-29T20:00:00Z",
-                }
-            ]
-        }
-    )
-
-    packet_id: UUID
-    patient_id: UUID
-    appointment_id: UUID | None = None
-    forms: list[Code] = Field(max_length=50)
-    submitted_at: AwareDatetime
-
-
-EVENTS: tuple[type[Event], ...] = (
-    PatientRegistered,
-    PatientUpdated,
-    DemographicsVerified,
-    ConsentGranted,
-    ConsentRevoked,
-    EmergencyAccessOpened,
-    EmergencyAccessReviewed,
-    ProxyGranted,
-    ProxyEnded,
-    PacketSubmitted,
-)

@@ -1,0 +1,184 @@
+"""All that the reminders of a visit depend on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from services.appointments.domain.messages import code_digest
+from services.appointments.domain.reminder_states import State
+from services.appointments.domain.reminders import (
+    Channel,
+    Held,
+    Recipient,
+    ReminderPolicy,
+    VisitAhead,
+)
+from services.appointments.domain.requirements import ConsentAsked, ConsentHeld, consent_standing
+from services.appointments.tables import (
+    Appointment,
+    AppointmentMove,
+    CallTask,
+    ChannelStop,
+    Clinic,
+    KnownConsent,
+    KnownPreference,
+    Reminder,
+    ReminderSettings,
+)
+from shared.db.actor import at_clinic
+from shared.db.work import Work
+from shared.values.errors import NotFound
+from shared.values.zones import zone
+
+MESSAGES = ConsentAsked("messages")
+_OFF = {
+    "cancelled": "visit_cancelled",
+    "no_show": "visit_no_show",
+    "entered_in_error": "visit_in_error",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ReminderFacts:
+    """What is known of a visit's reminders. moves: how often the visit has moved."""
+
+    clinic: Clinic
+    policy: ReminderPolicy
+    visit: VisitAhead
+    recipient: Recipient
+    rows: Sequence[Reminder]
+    moves: int
+
+    def held(self, *, as_planned: UUID | None = None) -> list[Held]:
+        """The ledger. as_planned: a reminder that is due and judged once more as if it were not."""
+        return [
+            Held(
+                Channel(row.channel),
+                timedelta(minutes=row.lead_minutes),
+                row.due_at,
+                State.PLANNED if row.id == as_planned else State(row.state),
+                row.move == self.moves,
+            )
+            for row in self.rows
+        ]
+
+
+async def reminder_facts(work: Work, row: Appointment) -> ReminderFacts:
+    """What is known now."""
+    clinic = await work.load(Clinic, row.clinic_id)
+    if clinic is None:
+        raise NotFound("clinic.not_found", "There is no such clinic.")
+    return ReminderFacts(
+        clinic=clinic,
+        policy=await policy_of(work, row.clinic_id),
+        visit=VisitAhead(row.starts_at, await _placed_at(work, row), _off(row)),
+        recipient=await _recipient(work, row.patient_id, clinic.time_zone),
+        rows=await reminders_of(work, row.id),
+        moves=row.moves,
+    )
+
+
+async def settings_of(work: Work, clinic_id: UUID) -> ReminderSettings | None:
+    """What a clinic asks for; None where it is as usual."""
+    rows = await work.load_where(ReminderSettings, "clinic_id = $2", clinic_id)
+    return rows[0] if rows else None
+
+
+async def policy_of(work: Work, clinic_id: UUID) -> ReminderPolicy:
+    """The policy of a clinic."""
+    row = await settings_of(work, clinic_id)
+    if row is None:
+        return ReminderPolicy()
+    return ReminderPolicy(
+        leads=tuple(timedelta(minutes=minutes) for minutes in row.lead_minutes),
+        channels=tuple(map(Channel, row.channels)),
+        quiet_from=row.quiet_from,
+        quiet_until=row.quiet_until,
+    )
+
+
+async def reminders_of(work: Work, appointment_id: UUID) -> list[Reminder]:
+    """The reminders of a visit, the earliest lead first."""
+    where = "appointment_id = $2 ORDER BY lead_minutes DESC, channel"
+    return await work.load_where(Reminder, where, appointment_id)
+
+
+async def reminder_by_code(work: Work, code: str) -> Reminder | None:
+    """The reminder whose message named a code; None for one that nobody was given."""
+    rows = await work.load_where(Reminder, "code_digest = $2", code_digest(code))
+    return rows[0] if rows else None
+
+
+async def visits_ahead(work: Work, patient_id: UUID) -> list[UUID]:
+    """The booked visits of a patient that are to come."""
+    rows = await work.raw.fetch(
+        "SELECT id FROM appointments WHERE network_id = $1 AND patient_id = $2"
+        " AND starts_at > $3 AND lifecycle = 'booked' ORDER BY id",
+        work.network_id, patient_id, work.now,
+    )  # fmt: skip
+    return [row["id"] for row in rows]
+
+
+async def call_of_visit(work: Work, appointment_id: UUID) -> CallTask | None:
+    """The call about a visit, whatever came of it."""
+    rows = await work.load_where(CallTask, "appointment_id = $2", appointment_id)
+    return rows[0] if rows else None
+
+
+async def call_task(work: Work, call_id: UUID) -> CallTask:
+    """A call of the caller's clinics. Raises NotFound."""
+    row = await work.load(CallTask, call_id)
+    if row is None or not at_clinic(work.actor, row.clinic_id):
+        raise NotFound("call.not_found", "There is no such call.")
+    return row
+
+
+async def calls_to_make(
+    work: Work, clinic_id: UUID, after: tuple[datetime, UUID] | None, limit: int
+) -> list[CallTask]:
+    """The calls of a clinic that are open or taken, the most urgent first, after a position."""
+    where, arguments = "clinic_id = $2 AND state <> 'done'", [clinic_id]
+    if after is not None:
+        where += " AND (due_by, id) > ($4, $5)"
+    where += " ORDER BY due_by, id LIMIT $3"
+    return await work.load_where(CallTask, where, *arguments, limit, *(after or ()))
+
+
+def _off(row: Appointment) -> str | None:
+    if row.lifecycle != "booked" or row.flow != "expected":
+        return _OFF.get(row.lifecycle, "visit_begun")
+    return "visit_declined" if row.confirmation == "declined" else None
+
+
+async def _placed_at(work: Work, row: Appointment) -> datetime:
+    """Since when a visit has its time."""
+    if row.moves == 0:
+        return row.booked_at
+    where = "appointment_id = $2 AND move = $3"
+    (last,) = await work.load_where(AppointmentMove, where, row.id, row.moves)
+    return last.moved_at
+
+
+async def _recipient(work: Work, patient_id: UUID, clinic_zone: str) -> Recipient:
+    consents = await work.load_where(KnownConsent, "patient_id = $2", patient_id)
+    preferences = await work.load_where(KnownPreference, "patient_id = $2", patient_id)
+    stops = await work.load_where(ChannelStop, "patient_id = $2", patient_id)
+    held = [
+        ConsentHeld(c.kind, c.text_version, c.granted_at, c.expires_on, c.revoked_at)
+        for c in consents
+    ]
+    judged_in = zone(clinic_zone)
+    standing = consent_standing(MESSAGES, held, work.now, judged_in)
+    if not preferences:
+        stopped = frozenset(Channel(stop.channel) for stop in stops)
+        return Recipient(judged_in, standing, None, stopped)
+    wish = preferences[0]
+    # The last word counts: what was chosen after a stop opens the channel again.
+    later = [stop for stop in stops if stop.stopped_at >= wish.preferred_at]
+    return Recipient(
+        zone(wish.time_zone) if wish.time_zone else judged_in,
+        standing,
+        tuple(map(Channel, wish.channels)),
+        frozenset(Channel(stop.channel) for stop in later),
+    )

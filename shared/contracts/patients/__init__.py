@@ -1,0 +1,57 @@
+"""What the patients service says; a module for each part of the work."""
+
+from shared.contracts.envelope import Event
+from shared.contracts.patients.intake import PacketSubmitted
+from shared.contracts.patients.people import (
+    ConsentGranted,
+    ConsentKind,
+    ConsentRevoked,
+    DemographicsVerified,
+    EmergencyAccessOpened,
+    EmergencyAccessReviewed,
+    EmergencyFinding,
+    EmergencyReason,
+    MessageChannel,
+    MessagesPreferred,
+    PatientEvent,
+    PatientRegistered,
+    PatientUpdated,
+    ProxyEnded,
+    ProxyEndReason,
+    ProxyGranted,
+)
+
+EVENTS: tuple[type[Event], ...] = (
+    PatientRegistered,
+    PatientUpdated,
+    DemographicsVerified,
+    ConsentGranted,
+    ConsentRevoked,
+    MessagesPreferred,
+    EmergencyAccessOpened,
+    EmergencyAccessReviewed,
+    ProxyGranted,
+    ProxyEnded,
+    PacketSubmitted,
+)
+
+__all__ = [
+    "EVENTS",
+    "ConsentGranted",
+    "ConsentKind",
+    "ConsentRevoked",
+    "DemographicsVerified",
+    "EmergencyAccessOpened",
+    "EmergencyAccessReviewed",
+    "EmergencyFinding",
+    "EmergencyReason",
+    "MessageChannel",
+    "MessagesPreferred",
+    "PacketSubmitted",
+    "PatientEvent",
+    "PatientRegistered",
+    "PatientUpdated",
+    "ProxyEndReason",
+    "ProxyEnded",
+    "ProxyGranted",
+]
