@@ -17,6 +17,7 @@ from services.appointments.commands.places import (
     require_desk,
     wish_of,
 )
+from services.appointments.commands.released import release_slot
 from services.appointments.commands.statuses import set_statuses, statuses_of
 from services.appointments.domain.booking import Booking, decide_booking
 from services.appointments.domain.no_show import due_at
@@ -177,7 +178,7 @@ async def move(
     await free_held(work, known.expired)
     await free(work, row.id)
     if moved.released is not None:
-        work.say(events.slot_released(row, moved.released, "rescheduled"), of=row)
+        release_slot(work, row, moved.released, "rescheduled")
     row.clinic_id, row.provider_id = moved.booking.clinic_id, moved.booking.provider_id
     row.room_id, row.moves = moved.booking.room_id, moved.lineage.move
     row.further_provider_ids = list(moved.booking.further_provider_ids) or None

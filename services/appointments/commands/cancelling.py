@@ -6,6 +6,7 @@ from uuid import UUID
 from services.appointments import events
 from services.appointments.commands.booking import NO_SHOW
 from services.appointments.commands.places import free
+from services.appointments.commands.released import release_slot
 from services.appointments.commands.statuses import set_statuses, statuses_of
 from services.appointments.domain.cancel import decide_cancel
 from services.appointments.domain.occupancy import ResourceKind
@@ -61,7 +62,7 @@ async def call_off(work: Work, row: Appointment, why: Cancelling) -> None:
     work.save(row)
     work.say(events.cancelled(row, decided.notice.minutes, work.now), of=row)
     if decided.notice.frees_slot and row.session_id is None:
-        work.say(events.slot_released(row, interval, "cancelled"), of=row)
+        release_slot(work, row, interval, "cancelled")
     work.cancel_timer(NO_SHOW, row.id)
 
 
@@ -74,7 +75,5 @@ async def free_slot(work: Work, appointment_id: UUID) -> Appointment:
     await free(work, row.id)
     work.save(row)
     if work.now < row.ends_at:
-        work.say(
-            events.slot_released(row, Interval(row.starts_at, row.ends_at), "cancelled"), of=row
-        )
+        release_slot(work, row, Interval(row.starts_at, row.ends_at), "cancelled")
     return row

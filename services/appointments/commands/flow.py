@@ -6,6 +6,7 @@ from uuid import UUID
 
 from services.appointments import events
 from services.appointments.commands.booking import NO_SHOW
+from services.appointments.commands.released import release_slot
 from services.appointments.commands.statuses import set_statuses, statuses_of
 from services.appointments.domain.no_show import Due, decide_no_show, due_at, timer_finds
 from services.appointments.domain.requirements import CheckIn, Waivers, decide_check_in
@@ -81,7 +82,7 @@ async def mark_no_show(
     work.save(row)
     work.say(events.no_show(row, cause, work.now), of=row)
     if decided.frees_slot and row.session_id is None:
-        work.say(events.slot_released(row, interval, "no_show"), of=row)
+        release_slot(work, row, interval, "no_show")
     work.cancel_timer(NO_SHOW, row.id)
     return row
 

@@ -19,6 +19,13 @@ from services.appointments.events.visits import (
     rescheduled,
     slot_released,
 )
+from services.appointments.events.waitlist import (
+    offer_accepted,
+    offer_declined,
+    offer_expired,
+    offer_made,
+    waitlist_entered,
+)
 
 __all__ = [
     "booked",
@@ -32,6 +39,10 @@ __all__ = [
     "hold_expired",
     "hold_released",
     "no_show",
+    "offer_accepted",
+    "offer_declined",
+    "offer_expired",
+    "offer_made",
     "rescheduled",
     "series_changed",
     "session_cancelled",
@@ -39,4 +50,5 @@ __all__ = [
     "session_opened",
     "slot_released",
     "type_published",
+    "waitlist_entered",
 ]

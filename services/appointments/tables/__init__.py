@@ -21,6 +21,7 @@ from services.appointments.tables.setup import (
     WeeklySchedule,
 )
 from services.appointments.tables.visits import Appointment, AppointmentMove, Occupancy
+from services.appointments.tables.waitlist import ReleasedSlot, WaitlistEntry, WaitlistOffer
 
 __all__ = [
     "Appointment",
@@ -36,11 +37,14 @@ __all__ = [
     "Occupancy",
     "Provider",
     "ProviderClinic",
+    "ReleasedSlot",
     "Room",
     "Series",
     "Session",
     "VisitCover",
     "VisitPacket",
+    "WaitlistEntry",
+    "WaitlistOffer",
     "WeeklySchedule",
     "metadata",
 ]

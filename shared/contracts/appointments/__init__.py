@@ -26,6 +26,15 @@ from shared.contracts.appointments.visits import (
     VisitCheckedOut,
     VisitEvent,
 )
+from shared.contracts.appointments.waitlist import (
+    WaitlistEntered,
+    WaitlistEvent,
+    WaitlistOfferAccepted,
+    WaitlistOfferDeclined,
+    WaitlistOfferEvent,
+    WaitlistOfferExpired,
+    WaitlistOfferMade,
+)
 from shared.contracts.envelope import Event
 
 EVENTS: tuple[type[Event], ...] = (
@@ -47,6 +56,11 @@ EVENTS: tuple[type[Event], ...] = (
     SessionMoved,
     SessionCancelled,
     SeriesChanged,
+    WaitlistEntered,
+    WaitlistOfferMade,
+    WaitlistOfferAccepted,
+    WaitlistOfferDeclined,
+    WaitlistOfferExpired,
 )
 
 __all__ = [
@@ -72,4 +86,11 @@ __all__ = [
     "SlotReleased",
     "VisitCheckedOut",
     "VisitEvent",
+    "WaitlistEntered",
+    "WaitlistEvent",
+    "WaitlistOfferAccepted",
+    "WaitlistOfferDeclined",
+    "WaitlistOfferEvent",
+    "WaitlistOfferExpired",
+    "WaitlistOfferMade",
 ]
