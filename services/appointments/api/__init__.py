@@ -9,6 +9,7 @@ from services.appointments.api import (  # noqa: F401 - they declare on ROUTES
     series,
     sessions,
     setup,
+    waitlist,
 )
 from services.appointments.api.routes import ROUTES
 

@@ -94,10 +94,17 @@ async def enter(work: Work, given: Waiting) -> WaitlistEntry:
     return entry
 
 
+async def withdraw_locks(work: Work, entry_id: UUID) -> Sequence[LockKey]:
+    """What taking somebody off the list changes: the list, and the hold of an open offer."""
+    entry = await read.found_entry(work, entry_id)
+    opened = await work.load_where(WaitlistOffer, "entry_id = $2 AND state = 'made'", entry.id)
+    return [*waitlist_lock(), *(key for each in opened for key in holds.hold_lock(each.hold_id))]
+
+
 async def withdraw(work: Work, entry_id: UUID) -> WaitlistEntry:
     """Take somebody off the list; what they were offered goes to the next. Twice changes nothing.
 
-    Under `waitlist_lock`. Raises Conflict ``waitlist.booked`` for who has a visit by it.
+    Under `withdraw_locks`. Raises Conflict ``waitlist.booked`` for who has a visit by it.
     """
     entry = await read.found_entry(work, entry_id)
     if entry.state == "booked":
