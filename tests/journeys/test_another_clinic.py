@@ -31,6 +31,8 @@ OF_A_CLINIC = (
     "clinic_id",
     "appointment_id",
     "hold_id",
+    "entry_id",
+    "offer_id",
     "session_id",
     "series_id",
     "equipment_id",
@@ -55,7 +57,12 @@ OF_THE_NETWORK = (
     "payer_id",
 )
 """The ids of what every clinic of a network shares."""
-LISTS = ("/v1/appointments", "/v1/documents")
+LISTS = (
+    "/v1/appointments",
+    "/v1/documents",
+    "/v1/waitlist/of-patient",
+    "/v1/waitlist-offers",
+)
 """What is answered of a clinic's thing that is not there: a list with nothing in it."""
 REMOVED = {"date", "x-request-id", "traceparent", "x-correlation-id"}
 
