@@ -32,6 +32,8 @@ async def played(clinic: Clinic, family: str = "Fontaine") -> dict[str, str]:
     ids["hold_id"] = (await clinic.does("dana", "appointments", "/v1/holds", wish))["id"]
     waiting = {"patient_id": patient, "clinic_id": clinic.clinic_id}
     waiting["appointment_type_id"] = clinic.type_id
+    # For this one time alone: what else is called off later is not held for them.
+    waiting |= {"latest": denver(6, 9).date().isoformat(), "closes": "10:00:00"}
     entry = await clinic.does("dana", "appointments", "/v1/waitlist", waiting)
     ids["entry_id"] = entry["id"]
     off = await clinic.book(patient, denver(6, 9))

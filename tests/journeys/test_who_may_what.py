@@ -59,6 +59,8 @@ A_VISIT = "/v1/appointments/{appointment_id}"
 NOT_NOW = """
 appointments POST /v1/appointments/{appointment_id}/no-show
 appointments POST /v1/holds/{hold_id}/extend
+appointments POST /v1/waitlist-offers/{offer_id}/accept
+appointments POST /v1/waitlist-offers/{offer_id}/decline
 patients POST /v1/emergency-accesses/{access_id}/review
 payments POST /v1/charges
 payments POST /v1/receipts/{receipt_id}/print

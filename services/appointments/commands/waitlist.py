@@ -12,12 +12,7 @@ from services.appointments.commands.places import Request, Wanted
 from services.appointments.commands.released import OFFER_SLOT
 from services.appointments.domain.hold import HoldState
 from services.appointments.domain.reasons import Reason
-from services.appointments.domain.waitlist import (
-    Priority,
-    best_match,
-    offer_ttl,
-    require_reason,
-)
+from services.appointments.domain.waitlist import Priority, best_match, offer_ttl, require_reason
 from services.appointments.queries import visits
 from services.appointments.queries import waitlist as read
 from services.appointments.tables import (

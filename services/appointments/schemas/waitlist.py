@@ -87,11 +87,15 @@ class WaitlistView(BaseModel):
 class OfClinic(BaseModel):
     """Whose list."""
 
+    model_config = ConfigDict(extra="forbid")
+
     clinic_id: UUID
 
 
 class OfPatient(BaseModel):
     """Of whom."""
+
+    model_config = ConfigDict(extra="forbid")
 
     patient_id: UUID
 
