@@ -28,7 +28,13 @@ from shared.db.locks import LockKey
 from shared.db.provision import SERVICES
 from shared.db.work import Work
 from shared.values.clock import FixedClock
-from tests.journeys.book import change_their_mind, hold_a_group, hold_times, repeat_weekly
+from tests.journeys.book import (
+    change_their_mind,
+    hold_a_group,
+    hold_times,
+    repeat_weekly,
+    wait_for_a_time,
+)
 from tests.journeys.clinic import Clinic, denver, told
 from tests.journeys.conftest import Ground
 from tests.journeys.house import House, house_of
@@ -73,6 +79,9 @@ async def bad_day(house: House) -> UUID:
     await change_their_mind(clinic, patient, denver(12, 9))
     await hold_a_group(clinic, [patient], denver(12, 11))
     await repeat_weekly(clinic, patient, denver(12, 15))
+    waiting = [await clinic.register(f"Waiting{n}") for n in range(3)]
+    await house.settled(clinic.network_id)
+    await wait_for_a_time(clinic, [patient, *waiting], denver(13, 9))
     await house.settled(clinic.network_id)
     ends = {"effective_to": "2026-12-31"}
     path = f"/v1/coverages/{coverage}/terminate"
