@@ -8,7 +8,7 @@ The manual list is a good one: whoever calls sees the wishes and asks only whom 
 import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from random import Random
 from statistics import fmean
 from uuid import UUID
@@ -180,6 +180,7 @@ class Offering:
         self.waiting = {entry.id: entry for entry in case.entries}
         self.declined: set[tuple[int, UUID]] = set()
         self.expired: dict[tuple[int, UUID], int] = {}
+        self.expired_on: dict[UUID, date] = {}
         self.filled: set[int] = set()
         self.due: list[tuple[datetime, int, int, UUID | None, str]] = []
         self.made = 0
@@ -191,7 +192,7 @@ class Offering:
         while self.due:
             now, _, number, entry_id, what = heapq.heappop(self.due)
             if entry_id is not None:
-                self._answered(number, entry_id, what)
+                self._answered(number, entry_id, what, now)
             if number not in self.filled:
                 self._offer(number, now)
         return len(self.filled)
@@ -203,6 +204,7 @@ class Offering:
             replace(
                 entry,
                 expired_here=self.expired.get((number, entry.id), 0),
+                expired_today=self.expired_on.get(entry.id) == now.date(),
                 declined_here=(number, entry.id) in self.declined,
             )
             for entry in self.waiting.values()
@@ -238,7 +240,7 @@ class Offering:
             return until, "expired"
         return at, "accepted" if _accepts(self.case, entry, number) else "declined"
 
-    def _answered(self, number: int, entry_id: UUID, what: str) -> None:
+    def _answered(self, number: int, entry_id: UUID, what: str, now: datetime) -> None:
         if what == "accepted":
             self.filled.add(number)
             del self.waiting[entry_id]
@@ -249,6 +251,7 @@ class Offering:
             self.declined.add(key)
         else:
             self.expired[key] = self.expired.get(key, 0) + 1
+            self.expired_on[entry_id] = now.date()
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,7 +128,7 @@ async def offer_slot(work: Work, slot_id: UUID) -> WaitlistOffer | None:
     if await work.load_where(WaitlistOffer, where, row.provider_id, row.starts_at, row.ends_at):
         return None
     slot = await read.slot_of(work, row)
-    entries, waiting = await read.candidates(work, row)
+    entries, waiting = await read.candidates(work, row, slot.zone)
     refused: set[UUID] = set()
     while len(refused) < REFUSED_MAX:
         match = best_match(slot, entries, work.now, but=refused)

@@ -2,7 +2,8 @@
 
 Whoever fits is ordered by, in this order:
 
-1. whoever let an offer of this very slot run out comes after those who did not;
+1. whoever let an offer of this very slot run out comes after those who did not, and then whoever
+   let any offer run out today, by the clinic's calendar: they may be away for the day;
 2. priority, raised by one level for every 14 days waited and without an end, so that nobody is
    overtaken for ever by whoever comes later;
 3. whoever was passed over: waited longest of their priority, fitted, and saw another chosen;
@@ -80,6 +81,7 @@ class Entry:
     length: how long the visit takes. offers: how many were made. passed_over: see the module; an
     offer ends it. busy: the patient's visits, without the one that would be replaced. has_offer:
     whether any offer to the patient is open. expired_here: how many offers of this slot ran out.
+    expired_today: whether any offer to the patient ran out on this day.
     """
 
     id: UUID
@@ -94,6 +96,7 @@ class Entry:
     busy: tuple[Interval, ...] = ()
     has_offer: bool = False
     expired_here: int = 0
+    expired_today: bool = False
     declined_here: bool = False
 
 
@@ -177,18 +180,22 @@ def best_match(
     equals = [
         entry
         for entry in fit
-        if level(entry, now) == level(chosen, now) and entry.expired_here == chosen.expired_here
+        if level(entry, now) == level(chosen, now) and _behind(entry) == _behind(chosen)
     ]
     longest = min(equals, key=lambda entry: (entry.since, entry.id))
     return Match(chosen, None if longest.id == chosen.id else longest.id)
 
 
-def _rank(entry: Entry, now: datetime) -> tuple[int, int, bool, int, datetime, UUID]:
+def _behind(entry: Entry) -> tuple[int, bool]:
+    return (entry.expired_here, entry.expired_today)
+
+
+def _rank(entry: Entry, now: datetime) -> tuple[tuple[int, bool], int, bool, int, datetime, UUID]:
     # Of those who were passed over the longest wait decides, not how many offers they had:
     # otherwise the first of them could be passed over again.
     offers = 0 if entry.passed_over else entry.offers
-    behind, by_level = entry.expired_here, -level(entry, now)
-    return (behind, by_level, not entry.passed_over, offers, entry.since, entry.id)
+    by_level = -level(entry, now)
+    return (_behind(entry), by_level, not entry.passed_over, offers, entry.since, entry.id)
 
 
 def offer_ttl(starts_at: datetime, now: datetime) -> timedelta | None:

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from services.appointments.domain.waitlist import Entry, Priority, Slot, Wishes
 from services.appointments.queries.visits import clinic_zone
@@ -10,7 +11,7 @@ from shared.db.actor import at_clinic
 from shared.db.work import Work
 from shared.values.errors import NotFound
 from shared.values.interval import Interval
-from shared.values.zones import zone
+from shared.values.zones import day_bounds, zone
 
 LIMIT = 200
 
@@ -67,6 +68,10 @@ LEFT JOIN appointments a ON a.network_id = $1 AND a.id = e.replaces_appointment_
 WHERE e.network_id = $1 AND e.state = 'waiting'
 """
 _OPEN = "SELECT patient_id FROM waitlist_offers WHERE network_id = $1 AND state = 'made'"
+_EXPIRED = """
+SELECT DISTINCT patient_id FROM waitlist_offers
+WHERE network_id = $1 AND state = 'expired' AND ended_at >= $2
+"""
 _HERE = """
 SELECT entry_id, state, count(*) AS number FROM waitlist_offers
 WHERE network_id = $1 AND slot_id = $2 GROUP BY entry_id, state
@@ -82,12 +87,15 @@ WHERE o.network_id = $1 AND o.resource_kind = 'patient' AND o.resource_id = ANY(
 
 
 async def candidates(
-    work: Work, slot: ReleasedSlot
+    work: Work, slot: ReleasedSlot, in_zone: ZoneInfo
 ) -> tuple[list[Entry], dict[UUID, WaitlistEntry]]:
-    """Everybody who waits, as the rule's values and as rows by id."""
+    """Everybody who waits, as the rule's values and as rows by id. in_zone: the slot's clinic's."""
     rows = {r.id: r for r in await work.load_where(WaitlistEntry, "state = 'waiting'")}
     facts = {found["id"]: found for found in await work.raw.fetch(_BEFORE, work.network_id)}
     offered = {found["patient_id"] for found in await work.raw.fetch(_OPEN, work.network_id)}
+    today, _ = day_bounds(work.now.astimezone(in_zone).date(), in_zone)
+    late = await work.raw.fetch(_EXPIRED, work.network_id, today)
+    expired = {found["patient_id"] for found in late}
     here = {
         (found["entry_id"], found["state"]): found["number"]
         for found in await work.raw.fetch(_HERE, work.network_id, slot.id)
@@ -117,6 +125,7 @@ async def candidates(
                 busy=tuple(busy.get(row.patient_id, ())),
                 has_offer=row.patient_id in offered,
                 expired_here=here.get((row.id, "expired"), 0),
+                expired_today=row.patient_id in expired,
                 declined_here=(row.id, "declined") in here,
             )
         )

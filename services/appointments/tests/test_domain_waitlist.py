@@ -118,6 +118,14 @@ FIRST = {
         {"priority": Priority.LOW, "since": NOW - 3 * LEVEL_EVERY},
         {"priority": Priority.HIGH},
     ),
+    "who let none expire today": (
+        {},
+        {"priority": Priority.HIGH, "since": OLD, "expired_today": True},
+    ),
+    "who let another expire today, before this one": (
+        {"expired_today": True},
+        {"priority": Priority.HIGH, "expired_here": 1, "expired_today": True},
+    ),
     "who let none of this slot expire": ({}, {"priority": Priority.HIGH, "expired_here": 1}),
 }
 
@@ -186,6 +194,7 @@ def _entries(draw: st.DrawFn) -> list[Entry]:
             busy=draw(st.sampled_from([(), (busy,)])),
             has_offer=draw(st.booleans()),
             expired_here=draw(st.integers(0, 2)),
+            expired_today=draw(st.booleans()),
             declined_here=draw(st.booleans()),
         )
         for number in range(draw(st.integers(0, 8)))

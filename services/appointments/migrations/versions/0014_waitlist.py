@@ -96,6 +96,8 @@ INDEXES = (
     " ON waitlist_offers (network_id, provider_id, starts_at) WHERE state = 'made'",
     "CREATE INDEX waitlist_offers_of_slot ON waitlist_offers (network_id, slot_id)",
     "CREATE INDEX waitlist_offers_of_entry ON waitlist_offers (network_id, entry_id)",
+    "CREATE INDEX waitlist_offers_expired ON waitlist_offers (network_id, ended_at)"
+    " WHERE state = 'expired'",
     "CREATE INDEX waitlist_waiting ON waitlist_entries (network_id, entered_at)"
     " WHERE state = 'waiting'",
     "CREATE INDEX waitlist_of_patient ON waitlist_entries (network_id, patient_id)",
