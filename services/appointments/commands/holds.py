@@ -17,6 +17,7 @@ from services.appointments.commands.places import (
     require_desk,
     wish_of,
 )
+from services.appointments.commands.released import release_held
 from services.appointments.domain import hold as rules
 from services.appointments.domain.booking import decide_booking
 from services.appointments.domain.hold import HoldState
@@ -168,6 +169,7 @@ async def release(work: Work, hold_id: UUID) -> Hold:
         else:
             _end(work, row, HoldState.RELEASED)
             work.say(events.hold_released(row, "given_back"), of=row)
+            release_held(work, row)
     return row
 
 
@@ -187,6 +189,7 @@ async def hold_due(work: Work, hold_id: UUID) -> Hold | None:
 def _expire(work: Work, row: Hold) -> None:
     _end(work, row, HoldState.EXPIRED)
     work.say(events.hold_expired(row), of=row)
+    release_held(work, row)
 
 
 def _end(work: Work, row: Hold, state: HoldState) -> None:

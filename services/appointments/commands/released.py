@@ -1,9 +1,10 @@
 """What happens as time becomes free: it is said, and the waitlist is asked."""
 
 from typing import Literal
+from uuid import UUID
 
 from services.appointments import events
-from services.appointments.tables import Appointment, ReleasedSlot
+from services.appointments.tables import Appointment, Hold, ReleasedSlot
 from shared.db.work import Work
 from shared.values.interval import Interval
 
@@ -16,20 +17,36 @@ def release_slot(
     interval: Interval,
     cause: Literal["cancelled", "rescheduled", "no_show"],
 ) -> None:
-    """Say that a visit's time is free, and have it offered; `row` still names its provider.
-
-    The timer that offers it is due at once and set in the transaction that frees the time: no
-    crash can come between the two. A time that has begun is offered to nobody.
-    """
+    """Say that a visit's time is free, and have it offered; `row` still names its provider."""
     work.say(events.slot_released(row, interval, cause), of=row)
+    slot_id = work.new_id(f"slot/{row.id}/{row.event_seq}")
+    _have_offered(work, slot_id, row.clinic_id, row.provider_id, interval)
+
+
+def release_held(work: Work, row: Hold) -> None:
+    """Have the time offered of a hold that ended without a visit.
+
+    That of an offer is not: whoever ends the offer passes its time on.
+    """
+    if row.purpose == "booking":
+        slot_id = work.new_id(f"slot/{row.id}")
+        interval = Interval(row.starts_at, row.ends_at)
+        _have_offered(work, slot_id, row.clinic_id, row.provider_id, interval)
+
+
+def _have_offered(
+    work: Work, slot_id: UUID, clinic_id: UUID, provider_id: UUID, interval: Interval
+) -> None:
+    # The timer is due at once and set in the transaction that frees the time: no crash can come
+    # between the two. A time that has begun is offered to nobody.
     if interval.start <= work.now:
         return
     slot = work.create(
         ReleasedSlot,
-        id=work.new_id(f"slot/{row.id}/{row.event_seq}"),
+        id=slot_id,
         network_id=work.network_id,
-        clinic_id=row.clinic_id,
-        provider_id=row.provider_id,
+        clinic_id=clinic_id,
+        provider_id=provider_id,
         starts_at=interval.start,
         ends_at=interval.end,
         released_at=work.now,
