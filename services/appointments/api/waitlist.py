@@ -5,12 +5,13 @@ from typing import Any
 
 from services.appointments.api.booking import BOOKING_REFUSALS
 from services.appointments.api.routes import ROUTES
-from services.appointments.commands import waitlist
+from services.appointments.commands import waiting, waitlist
 from services.appointments.queries import visits
 from services.appointments.queries import waitlist as read
 from services.appointments.schemas.visits import AppointmentView
 from services.appointments.schemas.waitlist import (
     Accepted,
+    ChangeWaitlistEntry,
     EnterWaitlist,
     OfClinic,
     OfferList,
@@ -38,12 +39,13 @@ def _list_lock(_: Call[Any]) -> Sequence[LockKey]:
     body=EnterWaitlist,
     reply=WaitlistEntryView,
     status=201,
+    refuses=("waitlist.for_the_desk",),
     locks=_list_lock,
 )
 async def enter_waitlist(work: Work, call: Call[EnterWaitlist]) -> Reply:
     """Wait for a time. When one becomes free that suits, it is held for whoever is next."""
     call.concerns(call.given.patient_id)
-    row = await waitlist.enter(work, waitlist.Waiting(**call.given.model_dump()))
+    row = await waiting.enter(work, waiting.Waiting(**call.given.model_dump()))
     return created(WaitlistEntryView.of(row), f"/v1/waitlist/{row.id}")
 
 
@@ -70,6 +72,31 @@ async def list_offers(work: Work, call: Call[OfPatient]) -> Reply:
     rows = await read.offers_of(work, call.given.patient_id)
     zones = {row.clinic_id: await visits.clinic_zone(work, row.clinic_id) for row in rows}
     return Reply(OfferList(items=[OfferView.of(row, zones[row.clinic_id]) for row in rows]))
+
+
+@ROUTES.get("/v1/waitlist/{entry_id}", may=May.APPOINTMENT_READ, reply=WaitlistEntryView)
+async def read_waitlist_entry(work: Work, call: Call[None]) -> Reply:
+    """One entry, as it stands now."""
+    row = await read.found_entry(work, call.id("entry_id"))
+    call.concerns(row.patient_id)
+    return Reply(WaitlistEntryView.of(row), version=row.version)
+
+
+@ROUTES.patch(
+    "/v1/waitlist/{entry_id}",
+    may=May.APPOINTMENT_BOOK,
+    body=ChangeWaitlistEntry,
+    reply=WaitlistEntryView,
+    refuses=("waitlist.over", "waitlist.for_the_desk"),
+    locks=_list_lock,
+)
+async def change_waitlist_entry(work: Work, call: Call[ChangeWaitlistEntry]) -> Reply:
+    """Wish for something else by a merge patch; whoever waits keeps their place."""
+    wishes = call.given.model_dump(exclude_unset=True)
+    row = await waiting.change(work, call.id("entry_id"), wishes, call.if_match)
+    call.concerns(row.patient_id)
+    await work.flush()
+    return Reply(WaitlistEntryView.of(row), version=row.version)
 
 
 async def _withdraw_locks(work: Work, call: Call[Any]) -> Sequence[LockKey]:

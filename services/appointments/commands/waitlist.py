@@ -1,8 +1,6 @@
-"""Wait for a time; offer one that became free, accept or decline it, and pass it on."""
+"""Offer a time that became free, accept or decline it, pass it on; wait no longer."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date, time
 from uuid import UUID
 
 from services.appointments import events
@@ -12,12 +10,11 @@ from services.appointments.commands.places import Request, Wanted
 from services.appointments.commands.released import OFFER_SLOT
 from services.appointments.domain.hold import HoldState
 from services.appointments.domain.reasons import Reason
-from services.appointments.domain.waitlist import Priority, best_match, offer_ttl, require_reason
+from services.appointments.domain.waitlist import best_match, offer_ttl
 from services.appointments.queries import visits
 from services.appointments.queries import waitlist as read
 from services.appointments.tables import (
     Appointment,
-    AppointmentType,
     Hold,
     ReleasedSlot,
     WaitlistEntry,
@@ -25,7 +22,7 @@ from services.appointments.tables import (
 )
 from shared.db.locks import LockKey, lock_key
 from shared.db.work import Work
-from shared.values.errors import Conflict, DomainError, Invalid, NotFound, NotYetHeard
+from shared.values.errors import Conflict, DomainError, NotFound
 
 OFFER_EXPIRY = "offer_expiry"
 REFUSED_MAX = 20
@@ -35,58 +32,6 @@ REFUSED_MAX = 20
 def waitlist_lock() -> Sequence[LockKey]:
     """What every change of the list changes: who is next. One at a time in a network."""
     return (lock_key("waitlist", "all"),)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
-    """An entry as asked for. None in the lists stands for any."""
-
-    patient_id: UUID
-    clinic_id: UUID
-    appointment_type_id: UUID
-    clinic_ids: list[UUID] | None = None
-    provider_ids: list[UUID] | None = None
-    weekdays: list[int] | None = None
-    opens: time = time(0)
-    closes: time = time(0)
-    earliest: date | None = None
-    latest: date | None = None
-    notice_minutes: int = 0
-    priority: str = "normal"
-    priority_reason: str | None = None
-    replaces_appointment_id: UUID | None = None
-
-
-async def enter(work: Work, given: Waiting) -> WaitlistEntry:
-    """Put somebody on the list. Under `waitlist_lock`.
-
-    Raises NotFound, NotYetHeard; Invalid for wishes that nothing meets, a high priority without a
-    reason, and ``waitlist.replaces_another`` for a visit of another patient or type.
-    """
-    require_reason(Priority[given.priority.upper()], given.priority_reason)
-    await visits.named_zone(work, given.clinic_id)
-    if await work.load(AppointmentType, given.appointment_type_id) is None:
-        raise NotFound("appointment_type.not_found", "There is no such appointment type.")
-    patient = await visits.one_known_patient(work, given.patient_id)
-    if patient is None or not patient.registered:
-        raise NotYetHeard("patient.not_found", "There is no such patient.")
-    if given.replaces_appointment_id is not None:
-        row = await visits.visit(work, given.replaces_appointment_id)
-        same = (row.patient_id, row.appointment_type_id)
-        if same != (given.patient_id, given.appointment_type_id) or row.lifecycle != "booked":
-            title = "The visit to replace is not a booked one of this patient and type."
-            raise Invalid("waitlist.replaces_another", title, pointer="/replaces_appointment_id")
-    values = {name: getattr(given, name) for name in Waiting.__dataclass_fields__}
-    entry = work.create(
-        WaitlistEntry,
-        id=work.new_id("waitlist_entry"),
-        network_id=work.network_id,
-        entered_at=work.now,
-        **values,
-    )
-    read.wishes_of(entry)
-    work.say(events.waitlist_entered(entry), of=entry)
-    return entry
 
 
 async def withdraw_locks(work: Work, entry_id: UUID) -> Sequence[LockKey]:
@@ -118,7 +63,9 @@ async def withdraw(work: Work, entry_id: UUID) -> WaitlistEntry:
 async def offer_slot(work: Work, slot_id: UUID) -> WaitlistOffer | None:
     """Offer a time that is free to whoever is next, and hold it; None where nobody can have it.
 
-    Under `waitlist_lock`. Whom the booking's own rules refuse is left out, and waits on.
+    Under `waitlist_lock`. Whom the booking's own rules refuse is left out, and waits on. The locks
+    of the place are not taken, as who gets it is decided here: where somebody books it in the same
+    moment, the constraint on `occupancies` refuses one of the two, and the timer is tried again.
     """
     row = await work.load(ReleasedSlot, slot_id)
     lasts = None if row is None else offer_ttl(row.starts_at, work.now)

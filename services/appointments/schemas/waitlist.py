@@ -9,9 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.appointments import tables as t
 from services.appointments.schemas.visits import AppointmentView
-from shared.web.fields import STRICT, Line
+from shared.web.fields import STRICT, Given, Line
 
 _SOME = Field(min_length=1, max_length=20)
+Some = Annotated[list[UUID], _SOME]
+Weekdays = Annotated[list[Annotated[int, Field(ge=1, le=7)]], Field(max_length=7)]
+Notice = Annotated[int, Field(ge=0, le=43_200)]
+Level = Literal["low", "normal", "high"]
 _ENTRY = {
     "patient_id": "0190a1b2-0000-7000-8000-000000000001",
     "clinic_id": "0190a1b2-0000-7000-8000-000000000010",
@@ -35,17 +39,36 @@ class EnterWaitlist(BaseModel):
     patient_id: UUID
     clinic_id: UUID
     appointment_type_id: UUID
-    clinic_ids: Annotated[list[UUID], _SOME] | None = None
-    provider_ids: Annotated[list[UUID], _SOME] | None = None
-    weekdays: Annotated[list[Annotated[int, Field(ge=1, le=7)]], Field(max_length=7)] | None = None
+    clinic_ids: Some | None = None
+    provider_ids: Some | None = None
+    weekdays: Weekdays | None = None
     opens: time = time(0)
     closes: time = time(0)
     earliest: date | None = None
     latest: date | None = None
-    notice_minutes: Annotated[int, Field(ge=0, le=43_200)] = 0
-    priority: Literal["low", "normal", "high"] = "normal"
+    notice_minutes: Notice = 0
+    priority: Level = "normal"
     priority_reason: Line | None = None
     replaces_appointment_id: UUID | None = None
+
+
+class ChangeWaitlistEntry(BaseModel):
+    """A merge patch of an entry (RFC 7396): what is left out stays, null stands for any."""
+
+    model_config = ConfigDict(
+        **STRICT, json_schema_extra={"examples": [{"weekdays": [2, 4], "latest": None}]}
+    )
+
+    clinic_ids: Some | None = None
+    provider_ids: Some | None = None
+    weekdays: Weekdays | None = None
+    opens: Given[time] = None
+    closes: Given[time] = None
+    earliest: date | None = None
+    latest: date | None = None
+    notice_minutes: Given[Notice] = None
+    priority: Given[Level] = None
+    priority_reason: Line | None = None
 
 
 class WaitlistEntryView(BaseModel):

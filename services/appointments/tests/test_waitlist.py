@@ -178,3 +178,122 @@ async def test_times_freed_at_once_give_nobody_two_offers_and_no_time_two(at: Sc
     )
     assert all(answer.status_code in {200, 409} for answer in answers)
     assert await overlaps(at) == 0
+
+
+async def test_a_time_that_somebody_held_and_left_is_offered(at: Scene) -> None:
+    first, second = await at.patient(), await at.patient()
+    for start in (TEN, ELEVEN):
+        answer = await at.desk.post("/v1/holds", at.booking(await at.patient(), start))
+        assert answer.status_code == 201, answer.text
+    await waits(at, first)
+    at.clock.at += timedelta(minutes=1)
+    await waits(at, second)
+    # One is given back; the other runs out.
+    held = await rows(at, "SELECT id FROM holds ORDER BY starts_at")
+    assert (await at.desk.post(f"/v1/holds/{held[0]['id']}/release")).status_code == 200
+    await fire_due(at.database, TIMERS, at.clock)
+    assert [each["local_start"] for each in await offers(at, first)] == [TEN]
+    assert await offers(at, second) == []
+    at.clock.at += timedelta(minutes=5)
+    await fire_due(at.database, TIMERS, at.clock)
+    await fire_due(at.database, TIMERS, at.clock)
+    assert [each["local_start"] for each in await offers(at, second)] == [ELEVEN]
+
+
+async def test_who_let_an_offer_expire_comes_after_the_others_for_that_day(at: Scene) -> None:
+    first, second = await at.patient(), await at.patient()
+    await waits(at, first, priority="high", priority_reason="post-operative")
+    await freed(at)
+    at.clock.at += timedelta(minutes=30)
+    for _ in range(2):
+        await fire_due(at.database, TIMERS, at.clock)
+    again, late = await offers(at, first)
+    assert (again["state"], late["state"]) == ("made", "expired")
+    assert (await answered(at, again, "decline")).status_code == 200
+    await fire_due(at.database, TIMERS, at.clock)
+    await waits(at, second)
+    await freed(at, ELEVEN)
+    assert [each["local_start"] for each in await offers(at, second)] == [ELEVEN]
+
+
+async def test_an_entry_is_changed_and_what_fits_changes_with_it(at: Scene) -> None:
+    patient = await at.patient()
+    entry = await waits(at, patient, weekdays=[1], notice_minutes=60)
+    await freed(at)
+    assert await offers(at, patient) == []
+    path = f"/v1/waitlist/{entry['id']}"
+    wishes = {"weekdays": [3], "opens": "10:00:00", "closes": "12:00:00"}
+    changed = await at.desk.patch(path, wishes, version=entry["version"])
+    assert changed.status_code == 200, changed.text
+    body = changed.json()
+    assert (body["weekdays"], body["notice_minutes"], body["priority"]) == ([3], 60, "normal")
+    assert body["entered_at"] == entry["entered_at"]
+    stale = await at.desk.patch(path, wishes, version=entry["version"])
+    assert stale.status_code == 412, stale.text
+    reversed_hours = await at.desk.patch(
+        path, {"opens": "12:00:00", "closes": "10:00:00"}, version=body["version"]
+    )
+    assert reversed_hours.json()["code"] == "waitlist.hours_reversed"
+    await freed(at)
+    assert [each["local_start"] for each in await offers(at, patient)] == [TEN]
+
+
+async def test_who_waits_no_longer_changes_nothing(at: Scene) -> None:
+    entry = await waits(at, await at.patient())
+    gone = await at.desk.post(f"/v1/waitlist/{entry['id']}/withdraw")
+    path = f"/v1/waitlist/{entry['id']}"
+    refused = await at.desk.patch(path, {"weekdays": None}, version=gone.json()["version"])
+    assert (refused.status_code, refused.json()["code"]) == (409, "waitlist.over")
+
+
+async def test_a_patient_answers_their_own_offer_alone(at: Scene, clinic_office: Office) -> None:
+    first, second = await at.patient(), await at.patient()
+    await waits(at, first)
+    await freed(at)
+    (offer,) = await offers(at, first)
+    other = clinic_office.desk("appointments", at.network_id, "portal", patient=str(second))
+    for verb in ("accept", "decline"):
+        assert (await other.post(f"/v1/waitlist-offers/{offer['id']}/{verb}")).status_code == 404
+    own = clinic_office.desk("appointments", at.network_id, "portal", patient=str(first))
+    taken = await own.post(f"/v1/waitlist-offers/{offer['id']}/accept")
+    assert taken.status_code == 200, taken.text
+    assert taken.json()["appointment"]["patient_id"] == str(first)
+
+
+async def test_a_high_priority_is_for_the_desk_to_give(at: Scene, clinic_office: Office) -> None:
+    patient = await at.patient()
+    own = clinic_office.desk("appointments", at.network_id, "portal", patient=str(patient))
+    body = {
+        "patient_id": str(patient),
+        "clinic_id": at.clinic_id,
+        "appointment_type_id": at.type_id,
+    }
+    high = {"priority": "high", "priority_reason": "I would like it soon"}
+    refused = await own.post("/v1/waitlist", body | high)
+    assert (refused.status_code, refused.json()["code"]) == (403, "waitlist.for_the_desk")
+    entry = await own.post("/v1/waitlist", body)
+    assert entry.status_code == 201, entry.text
+    path = f"/v1/waitlist/{entry.json()['id']}"
+    refused = await own.patch(path, high, version=entry.json()["version"])
+    assert (refused.status_code, refused.json()["code"]) == (403, "waitlist.for_the_desk")
+
+
+async def test_a_freed_time_that_the_desk_books_as_it_is_offered_has_one_owner(at: Scene) -> None:
+    starts = [f"2026-11-04T{hour:02}:00:00-07:00" for hour in range(8, 14)]
+    visits = [await booked(at, start) for start in starts]
+    waiting = [await at.patient() for _ in starts]
+    for patient in waiting:
+        await waits(at, patient)
+    walk_ins = [at.booking(await at.patient(), start) for start in starts for _ in range(2)]
+    for visit in visits:
+        await cancelled(at, visit)
+    booking = asyncio.gather(*(at.desk.post("/v1/appointments", body) for body in walk_ins))
+    await asyncio.gather(*(fire_due(at.database, TIMERS, at.clock) for _ in range(2)))
+    answers = await booking
+    assert {answer.status_code for answer in answers} <= {201, 409}
+    await fire_due(at.database, TIMERS, at.clock)
+    assert await overlaps(at) == 0
+    made = await rows(at, "SELECT starts_at FROM waitlist_offers WHERE state = 'made'")
+    taken = await rows(at, "SELECT starts_at FROM appointments WHERE lifecycle = 'booked'")
+    assert len({row["starts_at"] for row in [*made, *taken]}) == len(made) + len(taken)
+    assert len(made) + len(taken) == len(starts)
