@@ -148,7 +148,8 @@ async def _say_all(
         ledger.say(*named, seq, int.from_bytes(tail, "big"), waits=waits)
     aggregate = ledger.topic.split(".")[2]
     said = [event for event in PRODUCERS[service] if event.aggregate == aggregate]
-    table, column = f"{aggregate}s", said[0].subject_field
+    table = aggregate if aggregate.endswith("s") else f"{aggregate}s"
+    column = said[0].subject_field
     asked = "SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass($1) AND attname = $2"
     if not await connection.fetchval(asked, table, column):
         column = "id"
