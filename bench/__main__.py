@@ -26,6 +26,7 @@ from bench.race import race
 from bench.report import LATEST, Figure, failed, show, write
 from bench.stage import stage
 from bench.trust import trust
+from bench.waitlist import waitlist
 from ops.day.desk import DayFailed
 from ops.errors import CannotRun
 from ops.seed import SeedFailed
@@ -99,6 +100,11 @@ def after_an_outage(size: Size) -> Iterator[Figure]:
     yield from held_snapshot.held_snapshot(size.events(held_snapshot.EVENTS))
 
 
+def refilling(_: Size) -> Iterator[Figure]:
+    """Free times that the waitlist fills, beside a list that somebody calls through."""
+    yield from waitlist()
+
+
 def taking(_: Size) -> Iterator[Figure]:
     """Memory, connections, idle share."""
     yield from footprint()
@@ -114,6 +120,7 @@ SECTIONS: dict[str, Callable[[Size], Iterator[Figure]]] = {
     "backlog": after_an_outage,
     "latency": until_the_effect,
     "footprint": taking,
+    "waitlist": refilling,
 }
 
 

@@ -2,7 +2,7 @@
 
 import re
 from datetime import date, datetime, time
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -33,6 +33,19 @@ def _line(text: str) -> str:
 
 Line = Annotated[str, Field(max_length=LINE_MAX), AfterValidator(_line)]
 """One line of text, kept in NFC: a name, a reason."""
+
+T = TypeVar("T")
+
+
+def _not_null(value: T) -> T:
+    # Runs for a null that is given; a member that is left out keeps its default unseen.
+    if value is None:
+        raise PydanticCustomError("text", "{code}", {"code": "member.required"})
+    return value
+
+
+Given = Annotated[T | None, AfterValidator(_not_null)]
+"""A member of a merge patch that may be left out and cannot be taken away."""
 
 CodeText = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}$")]
 """A code: letters, digits, dot, hyphen, underscore; it may travel on the bus."""

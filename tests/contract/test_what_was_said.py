@@ -29,7 +29,13 @@ from shared.db.locks import LockKey
 from shared.db.provision import SERVICES
 from shared.db.work import Work
 from shared.values.clock import FixedClock
-from tests.journeys.book import change_their_mind, hold_a_group, hold_times, repeat_weekly
+from tests.journeys.book import (
+    change_their_mind,
+    hold_a_group,
+    hold_times,
+    repeat_weekly,
+    wait_for_a_time,
+)
 from tests.journeys.clinic import Clinic, denver, told
 from tests.journeys.conftest import Ground
 from tests.journeys.house import House, house_of
@@ -84,6 +90,9 @@ async def bad_day(house: House) -> UUID:
     }
     made = await clinic.does("dana", "appointments", "/v1/blocks", block)
     await clinic.does("dana", "appointments", f"/v1/blocks/{made['block']['id']}/lift")
+    waiting = [await clinic.register(f"Waiting{n}") for n in range(3)]
+    await house.settled(clinic.network_id)
+    await wait_for_a_time(clinic, [patient, *waiting], denver(13, 9))
     await house.settled(clinic.network_id)
     path = f"/v1/patients/{patient}/proxies"
     acts = {"proxy_subject": "a-son", "authority": "patient_permission", "scope": ["patient:read"]}

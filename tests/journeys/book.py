@@ -1,6 +1,7 @@
 """What a desk does with its book besides booking, so that every event of it is said."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from tests.journeys.clinic import Clinic
 
@@ -56,3 +57,33 @@ async def repeat_weekly(clinic: Clinic, patient: str, at: datetime) -> str:
         "dana", "appointments", f"{path}/cancel", {"occurrence": 4, "scope": "this"} | why
     )
     return str(series)
+
+
+async def wait_for_a_time(
+    clinic: Clinic, patients: list[str], at: datetime
+) -> list[dict[str, Any]]:
+    """Three wait while a visit is called off: one declines, one lets it run out, one accepts.
+
+    Their offers, in this order. patients: the first has the visit that is called off.
+    """
+    house, offers = clinic.house, []
+    visit = await clinic.book(patients[0], at)
+    for patient in patients[1:4]:
+        wish = {"patient_id": patient, "clinic_id": clinic.clinic_id}
+        wish["appointment_type_id"] = clinic.type_id
+        await clinic.does("dana", "appointments", "/v1/waitlist", wish)
+        house.clock.at += timedelta(minutes=1)
+    why = {"reason": "patient_request"}
+    path = f"/v1/appointments/{visit['id']}/cancel"
+    await clinic.does("dana", "appointments", path, why, version=visit["version"])
+    for patient, answer in zip(patients[1:4], ("decline", None, "accept"), strict=True):
+        await house.settled(clinic.network_id)
+        found = await clinic.sees("dana", "appointments", "/v1/waitlist-offers", patient_id=patient)
+        (offer,) = found["items"]
+        offers.append(offer)
+        if answer is None:
+            house.clock.at += timedelta(minutes=30)
+        else:
+            path = f"/v1/waitlist-offers/{offer['id']}/{answer}"
+            await clinic.does("dana", "appointments", path)
+    return offers

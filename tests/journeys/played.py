@@ -32,6 +32,18 @@ async def played(clinic: Clinic, family: str = "Fontaine") -> dict[str, str]:
     made = await clinic.does("ada", "appointments", "/v1/equipment", item)
     ids["equipment_id"] = made["id"]
     ids["hold_id"] = (await clinic.does("dana", "appointments", "/v1/holds", wish))["id"]
+    waiting = {"patient_id": patient, "clinic_id": clinic.clinic_id}
+    waiting["appointment_type_id"] = clinic.type_id
+    # For this one time alone: what else is called off later is not held for them.
+    waiting |= {"latest": denver(6, 9).date().isoformat(), "closes": "10:00:00"}
+    entry = await clinic.does("dana", "appointments", "/v1/waitlist", waiting)
+    ids["entry_id"] = entry["id"]
+    off = await clinic.book(patient, denver(6, 9))
+    path, why = f"/v1/appointments/{off['id']}/cancel", {"reason": "patient_request"}
+    await clinic.does("dana", "appointments", path, why, version=off["version"])
+    await house.settled(clinic.network_id)
+    offers = await clinic.rows("appointments", "waitlist_offers")
+    ids["offer_id"] = str(offers[0]["id"])
     await clinic.verify(patient)
     await clinic.consent(patient)
     await house.settled(clinic.network_id)

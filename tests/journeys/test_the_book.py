@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.journeys.book import hold_a_group, hold_times, repeat_weekly
+from tests.journeys.book import hold_a_group, hold_times, repeat_weekly, wait_for_a_time
 from tests.journeys.clinic import DENVER, Clinic, denver
 from tests.journeys.house import House
 
@@ -51,3 +51,17 @@ async def test_visits_repeat_and_those_who_listen_know_each_of_them(house: House
         known = sorted(await clinic.rows(service, "known_visits"), key=lambda v: v["starts_at"])
         times = [(row["starts_at"].astimezone(DENVER).hour, row["state"]) for row in known]
         assert times == [(13, "booked"), (13, "booked"), (14, "booked"), (14, "cancelled")]
+
+
+async def test_a_time_that_became_free_is_passed_on_until_somebody_takes_it(house: House) -> None:
+    house.clock.at = denver(2, 9)
+    clinic = await Clinic(house).open()
+    patients = [await clinic.register(f"Waiting{n}") for n in range(4)]
+    await house.settled(clinic.network_id)
+    offers = await wait_for_a_time(clinic, patients, denver(4, 9))
+    await house.settled(clinic.network_id)
+    rows = await clinic.rows("appointments", "waitlist_offers")
+    states = {str(row["id"]): row["state"] for row in rows}
+    assert [states[offer["id"]] for offer in offers] == ["declined", "expired", "accepted"]
+    visits = await clinic.rows("payments", "known_visits")
+    assert sorted(row["state"] for row in visits) == ["booked", "cancelled"]

@@ -22,6 +22,7 @@ from services.appointments.api import (  # noqa: F401 - they declare on ROUTES
     setup,
     visitors,
     waiting,
+    waitlist,
 )
 from services.appointments.api.routes import ROUTES, SECRET_ROUTES
 

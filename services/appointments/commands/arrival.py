@@ -6,7 +6,7 @@ from services.appointments import events
 from services.appointments.commands import rooms, waiting
 from services.appointments.commands.booking import NO_SHOW, book
 from services.appointments.commands.places import Request
-from services.appointments.commands.released import say_released
+from services.appointments.commands.released import release_slot
 from services.appointments.commands.reminders import REMIND
 from services.appointments.commands.statuses import set_statuses, statuses_of
 from services.appointments.commands.steps import step
@@ -99,7 +99,7 @@ async def enter_in_error(work: Work, appointment_id: UUID, reason: str) -> Appoi
         await _one_visit_less(work, row.patient_id)
     elif before in (Lifecycle.BOOKED, Lifecycle.ARRIVED) and work.now < row.ends_at:
         interval = Interval(row.starts_at, row.ends_at)
-        await say_released(work, row, interval, "cancelled")
+        await release_slot(work, row, interval, "cancelled")
     return row
 
 

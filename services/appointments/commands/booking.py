@@ -18,7 +18,7 @@ from services.appointments.commands.places import (
     require_desk,
     wish_of,
 )
-from services.appointments.commands.released import say_released
+from services.appointments.commands.released import release_slot
 from services.appointments.commands.reminders import REMIND
 from services.appointments.commands.statuses import set_statuses, statuses_of
 from services.appointments.commands.waiting import leave_the_day
@@ -192,7 +192,7 @@ async def move(
     await free_held(work, known.expired)
     await free(work, row.id)
     if moved.released is not None:
-        await say_released(work, row, moved.released, "rescheduled")
+        await release_slot(work, row, moved.released, "rescheduled")
     row.clinic_id, row.provider_id = moved.booking.clinic_id, moved.booking.provider_id
     row.room_id, row.moves = moved.booking.room_id, moved.lineage.move
     row.further_provider_ids = list(moved.booking.further_provider_ids) or None

@@ -6,7 +6,7 @@ from uuid import UUID
 from services.appointments import events
 from services.appointments.commands.booking import NO_SHOW
 from services.appointments.commands.places import free
-from services.appointments.commands.released import say_released
+from services.appointments.commands.released import release_slot
 from services.appointments.commands.reminders import REMIND
 from services.appointments.commands.statuses import set_statuses, statuses_of
 from services.appointments.commands.waiting import leave_the_day
@@ -65,7 +65,7 @@ async def call_off(work: Work, row: Appointment, why: Cancelling) -> None:
     work.save(row)
     work.say(events.cancelled(row, decided.notice.minutes, work.now), of=row)
     if decided.notice.frees_slot and row.session_id is None:
-        await say_released(work, row, interval, "cancelled")
+        await release_slot(work, row, interval, "cancelled")
     work.cancel_timer(NO_SHOW, row.id)
     work.timer(REMIND, row.id, work.now)
 
@@ -79,5 +79,5 @@ async def free_slot(work: Work, appointment_id: UUID) -> Appointment:
     await free(work, row.id)
     work.save(row)
     if work.now < row.ends_at:
-        await say_released(work, row, Interval(row.starts_at, row.ends_at), "cancelled")
+        await release_slot(work, row, Interval(row.starts_at, row.ends_at), "cancelled")
     return row

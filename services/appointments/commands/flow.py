@@ -7,7 +7,7 @@ from services.appointments import events
 from services.appointments.commands import rooms, waiting
 from services.appointments.commands.booking import NO_SHOW
 from services.appointments.commands.checks import note_words
-from services.appointments.commands.released import say_released
+from services.appointments.commands.released import release_slot
 from services.appointments.commands.reminders import REMIND
 from services.appointments.commands.statuses import set_statuses, statuses_of
 from services.appointments.commands.steps import step
@@ -134,7 +134,7 @@ async def mark_no_show(
         work.save(taken)
     work.say(events.no_show(row, cause, work.now), of=row)
     if decided.frees_slot and row.session_id is None:
-        await say_released(work, row, interval, "no_show")
+        await release_slot(work, row, interval, "no_show")
     work.cancel_timer(NO_SHOW, row.id)
     work.timer(REMIND, row.id, work.now)
     return row

@@ -17,6 +17,7 @@ from services.appointments.commands.places import (
     require_desk,
     wish_of,
 )
+from services.appointments.commands.released import release_held
 from services.appointments.domain import hold as rules
 from services.appointments.domain.booking import decide_booking
 from services.appointments.domain.explain import naming_rules
@@ -167,10 +168,11 @@ async def release(work: Work, hold_id: UUID) -> Hold:
     if rules.release_ends(rule_of(row), work.now):
         await free_held(work, [row.id])
         if rule_of(row).stands_at(work.now) is HoldState.EXPIRED:
-            _expire(work, row)
+            await _expire(work, row)
         else:
             _end(work, row, HoldState.RELEASED)
             work.say(events.hold_released(row, "given_back"), of=row)
+            await release_held(work, row)
     return row
 
 
@@ -183,13 +185,14 @@ async def hold_due(work: Work, hold_id: UUID) -> Hold | None:
         work.timer(HOLD_EXPIRY, row.id, row.expires_at)
         return None
     await free_held(work, [row.id])
-    _expire(work, row)
+    await _expire(work, row)
     return row
 
 
-def _expire(work: Work, row: Hold) -> None:
+async def _expire(work: Work, row: Hold) -> None:
     _end(work, row, HoldState.EXPIRED)
     work.say(events.hold_expired(row), of=row)
+    await release_held(work, row)
 
 
 def _end(work: Work, row: Hold, state: HoldState) -> None:

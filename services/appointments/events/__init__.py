@@ -34,6 +34,13 @@ from services.appointments.events.visits import (
     rescheduled,
     slot_released,
 )
+from services.appointments.events.waitlist import (
+    offer_accepted,
+    offer_declined,
+    offer_expired,
+    offer_made,
+    waitlist_entered,
+)
 
 __all__ = [
     "arrived",
@@ -52,6 +59,10 @@ __all__ = [
     "hold_released",
     "messages_stopped",
     "no_show",
+    "offer_accepted",
+    "offer_declined",
+    "offer_expired",
+    "offer_made",
     "reminder_due",
     "reminder_failed",
     "reminder_sent",
@@ -67,4 +78,5 @@ __all__ = [
     "template_changed",
     "type_published",
     "waiting_too_long",
+    "waitlist_entered",
 ]

@@ -52,6 +52,7 @@ from services.appointments.tables.setup import (
     WeeklySchedule,
 )
 from services.appointments.tables.visits import Appointment, AppointmentMove, Occupancy
+from services.appointments.tables.waitlist import ReleasedSlot, WaitlistEntry, WaitlistOffer
 
 __all__ = [
     "Appointment",
@@ -81,6 +82,7 @@ __all__ = [
     "ProviderCredential",
     "ProxyEntry",
     "QueueEntry",
+    "ReleasedSlot",
     "Reminder",
     "ReminderSettings",
     "RequirementCheck",
@@ -97,6 +99,8 @@ __all__ = [
     "VisitPolicy",
     "VisitStep",
     "Visitor",
+    "WaitlistEntry",
+    "WaitlistOffer",
     "WeeklySchedule",
     "metadata",
 ]

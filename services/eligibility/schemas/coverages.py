@@ -1,15 +1,14 @@
 """Models of coverages and the patient's word to pay."""
 
 from datetime import date, datetime
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field
 
 from services.eligibility import tables as t
 from services.eligibility.schemas.payers import PAYER
-from shared.web.fields import STRICT, Line
+from shared.web.fields import STRICT, Given, Line
 
 COVERAGE = "0190a1b2-0000-7000-8000-000000000020"
 PATIENT = "0190a1b2-0000-7000-8000-000000000001"
@@ -19,18 +18,6 @@ Order = Literal["primary", "secondary", "tertiary"]
 Relationship = Literal["self", "spouse", "child", "other"]
 Gender = Literal["female", "male"]
 MemberId = Annotated[Line, Field(max_length=80)]
-T = TypeVar("T")
-
-
-def _not_null(value: T) -> T:
-    # Runs for a null that is given; a member that is left out keeps its default unseen.
-    if value is None:
-        raise PydanticCustomError("text", "{code}", {"code": "member.required"})
-    return value
-
-
-Given = Annotated[T | None, AfterValidator(_not_null)]
-"""A member of a merge patch that may be left out and cannot be taken away."""
 
 
 class Subscriber(BaseModel):

@@ -45,6 +45,15 @@ from shared.contracts.appointments.visits import (
     VisitCheckedOut,
     VisitEvent,
 )
+from shared.contracts.appointments.waitlist import (
+    WaitlistEntered,
+    WaitlistEvent,
+    WaitlistOfferAccepted,
+    WaitlistOfferDeclined,
+    WaitlistOfferEvent,
+    WaitlistOfferExpired,
+    WaitlistOfferMade,
+)
 from shared.contracts.envelope import Event
 
 EVENTS: tuple[type[Event], ...] = (
@@ -79,6 +88,11 @@ EVENTS: tuple[type[Event], ...] = (
     ReminderFailed,
     ReminderSuppressed,
     MessagesStopped,
+    WaitlistEntered,
+    WaitlistOfferMade,
+    WaitlistOfferAccepted,
+    WaitlistOfferDeclined,
+    WaitlistOfferExpired,
 )
 
 __all__ = [
@@ -117,4 +131,11 @@ __all__ = [
     "VisitStageReached",
     "VisitStepUndone",
     "WaitingTooLong",
+    "WaitlistEntered",
+    "WaitlistEvent",
+    "WaitlistOfferAccepted",
+    "WaitlistOfferDeclined",
+    "WaitlistOfferEvent",
+    "WaitlistOfferExpired",
+    "WaitlistOfferMade",
 ]

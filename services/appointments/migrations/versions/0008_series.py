@@ -3,8 +3,8 @@
 from shared.db.mechanism import protect_clinic_table
 from shared.db.migrate import executor
 
-revision = "0010"
-down_revision = "0009"
+revision = "0008"
+down_revision = "0007"
 
 CANCELLED = (
     "ALTER TABLE appointments ADD COLUMN cancelled_by text"

@@ -3,8 +3,8 @@
 from shared.db.mechanism import protect_clinic_table
 from shared.db.migrate import executor
 
-revision = "0011"
-down_revision = "0010"
+revision = "0009"
+down_revision = "0008"
 
 RULES = """
 CREATE TABLE booking_rules (

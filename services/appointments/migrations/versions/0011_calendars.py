@@ -3,8 +3,8 @@
 from shared.db.mechanism import protect_clinic_table
 from shared.db.migrate import executor
 
-revision = "0008"
-down_revision = "0012"
+revision = "0011"
+down_revision = "0010"
 
 CHANGES = (
     """

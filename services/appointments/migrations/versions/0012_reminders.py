@@ -3,8 +3,8 @@
 from shared.db.mechanism import protect_clinic_table
 from shared.db.migrate import executor
 
-revision = "0013"
-down_revision = "0008"
+revision = "0012"
+down_revision = "0011"
 
 _VISIT = "FOREIGN KEY (network_id, appointment_id) REFERENCES appointments (network_id, id)"
 _CLINIC = "FOREIGN KEY (network_id, clinic_id) REFERENCES clinics (network_id, id)"

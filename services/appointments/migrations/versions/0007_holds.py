@@ -3,7 +3,7 @@
 from shared.db.mechanism import protect_clinic_table
 from shared.db.migrate import executor
 
-revision = "0009"
+revision = "0007"
 down_revision = "0006"
 
 HOLDS = """

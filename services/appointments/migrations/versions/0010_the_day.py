@@ -3,8 +3,8 @@
 from shared.db.mechanism import protect_clinic_table
 from shared.db.migrate import executor
 
-revision = "0012"
-down_revision = "0011"
+revision = "0010"
+down_revision = "0009"
 
 PAIRS = """
 ALTER TABLE appointments ADD CONSTRAINT appointments_pairs CHECK (CASE lifecycle
