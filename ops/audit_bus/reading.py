@@ -137,6 +137,15 @@ async def _heard(
     return Heard(service, applied, parked, offsets)
 
 
+def table_of(aggregate: str) -> str:
+    """The table that keeps the rows of an aggregate: its name in the plural."""
+    if aggregate.endswith("s"):
+        return aggregate
+    if aggregate.endswith("y") and aggregate[-2] not in "aeiou":
+        return f"{aggregate[:-1]}ies"
+    return f"{aggregate}s"
+
+
 async def _say_all(
     connection: asyncpg.Connection, service: str, ledger: TopicLedger, names: dict[str, str]
 ) -> None:
@@ -148,8 +157,7 @@ async def _say_all(
         ledger.say(*named, seq, int.from_bytes(tail, "big"), waits=waits)
     aggregate = ledger.topic.split(".")[2]
     said = [event for event in PRODUCERS[service] if event.aggregate == aggregate]
-    table = aggregate if aggregate.endswith("s") else f"{aggregate}s"
-    column = said[0].subject_field
+    table, column = table_of(aggregate), said[0].subject_field
     asked = "SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass($1) AND attname = $2"
     if not await connection.fetchval(asked, table, column):
         column = "id"

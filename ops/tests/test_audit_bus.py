@@ -1,6 +1,7 @@
 """`clinicbus audit-bus` on a played day; then each exception is planted, and it is named."""
 
 import asyncio
+import importlib
 import json
 import signal
 import tempfile
@@ -18,7 +19,7 @@ import pytest_asyncio
 
 from ops.audit_bus.command import as_dict, lines_of
 from ops.audit_bus.ledger import PROBLEMS_MAX, Heard, Problem, Problems, Seen, TopicLedger, tail_of
-from ops.audit_bus.reading import _DROPPED, Found, audit, hearers_of, seen_of
+from ops.audit_bus.reading import _DROPPED, Found, audit, hearers_of, seen_of, table_of
 from ops.day import checks, command
 from ops.day.databases import opened
 from ops.layout import Layout
@@ -29,7 +30,7 @@ from ops.running import bus_of, superuser_url, variables_of
 from ops.tests.monitored import take
 from ops.tests.systems import python, read_until
 from shared.bus.port import Message, Producer, Record
-from shared.contracts.catalogue import all_topics
+from shared.contracts.catalogue import PRODUCERS, all_topics
 from shared.contracts.partition import partition_of
 from shared.db.provision import SERVICES
 from shared.values.ids import new_id
@@ -484,6 +485,14 @@ def test_the_rules(
     ledger: Callable[[], TopicLedger], topic: tuple[int, ...], wrong: list[tuple[str, int | None]]
 ) -> None:
     assert see(ledger(), *topic) == wrong
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_aggregate_has_its_table(service: str) -> None:
+    tables = importlib.import_module(f"services.{service}.tables").metadata.tables
+    found = {table_of(event.aggregate) for event in PRODUCERS[service]}
+    assert found
+    assert found <= {name for name, table in tables.items() if "event_seq" in table.columns}
 
 
 def test_what_is_older_than_the_outbox_is_counted_and_not_compared() -> None:

@@ -12,16 +12,15 @@ import pytest
 import pytest_asyncio
 
 from ops import bus_choice, cutover, seed
-from ops.audit_bus.reading import audit
 from ops.bus_choice import Choice, Kind
 from ops.errors import CannotRun
 from ops.layout import Layout
 from ops.local_system import LocalSystem
 from ops.options import Options
 from ops.ports import Ports
-from ops.running import bus_of, variables_of
 from shared.values.ids import new_id
 from shared.web.clocks import SharedClock
+from tests.faults.audited import audited
 from tests.faults.conftest import NOW
 from tests.faults.town import Town, at_once, until, utc
 
@@ -52,17 +51,6 @@ async def moving(kafka_bootstrap: str) -> AsyncIterator[Town]:
                 yield Town(system, http, network, facts)
         finally:
             await system.stop()
-
-
-async def audited(town: Town) -> None:
-    """One change, one event, one effect: from the databases and the bus it is on now."""
-    bus = bus_of(variables_of(town.system.layout.root))
-    try:
-        found = await audit(town.system.superuser_url, bus)
-    finally:
-        await bus.close()
-    assert [str(problem) for problem in found.problems.found] == []
-    assert found.total("events") > 0
 
 
 async def moved_under_load(town: Town, to: Kind, day: int) -> cutover.Moved:

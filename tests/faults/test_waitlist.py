@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.faults.audited import audited
 from tests.faults.buses import ON_POSTGRES
 from tests.faults.town import Town, until, utc
 
@@ -78,3 +79,22 @@ async def test_a_kill_between_the_cancellation_and_its_answer_loses_no_offer(tow
     text = "SELECT state FROM waitlist_offers WHERE patient_id = $1 AND starts_at >= $2"
     rows = await town.rows("appointments", text, patient, utc(17, 0))
     assert [row["state"] for row in rows] == ["accepted"]
+
+
+async def test_a_kill_as_the_offer_is_made_loses_neither_the_time_nor_the_offer(
+    town: Town,
+) -> None:
+    visit, patient = await waiting_for_a_visit(town, 18)
+    await town.settled()
+    # The worker dies in the transaction of the offer, and again each time it is started anew.
+    await town.armed("appointments", "worker.before_commit:exit:1")
+    cancelling = asyncio.create_task(town.cancel(visit))
+    await town.died("appointments")
+    text = "SELECT state FROM waitlist_offers WHERE patient_id = $1 AND starts_at >= $2"
+    assert await town.rows("appointments", text, patient, utc(18, 0)) == []
+    await town.armed("appointments")
+    assert (await cancelling).status_code == 200
+    await accepted(town, await offered(town, patient), patient)
+    rows = await town.rows("appointments", text, patient, utc(18, 0))
+    assert [row["state"] for row in rows] == ["accepted"]
+    await audited(town)
