@@ -43,6 +43,7 @@ from shared.bus.relay_machine import (
     Trouble,
     Wait,
     Woken,
+    is_full,
 )
 from shared.bus.relay_statements import (
     ACQUIRE,
@@ -219,7 +220,7 @@ class Relay:
     @asynccontextmanager
     async def _reading_ahead(self, raw: asyncpg.Connection, action: Append) -> AsyncIterator[None]:
         """While a full batch is appended, make the next one ready and read the one after it."""
-        if self._asked is None or len(action.rows) < self._asked.limit:
+        if self._asked is None or not is_full(action.rows, self._asked.limit):
             yield
             return
         ahead = replace(self._asked, after=action.rows[-1].cursor)
@@ -230,7 +231,7 @@ class Relay:
         if not self._ahead or self._ahead[0].asked != action:
             self._ahead = [_Ahead(action, await self._fetched(raw, action))]
         first = self._ahead[0]
-        if len(first.rows) < action.limit:
+        if not is_full(first.rows, action.limit):
             self._make_ready(first)
             return
         beyond = replace(action, after=first.rows[-1].cursor)

@@ -5,7 +5,7 @@ then moves its cursor; after a crash in between it appends some rows again, whic
 by their numbers. One that was paused past its lease asks for it before anything else.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple, TypeAlias
@@ -21,7 +21,9 @@ IDLE_LAST_SECONDS = 1.0
 TROUBLE_FIRST_SECONDS = 0.05
 TROUBLE_LAST_SECONDS = 1.0
 FULL_SECONDS = 3600.0
-BATCH_ROWS = 1_000
+BATCH_ROWS = 4_000
+BATCH_BYTES = 8 * 1024 * 1024
+"""A batch ends with the row that reaches it, as three are in memory at a time."""
 
 
 class Cursor(NamedTuple):
@@ -36,6 +38,11 @@ class OutboxRow(NamedTuple):
 
     cursor: Cursor
     message: Message
+
+
+def is_full(rows: Sequence[OutboxRow], limit: int) -> bool:
+    """Whether a read that gave these rows may have left some behind."""
+    return len(rows) >= limit or sum(len(row.message.value) for row in rows) >= BATCH_BYTES
 
 
 # ── actions ──────────────────────────────────────────────────────────────────────────────────────
@@ -68,7 +75,8 @@ class Fence:
 @dataclass(frozen=True, slots=True)
 class Read:
     """Read rows after the cursor, from the day before `since` to tomorrow, or all. What was written
-    before `since` has ended and was read. Answered by Rows."""
+    before `since` has ended and was read. It ends at `limit`, or with the row that reaches
+    BATCH_BYTES. Answered by Rows."""
 
     after: Cursor
     since: date | None
@@ -262,7 +270,7 @@ class RelayMachine:
 
     def _take(self, rows: tuple[OutboxRow, ...], now: float) -> None:
         self._batch, self._appended = rows, False
-        if len(rows) < BATCH_ROWS:
+        if not is_full(rows, BATCH_ROWS):
             self._since = self._settled
         if rows:
             self._idle = IDLE_FIRST_SECONDS

@@ -1,6 +1,6 @@
 """What a relay asks of its database: the lease, the cursor, and the rows behind the gate."""
 
-from shared.bus.relay_machine import LEASE_SECONDS
+from shared.bus.relay_machine import BATCH_BYTES, LEASE_SECONDS
 
 _TODAY = """(clock_timestamp() AT TIME ZONE 'UTC')::date AS today,
   pg_snapshot_xmin(pg_current_snapshot())::text AS gate,
@@ -35,10 +35,16 @@ WHERE producer = $1 AND owner = $2 AND epoch = $3
 """
 # Days are literals: as a parameter the bound would lock every partition. Not `xid > a OR (xid = a
 # AND id > b)`: that one sorts. Behind xmin, since rows of open transactions may come in between.
-READ = """
+READ = f"""
 SELECT xid::text AS at_xid, id, topic, partition, key, array_to_json(headers)::text, value
-FROM outbox
-WHERE {days}(xid, id) > ($1::text::xid8, $2) AND xid < pg_snapshot_xmin(pg_current_snapshot())
-ORDER BY xid, id LIMIT $3
+FROM (
+  SELECT xid, id, topic, partition, key, headers, value, sum(octet_length(value))
+    OVER (ORDER BY xid, id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
+  FROM outbox
+  WHERE {{days}}(xid, id) > ($1::text::xid8, $2) AND xid < pg_snapshot_xmin(pg_current_snapshot())
+  ORDER BY xid, id LIMIT $3
+) AS following
+WHERE before IS NULL OR before < {BATCH_BYTES}
+ORDER BY xid, id
 """
 DAYS = "recorded_on BETWEEN date '{since}' - 1 AND date '{today}' + 1 AND "

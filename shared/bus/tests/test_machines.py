@@ -15,8 +15,8 @@ TODAY = date(2026, 11, 2)
 NETWORK = UUID(int=1)
 
 
-def row(xid: int, number: int) -> r.OutboxRow:
-    return r.OutboxRow(r.Cursor(xid, number), Message("t", "k", 0, (), b""))
+def row(xid: int, number: int, value: bytes = b"") -> r.OutboxRow:
+    return r.OutboxRow(r.Cursor(xid, number), Message("t", "k", 0, (), value))
 
 
 def leading(now: float = 0.0) -> r.RelayMachine:
@@ -43,6 +43,19 @@ def test_a_batch_goes_to_the_bus_before_the_cursor_moves() -> None:
     assert machine.decide(0.03) == r.Save(3, r.Cursor(5, 2))
     machine.heard(r.Renewed(TODAY), 0.03)
     assert machine.decide(0.04) == r.Read(r.Cursor(5, 2), TODAY, TODAY)
+
+
+def test_a_batch_that_ends_for_its_size_leaves_the_days_before_it_to_be_looked_through() -> None:
+    """Few rows are the last ones only where they are small."""
+    for size, since in ((r.BATCH_BYTES - 1, TODAY), (r.BATCH_BYTES, None)):
+        machine = leading()
+        machine.decide(0.01)
+        machine.heard(r.Rows((row(5, 1, bytes(size)),)), 0.01)
+        machine.decide(0.02)
+        machine.heard(r.Done(), 0.02)
+        machine.decide(0.03)
+        machine.heard(r.Renewed(TODAY), 0.03)
+        assert machine.decide(0.04) == r.Read(r.Cursor(5, 1), since, TODAY)
 
 
 def test_trouble_with_the_bus_sends_the_batch_again_and_keeps_the_lease() -> None:

@@ -13,6 +13,7 @@ import pytest
 from shared.bus.port import Message, Producer, Record
 from shared.bus.relay import Relay
 from shared.bus.relay_machine import (
+    BATCH_BYTES,
     Acquire,
     Append,
     Fence,
@@ -348,6 +349,27 @@ async def test_days_are_made_by_the_relay_before_anything_else(company: Company)
         seen = [(await step(relay, raw))[0] for _ in range(4)]
     assert [type(action) for action in seen] == [MakeDays, Acquire, Fence, Read]
     assert isinstance(relay._machine.decide(asyncio.get_running_loop().time()), Wait)
+
+
+async def test_a_batch_ends_with_the_row_that_fills_it(company: Company) -> None:
+    """Three are in memory at a time: rows of any size, and none is left behind."""
+    size, many, network_id = 60_000, 150, new_id()
+    await company.alpha_super.execute(
+        "INSERT INTO outbox (network_id, event_id, type, subject, subject_seq, correlation_id,"
+        " occurred_at, topic, partition, key, headers, value)"
+        " SELECT $1, $1, 't', 's', n, $1, now(), $2, 0, 'k', '{}',"
+        " convert_to(repeat('x', $3), 'UTF8') FROM generate_series(1, $4) n",
+        network_id, TOPIC, size, many,
+    )  # fmt: skip
+    relay, batches = company.relay(), list[int]()
+    async with company.alpha.raw("worker") as raw:
+        while sum(batches) < many:
+            action, _ = await step(relay, raw)
+            if isinstance(action, Append):
+                batches.append(len(action.rows))
+    first = -(-BATCH_BYTES // size)
+    assert batches == [first, many - first]
+    assert len(on_bus(company)) == many
 
 
 async def test_full_batches_are_read_ahead_and_none_is_lost_doubled_or_out_of_order(
