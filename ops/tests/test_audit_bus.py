@@ -490,7 +490,7 @@ def test_the_rules(
 @pytest.mark.parametrize("service", SERVICES)
 def test_every_aggregate_has_its_table(service: str) -> None:
     tables = importlib.import_module(f"services.{service}.tables").metadata.tables
-    found = {table_of(event.aggregate) for event in PRODUCERS[service]}
+    found = {table_of(event.aggregate) for event in PRODUCERS[service] if not event.expected}
     assert found
     assert found <= {name for name, table in tables.items() if "event_seq" in table.columns}
 

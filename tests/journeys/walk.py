@@ -1,7 +1,8 @@
 """Every operation of the five services, from their own OpenAPI documents, made into requests."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -115,6 +116,13 @@ def _is_id(value: Any) -> bool:
 def every_operation(house: House) -> list[Operation]:
     """All there is."""
     return operations_of(house.services)
+
+
+def strange_ids(operations: Sequence[Operation]) -> dict[str, str]:
+    """Ids of things that are not there, by the names that paths and queries have for them."""
+    names = {name for o in operations for name in re.findall(r"{(\w+)}", o.path)}
+    names |= {name for o in operations for name in o.query if name.endswith("_id")}
+    return {name: str(new_id()) for name in sorted(names)}
 
 
 def operations_of(services: Mapping[str, Service]) -> list[Operation]:

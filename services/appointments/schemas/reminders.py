@@ -10,7 +10,7 @@ from services.appointments import tables as t
 from services.appointments.domain.calls import CallOutcome
 from services.appointments.domain.messages import CODE_LENGTH
 from services.appointments.domain.reminders import Channel, ReminderPolicy
-from shared.web.fields import STRICT, Line
+from shared.web.fields import STRICT, Line, WallTime
 from shared.web.pages import PageQuery
 
 CODE = "K7QF2M9XT4BD"
@@ -64,8 +64,8 @@ class RemindersView(BaseModel):
     clinic_id: UUID
     lead_minutes: list[int]
     channels: list[str]
-    quiet_from: time
-    quiet_until: time
+    quiet_from: WallTime
+    quiet_until: WallTime
 
     @classmethod
     def of(cls, clinic_id: UUID, policy: ReminderPolicy) -> Self:

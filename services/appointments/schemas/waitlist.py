@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.appointments import tables as t
 from services.appointments.schemas.visits import AppointmentView
-from shared.web.fields import STRICT, Given, Line
+from shared.web.fields import STRICT, Given, Line, WallTime
 
 _SOME = Field(min_length=1, max_length=20)
 Some = Annotated[list[UUID], _SOME]
@@ -42,8 +42,8 @@ class EnterWaitlist(BaseModel):
     clinic_ids: Some | None = None
     provider_ids: Some | None = None
     weekdays: Weekdays | None = None
-    opens: time = time(0)
-    closes: time = time(0)
+    opens: WallTime = time(0)
+    closes: WallTime = time(0)
     earliest: date | None = None
     latest: date | None = None
     notice_minutes: Notice = 0
@@ -62,8 +62,8 @@ class ChangeWaitlistEntry(BaseModel):
     clinic_ids: Some | None = None
     provider_ids: Some | None = None
     weekdays: Weekdays | None = None
-    opens: Given[time] = None
-    closes: Given[time] = None
+    opens: Given[WallTime] = None
+    closes: Given[WallTime] = None
     earliest: date | None = None
     latest: date | None = None
     notice_minutes: Given[Notice] = None
@@ -81,8 +81,8 @@ class WaitlistEntryView(BaseModel):
     clinic_ids: list[UUID] | None
     provider_ids: list[UUID] | None
     weekdays: list[int] | None
-    opens: time
-    closes: time
+    opens: WallTime
+    closes: WallTime
     earliest: date | None
     latest: date | None
     notice_minutes: int
