@@ -37,9 +37,10 @@ CARD = "6011 0009 9013 9424"
 """A number that a processor publishes for tests: it must not be anywhere either."""
 
 
-def every_operation() -> list[Operation]:
+@cache
+def every_operation() -> tuple[Operation, ...]:
     """All that there is, of all services."""
-    return operations_of(services())
+    return tuple(operations_of(services()))
 
 
 # ── what is refused ──────────────────────────────────────────────────────────────────────────────
