@@ -103,7 +103,7 @@ async def _walk(found: Walked) -> None:
     await walk_days.not_coming(walk, len(people) + 1)
     await walk_words.answer(walk, another)
     await walk_money.close(walk)
-    walk.ids |= another.ids | first.ids  # all of one person, whom nothing was charged
+    walk.ids |= another.ids | first.ids  # all is of the first, whom nothing was charged
     found.read = await trouble.read_all(walk)
     found.left = trouble.never_done(place)
     found.refused = await trouble.refuse(walk)

@@ -7,7 +7,6 @@ and `walk_money`, and in which order in `walk_days`. Every verb there is a call 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from tests.leaks.canaries import Mint
 from tests.leaks.place import MONDAY, Place
@@ -89,7 +88,7 @@ class Walk:
         """When the visit of a number begins."""
         return DAY + timedelta(minutes=VISIT_MINUTES * number)
 
-    def at(self, days: int, hours: float) -> datetime:
+    def at(self, days: int, hours: int) -> datetime:
         """So many days after the day and hours after eight o'clock."""
         return DAY + timedelta(days=days, hours=hours)
 
@@ -99,7 +98,3 @@ class Walk:
         whose = {} if person is None else {"patient_id": person.patient}
         place = {name: self.ids[name] for name in names}
         return {**place, **whose, "starts_at": starts.isoformat(), **more}
-
-    def portal(self, person: Person) -> str:
-        """The token of a patient."""
-        return self.place.token("portal", patient=UUID(person.patient))

@@ -3,7 +3,7 @@
 Each has days of its own, so that all of it can be done at once.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from tests.faults.town import until
@@ -11,7 +11,6 @@ from tests.leaks.walk import Body, Person, Walk
 
 DESK = ("front_desk", "appointments")
 VISITS = "/v1/appointments"
-MADE, TAKEN = "made", "accepted"
 
 
 async def booked(walk: Walk, person: Person, starts: datetime) -> Body:
@@ -23,8 +22,7 @@ async def book(walk: Walk, person: Person, number: int) -> str:
     """A visit of the day is asked for, booked, moved, and confirmed."""
     starts = walk.starts(number)
     await walk.make(*DESK, f"{VISITS}/explain", **walk.booking(person, starts))
-    # A day later at first.
-    made = await booked(walk, person, walk.at(1, (starts - walk.starts(0)).total_seconds() / 3600))
+    made = await booked(walk, person, starts + timedelta(days=1))
     visit: str = made["id"]
     moved = walk.body(
         *("appointments", "POST", f"{VISITS}/{{appointment_id}}/reschedule"),
@@ -47,15 +45,13 @@ async def called_off(walk: Walk, visit: str, **more: Any) -> None:
 async def hold(walk: Walk, person: Person) -> None:
     """One time is held for longer and given back, another becomes a visit."""
     place, path = walk.place, "/v1/holds"
-    for number in (0, 1):
-        wish = walk.booking(person, walk.at(2, number), ttl_minutes=10)
-        made = await walk.make(*DESK, path, **wish)
-        if number == 0:
-            person.ids["hold_id"] = made["id"]
-            await place.post(*DESK, f"{path}/{made['id']}/extend", {"ttl_minutes": 20})
-            await place.post(*DESK, f"{path}/{made['id']}/release")
-    wish = walk.booking(person, walk.at(2, 1), hold_id=made["id"])
-    await walk.make(*DESK, VISITS, **wish)
+    made = await walk.make(*DESK, path, **walk.booking(person, walk.at(2, 0), ttl_minutes=10))
+    person.ids["hold_id"] = made["id"]
+    await place.post(*DESK, f"{path}/{made['id']}/extend", {"ttl_minutes": 20})
+    await place.post(*DESK, f"{path}/{made['id']}/release")
+    wish = walk.booking(person, walk.at(2, 1))
+    made = await walk.make(*DESK, path, **wish, ttl_minutes=10)
+    await walk.make(*DESK, VISITS, **wish, hold_id=made["id"])
 
 
 async def meet(walk: Walk, people: list[Person]) -> None:
@@ -93,8 +89,7 @@ async def wait(walk: Walk, first: Person, second: Person) -> None:
     visit = (await booked(walk, second, starts))["id"]
     # For this time alone: what else becomes free is not held for them.
     day = {"earliest": starts.date().isoformat(), "latest": starts.date().isoformat()}
-    names = ("clinic_id", "appointment_type_id")
-    wish = {**day, **{name: walk.ids[name] for name in names}}
+    wish = {**day, **{name: walk.ids[name] for name in ("clinic_id", "appointment_type_id")}}
     for person, priority in ((first, "high"), (second, "normal")):
         made = await walk.make(*(*DESK, path), **wish, patient_id=person.patient, priority=priority)
         person.ids["entry_id"] = made["id"]
@@ -113,7 +108,7 @@ async def _offered(walk: Walk, person: Person) -> str:
     path = "/v1/waitlist-offers"
     found = await until(
         lambda: walk.place.get(*DESK, path, patient_id=person.patient),
-        lambda offers: any(offer["state"] == MADE for offer in offers["items"]),
+        lambda offers: any(offer["state"] == "made" for offer in offers["items"]),
         "an offer",
     )
     (offer,) = found["items"]

@@ -61,8 +61,8 @@ async def ask_what_it_costs(walk: Walk, person: Person) -> None:
 
 async def walk_in(walk: Walk, person: Person, number: int) -> None:
     """Somebody without a visit gets one of the day, and it was the wrong one."""
-    starts = walk.starts(number)
-    made = await walk.make(*DESK, "/v1/walk-ins", **walk.booking(person, starts))
+    wish = walk.booking(person, walk.starts(number))
+    made = await walk.make(*DESK, "/v1/walk-ins", **wish)
     at = f"{VISITS}/{made['id']}/enter-in-error"
     await walk.make_at(at, "admin", "appointments", f"{VISIT}/enter-in-error")
 

@@ -1,6 +1,7 @@
 """What a clinic says to people: a reminder, an answer that nobody can read, and a call."""
 
 import re
+from uuid import UUID
 
 from tests.faults.town import until
 from tests.leaks.sinks import messages
@@ -32,7 +33,8 @@ async def answer(walk: Walk, person: Person) -> None:
     walk.mint.keep(code, "a reminder's code")
     path = "/v1/reminders/replies"
     said = walk.body("appointments", "POST", path, code=code)
-    told = await place.post("portal", "appointments", path, said, token=walk.portal(person))
+    token = place.token("portal", patient=UUID(person.patient))
+    told = await place.post("portal", "appointments", path, said, token=token)
     assert told == {"outcome": "to_be_called"}
     calls = await place.get(*DESK, "/v1/calls", clinic_id=walk.ids["clinic_id"])
     (call,) = [each["id"] for each in calls["items"] if each["appointment_id"] == visit]
