@@ -37,7 +37,9 @@ def direct(route: Route, answer: Answer, known: Known, verbs: Set[str]) -> type[
     has_query = route.method == "GET" and route.given is not None
 
     class Direct(APIRoute):
-        """See the module."""
+        """See the module. asked: the model of its query; None where it has none."""
+
+        asked = route.given if has_query else None
 
         async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
             """Answer; what is malformed, and other methods, as FastAPI does."""

@@ -12,8 +12,9 @@ from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import Scope
 
-from shared.values.errors import Busy, DomainError, InvalidFields
+from shared.values.errors import Busy, DomainError, Invalid, InvalidFields
 from shared.web.pointers import as_fields
+from shared.web.query import require_no_card_number_in_refused
 
 log = structlog.get_logger(__name__)
 
@@ -101,9 +102,15 @@ def install_handlers(app: FastAPI, known: frozenset[str] = frozenset()) -> None:
             headers["Allow"] = ", ".join(sorted(_methods(app, request.scope)))
         return plain_problem(error.status_code, code, title, headers)
 
-    async def on_validation(_request: Request, error: Exception) -> Response:
+    async def on_validation(request: Request, error: Exception) -> Response:
         if not isinstance(error, RequestValidationError):
             raise error
+        asked = getattr(request.scope.get("route"), "asked", None)
+        try:
+            if asked is not None:
+                require_no_card_number_in_refused(request, asked)
+        except Invalid as refused:
+            return problem(refused)
         return problem(as_fields(error.errors(), known))
 
     async def on_domain(_request: Request, error: Exception) -> Response:

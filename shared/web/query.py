@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 
 from shared.values.errors import InvalidFields, Malformed
-from shared.web.card_numbers import require_no_card_number_in_query
+from shared.web.card_numbers import LOOKED_THROUGH_BYTES, require_no_card_number_in_query
 
 
 def require_query(request: Request, model: type[BaseModel] | None) -> None:
@@ -27,12 +27,26 @@ def require_query(request: Request, model: type[BaseModel] | None) -> None:
     if model is None:
         raise InvalidFields([("/query", "extra_forbidden")])
     seen: set[str] = set()
-    pairs = parse_qsl(raw.decode("latin-1"), keep_blank_values=True)
+    pairs = _pairs(raw)
     for name, _ in pairs:
         if name in seen and name not in _lists(model):
             raise Malformed("query.duplicate", "The query names a parameter twice.")
         seen.add(name)
     require_no_card_number_in_query(pairs, model)
+
+
+def require_no_card_number_in_refused(request: Request, model: type[BaseModel]) -> None:
+    """Say of a query that its model refuses if it holds a card's number, too.
+
+    Raises Invalid ``card_number.not_accepted``.
+    """
+    raw: bytes = request.scope["query_string"]
+    if len(raw) <= LOOKED_THROUGH_BYTES:
+        require_no_card_number_in_query(_pairs(raw), model)
+
+
+def _pairs(raw: bytes) -> list[tuple[str, str]]:
+    return parse_qsl(raw.decode("latin-1"), keep_blank_values=True)
 
 
 @lru_cache(maxsize=256)

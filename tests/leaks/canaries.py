@@ -133,8 +133,9 @@ MADE: tuple[tuple[str, Callable[[int], str]], ...] = (
     (r"(.*/)?(family|given|middle|suffix|preferred)", text),
     (r"(.*/)?(family_name|given_name)", text),
     (r"(name|plan_name|override_reason|overlap_reason|cover_override_reason|note|text)", text),
+    (r"priority_reason|holidays/\[\]/name", text),
     (r"company|purpose|visits", text),
-    (r"provider_name|badge", plain),
+    (r"provider_name|badge|number", plain),
     (r"(.*/)?(lines/\[\]|city|state)|address/(\{\}|\{key\})", text),
     (r"(.*/)?postal_code", postal),
     (r"phones/\[\]/number|phone", phone),
@@ -162,14 +163,20 @@ EXEMPT: Mapping[str, str] = {
     r"rrule": "when visits repeat, in the words of RFC 5545",
     r"text_version": "of a form of the network's own, on the bus with each consent",
     r"quiet_(from|until)": "hours in which a clinic sends nothing",
+    r"role": "what somebody is on call for, a code of the network's own",
+    r"region": "a code of ISO 3166-2",
     r"npi|provider_npi": "in a public register",
     r"payer_id|sender_id|receiver_id|service_types/\[\]": "addresses among payers",
     r"cursor": "ours, signed, and refused if it is not",
     r"sha256": "64 digits of a hash",
     r"(effective|active)_(from|to|until)|expires_on|granted_at|begins_at|until_at": "a period, on"
     " the bus",
-    r"starts_at|ends_at|since|until|day|business_date|service_date|opens|closes": "times of visits,"
-    " which everybody has to hear of",
+    r"anchor|(first|last)_day|(hours|holidays)/\[\]/(day|opens|closes)": "when a provider is in"
+    " and a clinic open",
+    r"earliest|latest": "days on which somebody could come: those of visits",
+    r"(moves/\[\]/)?starts_at|ends_at|since|until|at|day|opens|closes": "times of visits, which"
+    " everybody has to hear of",
+    r"business_date|service_date": "days of visits",
 }
 """Members that hold no canary, and why not."""
 KINDS: Mapping[str, str] = {

@@ -160,6 +160,29 @@ class Place:
         url = self.state.urls[service] + path
         return await self.send(self.http.build_request(method, url, headers=headers, **more))
 
+    async def succeed(
+        self,
+        role: str,
+        service: str,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        unheard: tuple[int, ...] = (404,),
+        **more: Any,
+    ) -> httpx.Response:
+        """One call that must be done or taken on.
+
+        unheard: what it is answered while news is on its way; then it is asked once more.
+        """
+        answer: httpx.Response = await until(
+            lambda: self.ask(role, service, method, path, body, **more),
+            lambda found: found.status_code not in (*unheard, 429, 503),
+            path,
+        )
+        assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
+        return answer
+
     async def post(
         self,
         role: str,
@@ -168,21 +191,17 @@ class Place:
         body: Mapping[str, Any] | None = None,
         **more: Any,
     ) -> dict[str, Any]:
-        """POST what must be done or taken on. A 404 may be news on its way: then once more."""
-        answer: httpx.Response = await until(
-            lambda: self.ask(role, service, "POST", path, body, **more),
-            lambda found: found.status_code not in (404, 429, 503),
-            path,
-        )
-        assert answer.is_success, f"{path}: {answer.status_code} {answer.text}"
-        found: dict[str, Any] = answer.json()
+        """POST what must be done; what is told then."""
+        found: dict[str, Any] = (
+            await self.succeed(role, service, "POST", path, body, **more)
+        ).json()
         return found
 
     async def get(self, role: str, service: str, path: str, **query: Any) -> dict[str, Any]:
         """GET what must be there."""
-        answer = await self.ask(role, service, "GET", path, params=query)
-        assert answer.status_code == 200, f"{path}: {answer.status_code} {answer.text}"
-        found: dict[str, Any] = answer.json()
+        found: dict[str, Any] = (
+            await self.succeed(role, service, "GET", path, params=query)
+        ).json()
         return found
 
     # ── processes ────────────────────────────────────────────────────────────────────────────

@@ -2,7 +2,7 @@
 
 No sink is a service's own table, a body that is kept for a repeated request (it is the reply, and
 is read by who may read what it is about), a file of the object store, or the server's files of
-those (its tables and its write-ahead log). All else is.
+those (its tables and its write-ahead log). All else is, and so are messages to people.
 """
 
 import asyncio
@@ -23,9 +23,17 @@ from tests.leaks.place import Place
 
 KEPT = {
     # The payments service keeps the processor's token of a card here and nowhere else.
-    "payments.intent": "payments POST /v1/payments body card_token",
+    "payments.intent": ("payments POST /v1/payments body card_token",),
     # Whoever may have a document is told what its file is called (RFC 6266).
-    "headers of replies": "a picture's name",
+    "headers of replies": ("a picture's name",),
+    # To whom, from where, and how to answer: nobody's name, and nothing of the visit but its time.
+    "messages": (
+        "patients POST /v1/patients body emails/[]",
+        "patients PATCH /v1/patients/{patient_id} body emails/[]",
+        "appointments POST /v1/clinics body name",
+        "appointments POST /v1/clinics body phone",
+        "a reminder's code",
+    ),
 }
 """What may be in a sink, by what it was made for."""
 STORES = ("base", "global", "pg_wal", "pg_xact", "pg_multixact", "pg_subtrans", "pg_notify")
@@ -50,6 +58,7 @@ async def sinks(place: Place) -> dict[str, bytes]:
     found.update(await metrics(place.state.urls))
     found.update(await rows(place))
     found.update(await topics(place))
+    found["messages"] = messages(place)
     found["spans"] = bytes(place.collector.spans)
     found["refusals"] = bytes(place.refusals)
     found["headers of replies"] = bytes(place.headers)
@@ -68,6 +77,16 @@ def files(place: Place) -> Iterator[tuple[str, bytes]]:
         if path.is_relative_to(inside) and _is_store(path.relative_to(inside)):
             continue
         yield f"file {path.relative_to(place.folder)}", path.read_bytes()
+
+
+def messages(place: Place) -> bytes:
+    """What was sent to people, which is a file each here."""
+    return b"\n".join(path.read_bytes() for path in sorted(letters(place).glob("*.txt")))
+
+
+def letters(place: Place) -> Path:
+    """The folder of it."""
+    return place.layout.objects / "appointments" / "appointments" / "messages"
 
 
 def _is_store(path: Path) -> bool:
@@ -94,11 +113,19 @@ async def rows(place: Place) -> dict[str, bytes]:
                 read = await connection.fetch(f"SELECT * FROM {table}")
                 found[f"{service}.{table}"] = written(read)
             found[f"{service}.idempotency"] = written(await connection.fetch(IDEMPOTENCY))
+    found.update(await tables(place, "bus"))
     async with opened(place.superuser_url, "bus") as connection:
+        found["sessions"] = written(await connection.fetch(_SESSIONS))
+    return found
+
+
+async def tables(place: Place, database: str) -> dict[str, bytes]:
+    """Every table of a database, by both names."""
+    found = {}
+    async with opened(place.superuser_url, database) as connection:
         for row in await connection.fetch(_TABLES):
             read = await connection.fetch(f'SELECT * FROM "{row[0]}"')
-            found[f"bus.{row[0]}"] = written(read)
-        found["sessions"] = written(await connection.fetch(_SESSIONS))
+            found[f"{database}.{row[0]}"] = written(read)
     return found
 
 

@@ -21,7 +21,9 @@ from tests.faults.truth import read_topics
 from tests.journeys.walk import MULTIPART, Operation, operations_of
 from tests.leaks.canaries import email, plain, text
 from tests.leaks.place import Place
-from tests.leaks.walk import Walk
+from tests.leaks.walk import Person, Walk
+from tests.leaks.walk_book import book
+from tests.leaks.walk_money import scan
 
 HEADERS = (
     *("User-Agent", "Referer", "X-Request-Id", "X-Correlation-Id", "X-Forwarded-For", "Origin"),
@@ -35,9 +37,10 @@ CARD = "6011 0009 9013 9424"
 """A number that a processor publishes for tests: it must not be anywhere either."""
 
 
-def every_operation() -> list[Operation]:
+@cache
+def every_operation() -> tuple[Operation, ...]:
     """All that there is, of all services."""
-    return operations_of(services())
+    return tuple(operations_of(services()))
 
 
 # ── what is refused ──────────────────────────────────────────────────────────────────────────────
@@ -111,16 +114,14 @@ async def refuse(walk: Walk) -> int:
 
 
 async def read_all(walk: Walk) -> int:
-    """Read whatever there is; how much of it was."""
-    found = 0
-    ids = every_id(walk)
+    """Read whatever there is, each of which must be there; how much it was."""
+    found, ids = 0, every_id(walk)
     for operation in every_operation():
         if operation.method == "GET":
             role = next(r for r in operation.roles if r not in MACHINES)
-            path = operation.path.format(**ids)
-            query = operation._query(ids)
-            answer = await walk.place.ask(role, operation.service, "GET", path, params=query)
-            found += answer.is_success
+            path, query = operation.path.format(**ids), operation._query(ids)
+            await walk.place.succeed(role, operation.service, "GET", path, params=query)
+            found += 1
     return found
 
 
@@ -176,7 +177,7 @@ async def refusing(walk: Walk, service: str, table: str) -> AsyncIterator[None]:
             await connection.execute(f"ALTER TABLE {table} DROP CONSTRAINT planted")
 
 
-async def statements_fail(walk: Walk, patient: str) -> list[int]:
+async def statements_fail(walk: Walk, person: Person) -> list[int]:
     """Statements with canaries in them end in errors of each kind; what the callers were told."""
     statuses = []
     contact = {"kind": "emergency", "relationship": "spouse"}
@@ -184,7 +185,7 @@ async def statements_fail(walk: Walk, patient: str) -> list[int]:
     for table, code in (("contacts", "P0001"), ("contacts", "22P02"), ("contacts", "23514")):
         async with failing(walk, "patients", table, code):
             body = walk.body("patients", "POST", path, **contact)
-            at = path.format(patient_id=patient)
+            at = path.format(**person.ids)
             answer = await walk.place.ask("front_desk", "patients", "POST", at, body)
             statuses.append(answer.status_code)
     async with refusing(walk, "patients", "patients"):
@@ -193,26 +194,26 @@ async def statements_fail(walk: Walk, patient: str) -> list[int]:
         statuses.append(answer.status_code)
     async with refusing(walk, "documents", "documents"):
         try:
-            await walk.scan(patient, walk.ids["appointment_id"])
+            await scan(walk, person)
         except AssertionError:
             statuses.append(500)
     return statuses
 
 
-async def somebody_waits(walk: Walk, patient: str) -> int:
+async def somebody_waits(walk: Walk, person: Person) -> int:
     """A change waits for a lock for longer than it may; what the caller was told."""
     body = walk.body("patients", "PATCH", "/v1/patients/{patient_id}", "death_date")
-    at = f"/v1/patients/{patient}"
+    at = f"/v1/patients/{person.patient}"
     async with opened(walk.place.superuser_url, "patients") as other, other.transaction():
         await other.execute("LOCK TABLE patients IN ACCESS EXCLUSIVE MODE")
         answer = await walk.place.ask("front_desk", "patients", "PATCH", at, body, version=2)
     return answer.status_code
 
 
-async def event_parked(walk: Walk, patient: str, number: int) -> str:
-    """A handler fails at an event, whose key is parked; the visit that it is about."""
+async def event_parked(walk: Walk, person: Person, number: int) -> None:
+    """A handler fails at an event of another visit of somebody, whose key is parked."""
     async with failing(walk, "payments", "known_visits"):
-        visit = await walk.book(patient, number)
+        await book(walk, Person({"patient_id": person.patient}), number)
 
         async def parked() -> list[tuple[str, ...]]:
             async with opened(walk.place.superuser_url, "payments") as connection:
@@ -220,7 +221,6 @@ async def event_parked(walk: Walk, patient: str, number: int) -> str:
             return [tuple(row) for row in rows]
 
         await until(parked, bool, "a parked key")
-    return visit
 
 
 async def process_dies(walk: Walk, name: str) -> None:
