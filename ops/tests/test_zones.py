@@ -40,6 +40,12 @@ A_WEEK_EARLIER = compiled(
     MDT,
     [FALL_2026, (SPRING_2027[0] - WEEK, MDT), (FALL_2027[0] - WEEK, MST)],
 )
+CHECK = """
+INSERT INTO requirement_checks (id, network_id, appointment_id, patient_id, code, outcome,
+  visit_moves, checked_at, checked_by)
+SELECT gen_random_uuid(), network_id, id, patient_id, 'identity', 'verified', moves, now(), 'p'
+FROM appointments WHERE id = $1 RETURNING 1
+"""
 NIGHTLY = "2027-11-09"
 """A Tuesday after the change of autumn, and within the time that is booked."""
 
@@ -376,27 +382,46 @@ async def test_blocks_shifts_and_holds_are_named(at: Scene, tmp_path: Path) -> N
     assert zones.lines_of(report, applied=True)[-1].endswith("look again then")
 
 
+SPRING = (NO_SUMMER, "2027-03-16T10:00:00-06:00", datetime(2027, 3, 16, 17, tzinfo=UTC))
+AUTUMN = (SUMMER_FOR_GOOD, "2027-11-09T08:00:00-07:00", datetime(2027, 11, 9, 14, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    ("change", "before", "sent"),
+    [
+        pytest.param(SPRING, timedelta(hours=71), 1, id="between-the-two"),
+        pytest.param(SPRING, timedelta(hours=20), 2, id="after-both"),
+        pytest.param(AUTUMN, timedelta(hours=22, minutes=30), 1, id="while-one-waits-for-nine"),
+    ],
+)
 async def test_who_was_reminded_is_not_called_for_the_hour_is_the_same(
-    back: Reminding, tmp_path: Path
+    back: Reminding,
+    tmp_path: Path,
+    change: tuple[bytes, str, datetime],
+    before: timedelta,
+    sent: int,
 ) -> None:
-    # On the last day before summer time the rules say that there will be none.
-    back.clock.at = datetime(2027, 3, 1, 15, tzinfo=UTC)
-    visit = await back.book(await back.patient(), "2027-03-16T10:00:00-06:00")
-    starts = datetime(2027, 3, 16, 16, tzinfo=UTC)
-    await back.later(to=starts - timedelta(hours=71))
-    assert len(back.mail.sent) == 1
-    with denver(tmp_path, NO_SUMMER):
-        assert (await apply(back.at)).done
-        await back.later(to=starts + timedelta(minutes=59))
+    rules, starts_at, starts = change
+    back.clock.at = starts - timedelta(days=12)
+    visit = await back.book(await back.patient(), starts_at)
+    await back.later(to=starts - before)
+    assert len(back.mail.sent) == sent
+    checked = await rows(back.at, CHECK, UUID(visit))
+    assert len(checked) == 1
+    with denver(tmp_path, rules):
+        assert (await apply(back.at)).moved == 1
+        await back.later(to=starts - timedelta(minutes=1))
         assert await back.ledger(visit) == {
             ("email", 72): ("sent", None),
             ("email", 24): ("sent", None),
         }
         assert await back.calls() == []
-        assert [("10:00 AM" in message.text) for message, _ in back.mail.sent] == [True, True]
+        told = f"{int(starts_at[11:13])}:00 AM"
+        assert [told in message.text for message, _ in back.mail.sent] == [True, True]
         # Half an hour after the wall time that was booked nobody has come; not before.
         path = f"/v1/appointments/{visit}"
-        await back.later(to=starts + timedelta(minutes=89))
+        await back.later(to=starts + timedelta(minutes=29))
         assert (await back.at.desk.get(path)).json()["lifecycle"] == "booked"
-        await back.later(to=starts + timedelta(minutes=90))
+        await back.later(to=starts + timedelta(minutes=30))
         assert (await back.at.desk.get(path)).json()["lifecycle"] == "no_show"
+    assert await count(back.at, "SELECT visit_moves FROM requirement_checks") == 1
