@@ -61,7 +61,7 @@ class Report:
     @property
     def done(self) -> bool:
         """Whether nothing is left to do."""
-        return self.moved == len(self.changes) and not self.to_see
+        return self.moved >= len(self.changes) and not self.to_see
 
 
 @app.command()
@@ -110,7 +110,7 @@ async def _every(variables: dict[str, str], network: UUID | None, *, apply: bool
 async def of_network(database: Database, network: UUID, clock: Clock, *, apply: bool) -> Report:
     """Look at a network, and move what is to be moved where that is wished.
 
-    What stands in another's way may move itself: as long as something moves, the rest is tried
+    What stands in another's way may move itself: as long as there is less to move, it is tried
     again.
     """
     report, found = Report(network), await _survey(database, network, clock)
@@ -119,10 +119,9 @@ async def of_network(database: Database, network: UUID, clock: Clock, *, apply: 
         stuck: list[ToSee] = []
         for some in _batches(in_order(found.changes)):
             stuck += await _follow(database, network, clock, some)
-        gone = len(found.changes) - len(stuck)
-        report.moved += gone
-        found = await _survey(database, network, clock)
-        if not gone or not stuck:
+        report.moved += len(found.changes) - len(stuck)
+        before, found = len(found.changes), await _survey(database, network, clock)
+        if len(found.changes) >= before:
             found.to_see += stuck
             break
     report.to_see = found.to_see

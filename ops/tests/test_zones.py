@@ -300,21 +300,49 @@ async def test_a_time_that_is_skipped_or_comes_twice_is_left_to_a_person(
         assert whys[other["id"]] == "time.ambiguous"
 
 
+async def clinic_in(at: Scene, zone: str) -> dict[str, str]:
+    """Another clinic, with a provider of its own, in on Tuesdays from 8 to 17."""
+    clinic = await at.admin.post("/v1/clinics", {"name": "Elsewhere", "time_zone": zone})
+    clinic_id = clinic.json()["id"]
+    who = {"family_name": "Silva", "clinic_ids": [clinic_id]}
+    provider_id = (await at.admin.post("/v1/providers", who)).json()["id"]
+    hours = {"clinic_id": clinic_id, "weekday": 2, "opens": "08:00:00", "closes": "17:00:00"}
+    answer = await at.admin.post(f"/v1/providers/{provider_id}/schedules", hours)
+    assert answer.status_code == 201
+    return {"clinic_id": clinic_id, "provider_id": provider_id}
+
+
+@pytest.mark.parametrize(
+    ("new_york", "stuck"),
+    [
+        pytest.param(-120, 0, id="the-other-gives-way-and-then-it-goes"),
+        pytest.param(-180, 2, id="each-stands-where-the-other-goes"),
+    ],
+)
+async def test_what_is_in_the_way_may_move_itself(
+    at: Scene, tmp_path: Path, new_york: int, stuck: int
+) -> None:
+    harbor = await clinic_in(at, "America/New_York")
+    patient = await at.patient()
+    # By the new rules from 16:00 to 17:00 UTC, and from 17:00 to 15:00 or 16:00.
+    await booked(at, "2027-06-01T10:00:00-06:00", patient=patient)
+    await booked(at, "2027-06-01T13:00:00-04:00", patient=patient, **harbor)
+    entered(tmp_path / "rules", America__New_York=compiled(-240, [(SPRING_2027[0], new_york)]))
+    with denver(tmp_path, NO_SUMMER):
+        report = await apply(at)
+    assert (report.moved, len(report.to_see)) == (2 - stuck, stuck)
+    assert {left.why for left in report.to_see} <= {"slot.taken"}
+    assert await overlaps(at) == 0
+
+
 async def test_what_stands_in_the_way_is_named_and_nothing_of_the_visit_moves(
     at: Scene, tmp_path: Path
 ) -> None:
-    body = {"name": "Mesa", "time_zone": "America/Phoenix"}
-    mesa = (await at.admin.post("/v1/clinics", body)).json()["id"]
-    who = {"family_name": "Silva", "clinic_ids": [mesa]}
-    silva = (await at.admin.post("/v1/providers", who)).json()["id"]
-    hours = {"clinic_id": mesa, "weekday": 2, "opens": "08:00:00", "closes": "17:00:00"}
-    assert (await at.admin.post(f"/v1/providers/{silva}/schedules", hours)).status_code == 201
+    mesa = await clinic_in(at, "America/Phoenix")
     patient = await at.patient()
     # 10:00 in Denver is 9:00 in Phoenix; without summer time it is 10:00 there, too.
     stuck = await booked(at, "2027-06-01T10:00:00-06:00", patient=patient)
-    other = await booked(
-        at, "2027-06-01T10:00:00-07:00", patient=patient, clinic_id=mesa, provider_id=silva
-    )
+    other = await booked(at, "2027-06-01T10:00:00-07:00", patient=patient, **mesa)
     free = await booked(at, "2027-06-01T14:00:00-06:00")
     with denver(tmp_path, NO_SUMMER):
         report = await apply(at)
