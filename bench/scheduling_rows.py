@@ -32,10 +32,11 @@ _ID = f"('{numbered_prefix(BENCH)}' || lpad(nextval('bench_rows')::text, 12, '0'
 _WITH_OCCUPANCIES = f"""
 WITH made AS (
  INSERT INTO appointments (id, network_id, patient_id, clinic_id, provider_id,
-  appointment_type_id, starts_at, ends_at, lifecycle, confirmation, flow, readiness, new_patient,
-  walk_in, overbooked, moves, booked_at, late_cancel, keeps_time, version, event_seq)
+  appointment_type_id, starts_at, ends_at, utc_offset_minutes, lifecycle, confirmation, flow,
+  readiness, new_patient, walk_in, overbooked, moves, booked_at, late_cancel, keeps_time, version,
+  event_seq)
  SELECT {_ID}, $1, patient_id, clinic_id, provider_id, $2, starts_at,
-  starts_at + interval '20 min', 'booked', 'unsent', 'expected', 'unknown', false, false,
+  starts_at + interval '20 min', 0, 'booked', 'unsent', 'expected', 'unknown', false, false,
   false, 0, starts_at - interval '7 days', false, false, 1, 1
  FROM wanted RETURNING id, provider_id, patient_id, starts_at, ends_at)
 INSERT INTO occupancies (id, network_id, resource_kind, resource_id, lane, starts_at, ends_at,

@@ -34,6 +34,7 @@ ELSEWHERE = {
     "audit-bus": "ops.audit_bus",
     "tail": "ops.tail",
     "monitor": "ops.monitor",
+    "zones": "ops.zones",
 }
 
 

@@ -13,7 +13,8 @@ from typing import Any
 import asyncpg
 
 from ops.audit_bus.ledger import Heard, Problem, Problems, Seen, TopicLedger
-from ops.day.checks import Check, effects, ledger_balances, nothing_twice
+from ops.day.check import Check
+from ops.day.checks import effects, ledger_balances, nothing_twice
 from ops.day.databases import opened
 from shared.bus.port import Bus, BusError, OffsetOutOfRange, Record, TopicPartition
 from shared.contracts.catalogue import PRODUCERS, topics_said_by

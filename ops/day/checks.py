@@ -7,42 +7,19 @@ import asyncio
 import importlib
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
 
+from ops.day.ahead_checks import nobody_on_holidays, wall_times_kept
+from ops.day.check import Check
 from ops.day.databases import opened
 from ops.day.story import Place, Story
 from shared.db.provision import SERVICES
 
 SETTLE_SECONDS = 20.0
 LOOK_SECONDS = 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One check: what it looked at, how much of it, and what is wrong."""
-
-    name: str
-    counted: int
-    unit: str
-    problems: list[str] = field(default_factory=list)
-
-    @property
-    def ok(self) -> bool:
-        """Whether it saw something and all of it was right."""
-        return self.counted > 0 and not self.problems
-
-    def as_dict(self) -> dict[str, Any]:
-        """For machines."""
-        return {
-            "name": self.name,
-            "ok": self.ok,
-            "counted": self.counted,
-            "unit": self.unit,
-            "problems": self.problems[:10],
-        }
 
 
 def exit_code(found: Sequence[Check]) -> int:
@@ -59,6 +36,8 @@ async def all_of(superuser_url: str, story: Story, reports: list[dict[str, Any]]
         await drawers_agree(superuser_url, story.places, reports),
         applied,
         await effects_once(superuser_url),
+        await wall_times_kept(superuser_url),
+        await nobody_on_holidays(superuser_url),
     ]
 
 

@@ -11,7 +11,7 @@ import httpx
 import typer
 
 from ops import seed as seeding
-from ops.day import checks, eve, floor, money, report
+from ops.day import ahead, checks, eve, floor, money, report
 from ops.day.desk import DayFailed, Desk
 from ops.day.plan import planned
 from ops.day.story import ZONES, Place, Played, Story, local
@@ -101,10 +101,12 @@ async def play(
     plan = planned(visits, seed)
     type_id = facts["types"]["Office visit"]
     story = Story(plan, network, type_id, payer_id, places, [Played(v) for v in plan.visits])
+    await ahead.enter_holidays(desk, story)
     await eve.play(desk, story)
     desk.at(min(local(place, 7, 30) for place in places))
     await money.open_drawers(desk, story)
     await floor.play(desk, story)
+    await ahead.play(desk, story)
     desk.at(max(local(place, 19, 30) for place in places))
     reports = await money.close(desk, story)
     return story, desk, reports

@@ -56,6 +56,8 @@ class Story:
     played: list[Played] = field(default_factory=list)
     money: Counter[str] = field(default_factory=Counter)
     notes: Counter[str] = field(default_factory=Counter)
+    ahead: int = 0
+    """How many visits were booked for later days."""
 
     def place_of(self, played: Played) -> Place:
         """The clinic of a visit."""

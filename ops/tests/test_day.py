@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,12 @@ import pytest
 import pytest_asyncio
 from typer.testing import CliRunner
 
-from ops.day import checks, command, report
-from ops.day.checks import Check
+from ops.day import ahead, checks, command, report
+from ops.day.check import Check
 from ops.day.databases import opened
 from ops.day.desk import Desk
-from ops.day.story import Story
+from ops.day.plan import CLINICS, PROVIDERS_A_CLINIC
+from ops.day.story import DATE, Story
 from ops.layout import CHECKOUT, Layout
 from ops.local_system import LocalSystem
 from ops.options import Options
@@ -32,12 +34,14 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(400)
 VISITS, SEED = 24, 1
 NPI = "http://hl7.org/fhir/sid/us-npi"
 RUN = CliRunner()
-TWICE, LEDGER, DRAWER, APPLIED, EFFECTS = (
+TWICE, LEDGER, DRAWER, APPLIED, EFFECTS, CLOCKS, HOLIDAYS = (
     "nothing is booked twice",
     "the ledger sums to zero",
     "drawer equals report",
     "every event is applied once by every subscriber",
     "every effect is there once",
+    "wall times hold when clocks change",
+    "nobody comes on a holiday",
 )
 
 
@@ -101,20 +105,23 @@ async def test_the_day_holds_and_every_check_saw_something(day: Day) -> None:
     assert [check.as_dict() for check in found if not check.ok] == []
     assert checks.exit_code(found) == 0
     counted = {check.name: check.counted for check in found}
-    assert list(counted) == [TWICE, LEDGER, DRAWER, APPLIED, EFFECTS]
+    assert list(counted) == [TWICE, LEDGER, DRAWER, APPLIED, EFFECTS, CLOCKS, HOLIDAYS]
     assert counted[TWICE] > VISITS
     assert counted[DRAWER] == 2
     assert counted[EFFECTS] == len(checks.EFFECTS)
     assert counted[APPLIED] > 10 * VISITS
+    assert counted[CLOCKS] == CLINICS * PROVIDERS_A_CLINIC
+    assert counted[HOLIDAYS] == sum(map(len, ahead.HOLIDAYS))
 
 
 async def test_the_figures_are_the_databases_and_the_players_own(day: Day) -> None:
     figures = await report.figures(day.url, day.story, day.reports, day.desk.steps)
     outcomes = figures["outcomes"]
-    assert sum(outcomes.values()) == VISITS
+    assert day.story.ahead == 2 * CLINICS * PROVIDERS_A_CLINIC
+    assert sum(outcomes.values()) == VISITS + day.story.ahead
     by_hand = {p.outcome for p in day.story.played}
     assert by_hand <= set(outcomes) | {"sent_away"}
-    booked = VISITS - outcomes.get("sent_away", 0)
+    booked = VISITS + day.story.ahead - outcomes.get("sent_away", 0)
     assert figures["events"]["appointments.appointment.booked.v1"] == booked
     assert figures["ledger_cents"] == 0
     taken = {name: cents for name, cents in figures["money_cents"].items() if cents}
@@ -251,6 +258,36 @@ async def test_a_planted_second_effect_breaks_its_check_alone(day: Day) -> None:
         assert await day.broken() == [EFFECTS], service
         forget = "DELETE FROM known_visits WHERE appointment_id = $1"
         await day.by_sql(service, forget, row["appointment_id"])
+    assert await day.broken() == []
+
+
+async def test_a_planted_hour_between_two_sides_of_a_change_breaks_its_check(day: Day) -> None:
+    # By a rule that knows no summer time: the second visit is an hour late by the clinic's clocks.
+    last = "SELECT id FROM appointments ORDER BY starts_at DESC, id LIMIT 1"
+    (row,) = await day.by_sql("appointments", last)
+    change = (
+        "UPDATE appointments SET starts_at = starts_at + $2, ends_at = ends_at + $2 WHERE id = $1"
+    )
+    for hours in (1, -1):
+        by = timedelta(hours=hours)
+        await day.by_sql("appointments", change, row["id"], by)
+        assert await day.broken() == [CLOCKS]
+        await day.by_sql("appointments", change, row["id"], -by)
+    offset = "UPDATE appointments SET utc_offset_minutes = utc_offset_minutes + $1"
+    await day.by_sql("appointments", offset, 60)
+    assert await day.broken() == [CLOCKS]
+    await day.by_sql("appointments", offset, -60)
+    assert await day.broken() == []
+
+
+async def test_a_planted_visit_on_a_holiday_breaks_its_check(day: Day) -> None:
+    rows = await day.by_sql("appointments", "SELECT id, holidays::text AS holidays FROM clinics")
+    closed = "UPDATE clinics SET holidays = holidays || $1::jsonb"
+    await day.by_sql("appointments", closed, json.dumps([{"day": DATE.isoformat()}]))
+    assert await day.broken() == [HOLIDAYS]
+    for row in rows:
+        back = "UPDATE clinics SET holidays = $2::jsonb WHERE id = $1"
+        await day.by_sql("appointments", back, row["id"], row["holidays"])
     assert await day.broken() == []
 
 

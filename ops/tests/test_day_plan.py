@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ops.day.checks import Check, exit_code
+from ops.day.check import Check
+from ops.day.checks import exit_code
 from ops.day.plan import CLINICS, PROVIDERS_A_CLINIC, Course, Cover, Pay, planned
 
 SIZES = st.integers(12, 130)

@@ -16,7 +16,7 @@ from uuid import UUID
 import httpx
 
 from ops.day import checks
-from ops.day.checks import Check
+from ops.day.check import Check
 from ops.day.databases import opened
 from ops.local_system import LocalSystem
 from ops.ports import Ports

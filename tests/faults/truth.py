@@ -20,7 +20,7 @@ import httpx
 import psutil  # type: ignore[import-untyped]
 
 from ops.day import checks
-from ops.day.checks import Check
+from ops.day.check import Check
 from ops.day.databases import opened
 from ops.local_system import LocalSystem
 from shared.bus.kafka import KafkaBus

@@ -137,14 +137,10 @@ async def let_in(house: House, sent: list[Sent]) -> list[str]:
     """Which were not refused as a card number with the pointer that they should have."""
     found = []
     answers = await send_all(house, [request for _, _, request, _ in sent])
-    for (label, leaf, _, pointer), answer in zip(sent, answers, strict=True):
+    for (label, _, _, pointer), answer in zip(sent, answers, strict=True):
         told = answer.json()
-        wanted = [(422, CODE, [{"pointer": pointer, "code": CODE}])]
-        if leaf is not None and leaf.place == "query" and "pattern" in leaf.schema:
-            # The framework reads queries first: groups of digits may not be what is asked for.
-            mismatch = {"pointer": pointer, "code": "string_pattern_mismatch"}
-            wanted.append((422, "request.invalid", [mismatch]))
-        if (answer.status_code, told.get("code"), told.get("errors")) not in wanted:
+        wanted = (422, CODE, [{"pointer": pointer, "code": CODE}])
+        if (answer.status_code, told.get("code"), told.get("errors")) != wanted:
             found.append(f"{label}: {answer.status_code} {told}")
     return found
 

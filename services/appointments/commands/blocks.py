@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from services.appointments import events
 from services.appointments.commands.schedules import works_at
@@ -20,6 +21,7 @@ from services.appointments.domain.blocks import (
     free_pieces,
 )
 from services.appointments.domain.occupancy import ResourceKind
+from services.appointments.domain.zones import offset_minutes
 from services.appointments.queries import blocks
 from services.appointments.queries.booking_facts import load_type
 from services.appointments.tables import (
@@ -72,7 +74,7 @@ def block_locks(request: Request) -> Sequence[LockKey]:
 
 async def preview(work: Work, request: Request) -> InTheWay:
     """What a block would hit; nothing is written. Raises what making it would, but for visits."""
-    wish = await _wish(work, request)
+    wish, _ = await _wish(work, request)
     others = await blocks.blocks_at(work, wish.resources, wish.interval)
     check_block(wish, OnVisits.KEEP, (), others, work.now)
     return await _in_the_way(work, wish)
@@ -80,7 +82,7 @@ async def preview(work: Work, request: Request) -> InTheWay:
 
 async def create_block(work: Work, request: Request, on_visits: OnVisits) -> tuple[Block, InTheWay]:
     """Make a block of all its resources or of none; what is in its way stays until it is moved."""
-    wish = await _wish(work, request)
+    wish, in_zone = await _wish(work, request)
     hit = await _in_the_way(work, wish)
     others = await blocks.blocks_at(work, wish.resources, wish.interval)
     named, sessions = [row.id for row in hit.visits], [row.id for row in hit.sessions]
@@ -95,6 +97,8 @@ async def create_block(work: Work, request: Request, on_visits: OnVisits) -> tup
         kind=wish.kind.value,
         starts_at=wish.interval.start,
         ends_at=wish.interval.end,
+        utc_offset_minutes=offset_minutes(wish.interval.start, in_zone),
+        end_utc_offset_minutes=offset_minutes(wish.interval.end, in_zone),
         appointment_type_id=wish.type_id,
         note=request.note,
         created_at=work.now,
@@ -146,7 +150,7 @@ async def lift_block(work: Work, block_id: UUID) -> Block:
     return row
 
 
-async def _wish(work: Work, request: Request) -> BlockWish:
+async def _wish(work: Work, request: Request) -> tuple[BlockWish, ZoneInfo]:
     place = await clinic(work, request.clinic_id)
     in_zone = zone(place.time_zone)
     for provider_id in request.provider_ids:
@@ -158,7 +162,7 @@ async def _wish(work: Work, request: Request) -> BlockWish:
     if request.appointment_type_id is not None:
         await load_type(work, request.appointment_type_id)
     start = instant_in(request.starts_at, in_zone)
-    return BlockWish(
+    wish = BlockWish(
         request.kind,
         Interval(start, instant_in(request.ends_at, in_zone)),
         (
@@ -167,6 +171,7 @@ async def _wish(work: Work, request: Request) -> BlockWish:
         ),
         request.appointment_type_id,
     )
+    return wish, in_zone
 
 
 async def _in_the_way(work: Work, wish: BlockWish) -> InTheWay:

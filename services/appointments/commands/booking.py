@@ -29,6 +29,7 @@ from services.appointments.domain.reasons import Reason
 from services.appointments.domain.reschedule import Current, Lineage, Place, decide_reschedule
 from services.appointments.domain.rules import RuleKind
 from services.appointments.domain.status import Move
+from services.appointments.domain.zones import offset_minutes
 from services.appointments.queries.booking_facts import Known
 from services.appointments.queries.visits import visit
 from services.appointments.tables import Appointment, AppointmentMove, Occupancy
@@ -94,6 +95,7 @@ def write_booking(
         equipment_ids=list(booking.equipment_ids) or None,
         starts_at=booking.interval.start,
         ends_at=booking.interval.end,
+        utc_offset_minutes=offset_minutes(booking.interval.start, known.facts.zone),
         new_patient=not known.known_patient,
         walk_in=request.walk_in,
         overbooked=booking.overbooked,
@@ -198,6 +200,7 @@ async def move(
     row.further_provider_ids = list(moved.booking.further_provider_ids) or None
     row.equipment_ids = list(moved.booking.equipment_ids) or None
     row.starts_at, row.ends_at = moved.booking.interval.start, moved.booking.interval.end
+    row.utc_offset_minutes = offset_minutes(row.starts_at, known.facts.zone)
     row.overbooked, row.overlap_reason = moved.booking.overbooked, moved.booking.overlap_reason
     row.decided_by = decided_by(moved.booking.decided_by)
     await leave_the_day(work, row, moved=True)

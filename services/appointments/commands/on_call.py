@@ -8,6 +8,7 @@ from uuid import UUID
 from services.appointments.commands.schedules import provider
 from services.appointments.commands.setup import clinic
 from services.appointments.domain.on_call import Rank, Shift, check_shift
+from services.appointments.domain.zones import offset_minutes
 from services.appointments.tables import OnCallShift
 from shared.db.actor import at_clinic
 from shared.db.locks import LockKey, lock_key
@@ -73,6 +74,8 @@ async def add_shift(work: Work, request: Request) -> OnCallShift:
         provider_id=shift.provider_id,
         starts_at=start,
         ends_at=end,
+        utc_offset_minutes=offset_minutes(start, in_zone),
+        end_utc_offset_minutes=offset_minutes(end, in_zone),
         time_zone=name,
     )
     work.add(row)

@@ -74,6 +74,7 @@ async def take_seat(
         seat=seat.number,
         starts_at=session.starts_at,
         ends_at=session.ends_at,
+        utc_offset_minutes=session.utc_offset_minutes,
         new_patient=not known.known_patient,
         overlap_reason=seat.overlap_reason,
         decided_by=decided_by(decided),

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from services.appointments import events
 from services.appointments.commands.booking import (
@@ -33,6 +34,7 @@ from services.appointments.domain.reasons import Reason
 from services.appointments.domain.reschedule import Lineage, Place
 from services.appointments.domain.status import Lifecycle, Move
 from services.appointments.domain.tally import Counted
+from services.appointments.domain.zones import offset_minutes
 from services.appointments.queries import sessions as read
 from services.appointments.tables import Appointment, Occupancy, Session
 from shared.db.locks import LockKey, lock_key
@@ -55,7 +57,7 @@ async def open_session(work: Work, wanted: Wanted, seats: int) -> tuple[Session,
         id=work.new_id("session"),
         network_id=work.network_id,
         appointment_type_id=wanted.appointment_type_id,
-        **_place_of(booking),
+        **_place_of(booking, known.facts.zone),
         seats=seats,
         opened_at=work.now,
     )
@@ -141,7 +143,7 @@ async def move_session(
     for seat in seats:
         await free(work, seat.id)
     await free_session(work, session_id)
-    for name, value in _place_of(booking).items():
+    for name, value in _place_of(booking, known.facts.zone).items():
         setattr(session, name, value)
     session.moves += 1
     work.save(session)
@@ -183,6 +185,7 @@ def _move_seat(work: Work, seat: Appointment, session: Session, lane: int, reaso
     )
     set_statuses(seat, statuses_of(seat).moved(Move.RESCHEDULE))
     seat.starts_at, seat.ends_at = session.starts_at, session.ends_at
+    seat.utc_offset_minutes = session.utc_offset_minutes
     seat.provider_id, seat.room_id = session.provider_id, session.room_id
     seat.moves, seat.overlap_reason = lineage.move, None
     work.save(seat)
@@ -193,7 +196,7 @@ def _move_seat(work: Work, seat: Appointment, session: Session, lane: int, reaso
     work.timer(REMIND, seat.id, work.now)
 
 
-def _place_of(booking: Booking) -> dict[str, object]:
+def _place_of(booking: Booking, in_zone: ZoneInfo) -> dict[str, object]:
     return {
         "clinic_id": booking.clinic_id,
         "provider_id": booking.provider_id,
@@ -202,6 +205,7 @@ def _place_of(booking: Booking) -> dict[str, object]:
         "equipment_ids": list(booking.equipment_ids) or None,
         "starts_at": booking.interval.start,
         "ends_at": booking.interval.end,
+        "utc_offset_minutes": offset_minutes(booking.interval.start, in_zone),
     }
 
 

@@ -34,6 +34,13 @@ class Reason(StrEnum):
     BOOKED_IN_ERROR = "booked_in_error"
 
 
+class Unchosen(StrEnum):
+    """The reasons that nobody gives and that no request may name."""
+
+    ZONE_RULES = "zone_rules"
+    """The rules of the clinic's time zone changed: the wall time stays, the instant moves."""
+
+
 _PATIENT_CAUSED = frozenset({Reason.PATIENT_REQUEST, Reason.TRANSPORT, Reason.COVER_PROBLEM})
 """Short notice counts against the patient for these alone: not for illness, nor for a death."""
 

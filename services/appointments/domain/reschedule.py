@@ -11,7 +11,7 @@ from services.appointments.domain.booking import (
     Wish,
     decide_booking,
 )
-from services.appointments.domain.reasons import NOTICE_DEFAULT, Notice, Reason, notice_of
+from services.appointments.domain.reasons import NOTICE_DEFAULT, Notice, Reason, Unchosen, notice_of
 from services.appointments.domain.status import Move, Statuses
 from shared.values.interval import Interval
 
@@ -45,7 +45,7 @@ class Lineage:
     was: Place
     became: Place
     at: datetime
-    reason: Reason
+    reason: Reason | Unchosen
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from services.appointments.domain.messages import code_digest
+from services.appointments.domain.reasons import Unchosen
 from services.appointments.domain.reminder_states import State
 from services.appointments.domain.reminders import (
     Channel,
@@ -152,12 +153,12 @@ def _off(row: Appointment) -> str | None:
 
 
 async def _placed_at(work: Work, row: Appointment) -> datetime:
-    """Since when a visit has its time."""
+    """Since when a visit has its wall time: it keeps that where its zone's rules change."""
     if row.moves == 0:
         return row.booked_at
-    where = "appointment_id = $2 AND move = $3"
-    (last,) = await work.load_where(AppointmentMove, where, row.id, row.moves)
-    return last.moved_at
+    where = "appointment_id = $2 AND reason <> $3 ORDER BY move DESC LIMIT 1"
+    found = await work.load_where(AppointmentMove, where, row.id, Unchosen.ZONE_RULES.value)
+    return found[0].moved_at if found else row.booked_at
 
 
 async def _recipient(work: Work, patient_id: UUID, clinic_zone: str) -> Recipient:

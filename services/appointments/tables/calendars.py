@@ -52,6 +52,8 @@ class Block(Base, table=True):
     kind: str
     starts_at: datetime
     ends_at: datetime
+    utc_offset_minutes: int
+    end_utc_offset_minutes: int
     appointment_type_id: UUID | None = None
     note: str | None = None
     created_at: datetime
@@ -103,6 +105,8 @@ class OnCallShift(Base, table=True):
     provider_id: UUID
     starts_at: datetime
     ends_at: datetime
+    utc_offset_minutes: int
+    end_utc_offset_minutes: int
     time_zone: str
     withdrawn_at: datetime | None = None
     version: int = 1

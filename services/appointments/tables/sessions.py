@@ -10,7 +10,10 @@ from services.appointments.tables.registered import Base
 
 
 class Session(Base, table=True):
-    """A time of a provider and a room, with seats that patients take."""
+    """A time of a provider and a room, with seats that patients take.
+
+    utc_offset_minutes: of the clinic at its start, with which it was entered.
+    """
 
     __tablename__ = "sessions"
 
@@ -24,6 +27,7 @@ class Session(Base, table=True):
     equipment_ids: list[UUID] | None = Field(default=None, sa_column=Column(ARRAY(Uuid)))
     starts_at: datetime
     ends_at: datetime
+    utc_offset_minutes: int
     seats: int
     state: str = "open"
     moves: int = 0

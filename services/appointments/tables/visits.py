@@ -12,7 +12,10 @@ from services.appointments.tables.registered import Base
 
 
 class Appointment(Base, table=True):
-    """A visit, in four dimensions of status."""
+    """A visit, in four dimensions of status.
+
+    utc_offset_minutes: of the clinic at its start, with which it was booked.
+    """
 
     __tablename__ = "appointments"
 
@@ -31,6 +34,7 @@ class Appointment(Base, table=True):
     occurrence: int | None = None
     starts_at: datetime
     ends_at: datetime
+    utc_offset_minutes: int
     lifecycle: str = "booked"
     confirmation: str = "unsent"
     flow: str = "expected"

@@ -114,11 +114,12 @@ SELECT (SELECT array_agg(id) FROM people) AS people, (SELECT array_agg(id) FROM 
 _BOOKED = """
 WITH made AS (
  INSERT INTO appointments (id, network_id, patient_id, clinic_id, provider_id,
-  appointment_type_id, starts_at, ends_at, lifecycle, confirmation, flow, readiness, new_patient,
-  walk_in, overbooked, moves, booked_at, late_cancel, keeps_time, version, event_seq)
+  appointment_type_id, starts_at, ends_at, utc_offset_minutes, lifecycle, confirmation, flow,
+  readiness, new_patient, walk_in, overbooked, moves, booked_at, late_cancel, keeps_time, version,
+  event_seq)
  SELECT gen_random_uuid(), $1, md5($1::uuid::text || 'pat' || n % 900)::uuid,
   ($2::uuid[])[1 + n % cardinality($2::uuid[])], ($3::uuid[])[1 + n % cardinality($3::uuid[])],
-  ($4::uuid[])[1 + n % cardinality($4::uuid[])], at, at + interval '20 min', 'booked',
+  ($4::uuid[])[1 + n % cardinality($4::uuid[])], at, at + interval '20 min', -420, 'booked',
   'unsent', 'expected', 'unknown', false, false, false, 0, at, false, false, 1, 1
  FROM generate_series(0, $6::int - 1) AS n, LATERAL (
   SELECT $5::timestamptz + (n / cardinality($3::uuid[])) * interval '4 h' AS at) AS times

@@ -139,8 +139,10 @@ async def test_two_who_are_entered_at_once_are_not_both_first(place: Scene) -> N
         with pytest.raises(Exception, match="on_call_one_at_a_time"):
             await raw.execute(
                 "INSERT INTO on_call_shifts (id, network_id, clinic_id, role, rank, scope_id,"
-                " provider_id, starts_at, ends_at, time_zone, version)"
+                " provider_id, starts_at, ends_at, utc_offset_minutes, end_utc_offset_minutes,"
+                " time_zone, version)"
                 " SELECT gen_random_uuid(), network_id, clinic_id, role, rank, scope_id, $1,"
-                " starts_at + interval '1 h', ends_at, time_zone, 1 FROM on_call_shifts",
+                " starts_at + interval '1 h', ends_at, utc_offset_minutes,"
+                " end_utc_offset_minutes, time_zone, 1 FROM on_call_shifts",
                 other,
             )

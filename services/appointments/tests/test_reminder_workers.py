@@ -54,10 +54,10 @@ pytestmark = pytest.mark.timeout(6 * 3600 if FULL else 240)
 
 _VISITS = """
 INSERT INTO appointments (id, network_id, patient_id, clinic_id, provider_id, appointment_type_id,
-  starts_at, ends_at, lifecycle, confirmation, flow, readiness, new_patient, walk_in, overbooked,
-  moves, booked_at, late_cancel, keeps_time, version, event_seq)
-SELECT v.id, $1, v.patient_id, $2, $3, $4, v.starts_at, v.starts_at + interval '20 min', 'booked',
-  'unsent', 'expected', 'unknown', true, false, false, 0, $5, false, false, 1, 1
+  starts_at, ends_at, utc_offset_minutes, lifecycle, confirmation, flow, readiness,
+  new_patient, walk_in, overbooked, moves, booked_at, late_cancel, keeps_time, version, event_seq)
+SELECT v.id, $1, v.patient_id, $2, $3, $4, v.starts_at, v.starts_at + interval '20 min', -420,
+  'booked', 'unsent', 'expected', 'unknown', true, false, false, 0, $5, false, false, 1, 1
 FROM unnest($6::uuid[], $7::uuid[], $8::timestamptz[]) AS v (id, patient_id, starts_at)
 """
 _CONSENTS = """
