@@ -204,6 +204,7 @@ async def _lived_through(
         workers.set(now)
         await town.live(now)
         await _until_done(connection, slowest(now))
+        print(f"{now:%d %H:%M}: {town.mail.left()} messages, {workers.kills} kills", flush=True)
         if number + 1 == len(hours) or hours[number + 1].date() > now.date():
             await _settled(workers, connection, slowest(now))
     # What was put off for a quarter of an hour in the last of them.

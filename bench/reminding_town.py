@@ -161,36 +161,39 @@ class Town:
 
     async def _do(self, what: str, visit: Visit) -> None:
         """Do one thing, and keep what had left or was being sent as it was committed."""
-        locks, to = await self._locks(what, visit)
+        to = self._free_time() if what == "moved" else None
+        locks = await self._locks(what, visit, to)
         async with self.database.work(self._context(), locks) as work:
-            rows = await work.raw.fetch(_BEGUN, work.network_id, visit.id)
-            begun, calls = frozenset(row["id"] for row in rows), len(self.mail.calls)
-            if what == "cancelled":
-                await call_off(
-                    work, await visit_of(work, visit.id), Cancelling(Reason.PATIENT_REQUEST)
-                )
-            elif what == "opted_out":
+            kept = await work.raw.fetch(_BEGUN, work.network_id, visit.id)
+            begun, calls = frozenset(row["id"] for row in kept), len(self.mail.calls)
+            if what == "opted_out":
                 await note_revocation(work, visit.patient, work.now)
                 await remind_anew(work, visit.patient)
+            elif to is None:
+                row = await visit_of(work, visit.id)
+                await call_off(work, row, Cancelling(Reason.PATIENT_REQUEST))
             else:
                 row = await visit_of(work, visit.id)
-                await move(work, row, Destination(to), Reason.PATIENT_REQUEST)
-        when = told(to) if what == "moved" else visit.told
+                await move(work, row, to, Reason.PATIENT_REQUEST)
+        when = visit.told if to is None else told(to.starts_at)
         visit.deeds.append(Deed(what, begun, calls, when))
 
-    async def _locks(self, what: str, visit: Visit) -> tuple[Sequence[LockKey], datetime]:
+    async def _locks(self, what: str, visit: Visit, to: Destination | None) -> Sequence[LockKey]:
         if what == "opted_out":
-            return (lock_key("patient", visit.patient),), visit.starts_at
-        if what == "cancelled":
-            return visit_lock(visit.id), visit.starts_at
-        slot, self.moved = self.moved // len(LANE), self.moved + 1
-        # Each lane has its own slots: those that the lane's visits of before have not taken.
-        day, place = divmod(slot, SLOTS_A_DAY)
-        to = MOVED_TO + day * DAY + place * MINUTES * MINUTE
-        lane = LANE[(self.moved - 1) % len(LANE)]
-        destination = Destination(to, clinic_id=lane.clinic_id, provider_id=lane.provider_id)
+            return (lock_key("patient", visit.patient),)
+        if to is None:
+            return visit_lock(visit.id)
         async with self.database.work(self._context()) as work:
-            return await reschedule_locks(work, visit.id, destination), to
+            return await reschedule_locks(work, visit.id, to)
+
+    def _free_time(self) -> Destination:
+        """A time in the week after that nobody has, at each of the clinics in turn."""
+        slot, number = divmod(self.moved, len(LANE))
+        self.moved += 1
+        day, place = divmod(slot, SLOTS_A_DAY)
+        starts_at = MOVED_TO + day * DAY + place * MINUTES * MINUTE
+        lane = LANE[number]
+        return Destination(starts_at, clinic_id=lane.clinic_id, provider_id=lane.provider_id)
 
     def _context(self) -> Context:
         return Context(self.made.network_id, Actor("person", "desk"), self.now())
