@@ -49,8 +49,8 @@ QUIET_SECONDS = 1.0
 """Whoever lives and calls has settled within this."""
 PATIENCE_SECONDS = 3600.0
 KINDS = (
-    "doubled", "cancelled", "opted_out", "another_time", "untold", "not_sent", "unsettled",
-    "uncalled", "forgotten",
+    "doubled", "cancelled", "opted_out", "another_time", "another_patient", "untold", "not_sent",
+    "unsettled", "uncalled", "forgotten",
 )  # fmt: skip
 
 _TIMERS = """

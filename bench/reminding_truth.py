@@ -89,6 +89,8 @@ def _rows_and_calls(by_id: Mapping[UUID, Mapping[str, Any]], calls: Sequence[Cal
         row = by_id.get(call.reminder)
         if row is None:
             found.append(f"untold: reminder {call.reminder} left and is not there")
+        elif row["patient_id"] != call.patient:
+            found.append(f"another_patient: reminder {call.reminder} went to {call.patient}")
         elif call.did in LEFT and row["state"] not in ("sent", "unknown"):
             found.append(f"untold: reminder {call.reminder} left and is {row['state']}")
         elif call.did == CUT and row["state"] != "unknown":
