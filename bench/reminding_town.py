@@ -34,11 +34,14 @@ OPEN_MINUTES = 7 * 60
 MINUTES = 20
 SLOTS_A_DAY = OPEN_MINUTES // MINUTES
 LEADS = (72 * 60, 24 * 60)
+"""Minutes before the visit, as is usual."""
+AHEAD = timedelta(hours=2)
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 CANCELLED, OPTED_OUT, MOVED = 0.06, 0.06, 0.02
 """What becomes of so many."""
 BEFOREHAND = 0.3
-"""So many of these before anything is due, the others between the first reminder and the last."""
+"""So many of these before anything is due, the others from two hours before the first reminder is
+due to when the last is."""
 
 _VISITS = """
 INSERT INTO appointments (id, network_id, patient_id, clinic_id, provider_id, appointment_type_id,
@@ -49,6 +52,11 @@ SELECT v.id, $1, v.patient_id, v.clinic_id, v.provider_id, $2, v.starts_at,
   0, $3, false, false, 1, 1
 FROM unnest($4::uuid[], $5::uuid[], $6::uuid[], $7::uuid[], $8::timestamptz[])
   AS v (id, patient_id, clinic_id, provider_id, starts_at)
+"""
+_SETTINGS = """
+INSERT INTO reminder_settings (network_id, clinic_id, lead_minutes, channels, quiet_from,
+  quiet_until, version)
+SELECT $1, c, $3::int[], '{email}', '20:00', '09:00', 1 FROM unnest($2::uuid[]) AS c
 """
 _PATIENTS = """
 INSERT INTO known_patients (network_id, patient_id, registered, balance_cents, visits)
@@ -83,6 +91,7 @@ class Town:
     mail: FarSide
     now: Callable[[], datetime]
     seed: int
+    leads: tuple[int, ...] = LEADS
     visits: list[Visit] = field(default_factory=list)
     planned: list[tuple[datetime, str, Visit]] = field(default_factory=list)
     places: dict[UUID, int] = field(default_factory=dict)
@@ -95,13 +104,13 @@ class Town:
         for _ in range(count):
             minutes = chance.randrange(OPEN_MINUTES // 5) * 5
             at = FIRST + chance.randrange(days) * DAY + minutes * MINUTE
-            self.visits.append(Visit(new_id(), new_id(), told(at), LEADS, at))
+            self.visits.append(Visit(new_id(), new_id(), told(at), self.leads, at))
         for number, visit in enumerate(self.visits):
             self.places[visit.id] = number % len(LANE)
             what = self._fate(chance.random())
             if what is not None:
-                since = visit.starts_at - LEADS[0] * MINUTE
-                span = (LEADS[0] - LEADS[-1]) * MINUTE
+                since = visit.starts_at - self.leads[0] * MINUTE - AHEAD
+                span = (self.leads[0] - self.leads[-1]) * MINUTE + AHEAD
                 early = chance.random() < BEFOREHAND
                 self.planned.append((NOW if early else since + span * chance.random(), what, visit))
         self.planned.sort(key=lambda each: each[0])
@@ -124,6 +133,9 @@ class Town:
         clinics, providers = [a.clinic_id for a in lanes], [a.provider_id for a in lanes]
         where = (ids, people, clinics, providers, starts)
         async with connection.transaction():
+            await connection.execute(
+                _SETTINGS, network, [lane.clinic_id for lane in LANE], self.leads
+            )
             await connection.execute(_PATIENTS, network, people)
             await connection.execute(_VISITS, network, self.made.type_id, NOW, *where)
             await connection.execute(_CONSENTS, network, NOW, people)
@@ -134,11 +146,11 @@ class Town:
         latest = MOVED_TO + (1 + self.to_move() // (SLOTS_A_DAY * len(LANE))) * DAY
         starts = {visit.starts_at for visit in self.visits}
         starts |= {MOVED_TO + n * DAY for n in range((latest - MOVED_TO).days)}
-        due = {at - lead * MINUTE for at in starts for lead in LEADS}
+        due = {at - lead * MINUTE for at in starts for lead in self.leads}
         due |= {
             MOVED_TO + n * DAY + OPEN_MINUTES * MINUTE - lead * MINUTE
             for n in range((latest - MOVED_TO).days)
-            for lead in LEADS
+            for lead in self.leads
         }
         hour = timedelta(hours=1)
         return sorted({at.replace(minute=0) + hour for at in due})
