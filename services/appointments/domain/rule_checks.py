@@ -8,12 +8,17 @@ from services.appointments.domain.rules import Asked, Check, Facts, RuleKind, Se
 from shared.values.errors import Conflict, Forbidden, Invalid
 
 Value = Mapping[str, Any]
+ASK = "/v1/appointment-requests"
+"""Where patients ask the desk for a time that they may not book by themselves."""
 
 
 def _self_booking(value: Value, asked: Asked) -> Facts | None:
     mode = value["mode"]
     refused = asked.self_service and mode != SelfBooking.SELF_BOOK
-    return {"self_booking": mode} if refused else None
+    if not refused:
+        return None
+    way = {"ask": ASK} if mode == SelfBooking.REQUEST else {}
+    return {"self_booking": mode, **way}
 
 
 def _lead_time(value: Value, asked: Asked) -> Facts | None:

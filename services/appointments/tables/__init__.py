@@ -40,6 +40,7 @@ from services.appointments.tables.reminders import (
     Reminder,
     ReminderSettings,
 )
+from services.appointments.tables.requests import AppointmentRequest
 from services.appointments.tables.rules import BookingRule
 from services.appointments.tables.series import Series
 from services.appointments.tables.sessions import Session
@@ -58,6 +59,7 @@ from services.appointments.tables.waitlist import ReleasedSlot, WaitlistEntry, W
 __all__ = [
     "Appointment",
     "AppointmentMove",
+    "AppointmentRequest",
     "AppointmentType",
     "Base",
     "Block",
