@@ -26,6 +26,7 @@ PAGED = {
     ("appointments", "/v1/availability"),
     ("appointments", "/v1/clinics/{clinic_id}/visitors"),
     ("appointments", "/v1/calls"),
+    ("appointments", "/v1/appointment-requests"),
     ("patients", "/v1/patients/search"),
     ("payments", "/v1/accounts/{patient_id}"),
     ("payments", "/v1/fees"),
