@@ -248,7 +248,7 @@ async def test_the_desk_reads_page_by_page_the_oldest_first(at: Scene) -> None:
         at.clock.at += timedelta(minutes=1)
     found, cursor = list[str](), None
     while True:
-        more = {} if cursor is None else {"cursor": cursor}
+        more: Body = {} if cursor is None else {"cursor": cursor}
         page = (await at.desk.get(PATH, clinic_id=at.clinic_id, limit=2, **more)).json()
         found += [item["id"] for item in page["items"]]
         cursor = page["next"]
