@@ -306,7 +306,7 @@ def _is_list(leaf: Leaf) -> bool:
 GOOD = {
     "limit": "5", "cursor": "x", "day": "2026-11-05", "known_patient": "true",
     "grid_minutes": "15", "review": "open", "modality": "in_person", "kind": "horizon",
-    "ended": "true", "role": "triage", "at": "2026-11-05T08:00:00-07:00",
+    "ended": "true", "state": "open", "role": "triage", "at": "2026-11-05T08:00:00-07:00",
 }  # fmt: skip
 
 
