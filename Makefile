@@ -13,7 +13,7 @@ CODE := $(wildcard shared services ops tests bench)
 TESTS ?= $(CODE)
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run demo status stop reset doctor kafka monitor check sbom docs contracts test faults sim race bench lock
+.PHONY: help install install-dev run demo status stop reset doctor kafka monitor check sbom docs contracts test faults sim race reminders bench lock
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -81,6 +81,9 @@ sim: install-dev  ## relay, bus and consumers on a virtual clock [SEEDS=1000] [F
 
 race: install-dev  ## 2,000 calls for 50 slots that overlap, the API killed meanwhile [SEED=n]
 	$(PY) -m bench.rush --seed $(SEED)
+
+reminders: install-dev  ## three workers, killed, remind of VISITS=50000 visits [SEED=n]
+	$(PY) -m bench.reminding --seed $(SEED) --visits $(or $(VISITS),50000)
 
 bench: install-dev  ## measure the ratios; writes bench/results/latest.json
 	$(PY) -m bench

@@ -20,7 +20,7 @@ import orjson
 from bench.driver import request
 from bench.footprint import cpu_seconds, tree
 from bench.serving import Serving, serving
-from ops import postgres, private_files
+from ops import issuer_clients, postgres, private_files
 from ops.ports import Ports
 from ops.tokens import Minter
 from services.appointments import tables as t
@@ -33,6 +33,7 @@ from shared.values.ids import new_id
 from shared.web.clocks import SharedClock
 
 SERVICE = "appointments"
+SECRET = "bench-only"
 TARGET = f"services.{SERVICE}.app:service"
 LANES = 16
 PATIENTS_A_LANE = 40
@@ -171,11 +172,13 @@ def stage(*, durable: bool = True) -> Iterator[Stage]:
             SharedClock(clock).set(NOW)
             environment |= {
                 "CLINICBUS_ISSUER": issuer,
+                "CLINICBUS_SERVICE_SECRET": SECRET,
                 "CLINICBUS_CLOCK_FILE": str(clock),
                 "CLINICBUS_LOG_LEVEL": "WARNING",
             }
             keys = folder / "issuer"
             private_files.make_folder(keys)
+            issuer_clients.set_services(keys, {SERVICE: SECRET})
             network_id = new_id()
             token = Minter.of(keys, issuer).person("front_desk", network_id)
             made = Stage(server, environment, folder, network_id, new_id(), token)

@@ -6,6 +6,7 @@ from services.appointments.commands.visitors import badge_taken
 from services.appointments.commands.waiting import already_waiting
 from services.appointments.domain.explain import named
 from services.appointments.domain.occupancy import ResourceKind, slot_taken
+from services.appointments.domain.requests import asked_already
 from services.appointments.domain.rooming import room_dirty, room_full
 from services.appointments.errands import errands
 from services.appointments.settings import Settings, settings
@@ -34,6 +35,7 @@ def service(given: Settings | None = None) -> Service:
             "room_stays_one_each": room_full,
             "room_stays_clean": room_dirty,
             "visitors_badge": badge_taken,
+            "appointment_requests_one_open": asked_already,
             "credentials_once": lambda: Conflict(
                 "credential.known", "This credential is entered already."
             ),

@@ -13,6 +13,9 @@ from shared.contracts.eligibility import (
     AuthorizationDenied,
     AuthorizationEvent,
     AuthorizationExpired,
+    CoverageAdded,
+    CoverageChanged,
+    CoverageEvent,
     EligibilityFailed,
     EligibilityVerified,
     EstimateCreated,
@@ -40,13 +43,16 @@ from shared.db.work import Work
 async def on_patient_registered(work: Work, _: Envelope, event: PatientRegistered) -> None:
     """A person may now be booked."""
     row = await hearsay.known_patient(work, event.patient_id)
-    row.registered, row.birth_year = True, event.birth_year
+    row.registered, row.birth_year, row.gender = True, event.birth_year, event.gender
 
 
 async def on_patient_updated(work: Work, _: Envelope, event: PatientUpdated) -> None:
-    """Another birth date: what age limits are judged by."""
-    if event.birth_year is not None:
-        (await hearsay.known_patient(work, event.patient_id)).birth_year = event.birth_year
+    """Another birth date or gender: what limits are judged by."""
+    if event.birth_year is None and event.gender is None:
+        return
+    row = await hearsay.known_patient(work, event.patient_id)
+    row.birth_year = row.birth_year if event.birth_year is None else event.birth_year
+    row.gender = row.gender if event.gender is None else event.gender
 
 
 async def on_demographics_verified(work: Work, _: Envelope, event: DemographicsVerified) -> None:
@@ -88,6 +94,11 @@ async def on_messages_preferred(work: Work, _: Envelope, event: MessagesPreferre
 async def on_emergency_opened(work: Work, _: Envelope, event: EmergencyAccessOpened) -> None:
     """Somebody reads a patient at any clinic for an hour."""
     hearsay.note_emergency(work, event)
+
+
+async def on_coverage(work: Work, _: Envelope, event: CoverageAdded | CoverageChanged) -> None:
+    """Who pays for a patient, and when: what limits by payer are judged by."""
+    await hearsay.note_coverage(work, event)
 
 
 async def on_eligibility(
@@ -182,6 +193,8 @@ def locks(event: Event) -> Sequence[LockKey]:
         | AuthorizationEvent,
     ):
         found.append(lock_key("visit-facts", event.appointment_id))
+    if isinstance(event, CoverageEvent):
+        found.append(lock_key("coverage", event.coverage_id))
     if isinstance(event, AccountEvent) and event.appointment_id is not None:
         found.append(lock_key("visit-facts", event.appointment_id))
     return found
@@ -196,6 +209,8 @@ SUBSCRIPTIONS = Subscriptions(
         ConsentRevoked: on_consent_revoked,
         MessagesPreferred: on_messages_preferred,
         EmergencyAccessOpened: on_emergency_opened,
+        CoverageAdded: on_coverage,
+        CoverageChanged: on_coverage,
         EligibilityVerified: on_eligibility,
         EligibilityFailed: on_eligibility,
         ChargeCaptured: on_account_moved,
@@ -229,6 +244,7 @@ PROJECTIONS = {
             " AND a.patient_id = t.patient_id AND a.checked_out_at IS NOT NULL)"
         },
     ),
+    "covers": Projection(("known_covers",)),
     "visits": Projection(
         (
             "visit_covers",

@@ -7,6 +7,7 @@ from services.appointments.commands.flow import no_show_due
 from services.appointments.commands.holds import HOLD_EXPIRY, hold_due, hold_lock
 from services.appointments.commands.released import OFFER_SLOT
 from services.appointments.commands.reminders import REMIND, remind
+from services.appointments.commands.requests import REQUEST_EXPIRY, request_due, request_lock
 from services.appointments.commands.waiting import WAIT_ALARM, wait_alarm_due
 from services.appointments.commands.waitlist import (
     OFFER_EXPIRY,
@@ -49,10 +50,17 @@ async def on_offer_due(work: Work, due: DueTimer) -> None:
     await offer_due(work, due.subject_id)
 
 
+async def on_request_due(work: Work, due: DueTimer) -> None:
+    """The last time that somebody asked for has passed."""
+    await request_due(work, due.subject_id)
+
+
 def locks(due: DueTimer) -> Sequence[LockKey]:
     """What the functions above change."""
     if due.kind == HOLD_EXPIRY:
         return hold_lock(due.subject_id)
+    if due.kind == REQUEST_EXPIRY:
+        return request_lock(due.subject_id)
     if due.kind in (OFFER_SLOT, OFFER_EXPIRY):
         return waitlist_lock()
     return visit_lock(due.subject_id)
@@ -66,6 +74,7 @@ TIMERS = Timers(
         REMIND: on_remind,
         OFFER_SLOT: on_slot_free,
         OFFER_EXPIRY: on_offer_due,
+        REQUEST_EXPIRY: on_request_due,
     },
     locks,
 )

@@ -16,6 +16,7 @@ from services.patients.tables import (
     ProxyEntry,
 )
 from shared.contracts.patients import (
+    AdministrativeGender,
     ConsentGranted,
     ConsentKind,
     ConsentRevoked,
@@ -36,13 +37,21 @@ from shared.contracts.patients import (
 def registered(row: Patient) -> PatientRegistered:
     """A person became a patient."""
     year = year_told(row.birth_date, row.registered_at)
-    return PatientRegistered(patient_id=row.id, registered_at=row.registered_at, birth_year=year)
+    return PatientRegistered(
+        patient_id=row.id,
+        registered_at=row.registered_at,
+        birth_year=year,
+        gender=cast("AdministrativeGender", row.gender),
+    )
 
 
 def updated(row: Patient, changed: Sequence[str], at: datetime) -> PatientUpdated:
     """Members of a record changed."""
     year = year_told(row.birth_date, at) if "birth_date" in changed else None
-    return PatientUpdated(patient_id=row.id, changed=list(changed), updated_at=at, birth_year=year)
+    gender = cast("AdministrativeGender", row.gender) if "gender" in changed else None
+    return PatientUpdated(
+        patient_id=row.id, changed=list(changed), updated_at=at, birth_year=year, gender=gender
+    )
 
 
 def verified(row: Patient, done: Verification, at: datetime) -> DemographicsVerified:

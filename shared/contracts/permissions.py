@@ -39,6 +39,7 @@ NEEDS: Mapping[Permission, tuple[tuple[str, str], ...]] = {
     _P.CLINIC_READ: (("Location", "rs"), ("Practitioner", "rs")),
     _P.APPOINTMENT_READ: (("Appointment", "rs"),),
     _P.APPOINTMENT_BOOK: (("Appointment", "cu"),),
+    _P.REQUEST_ANSWER: (("Appointment", "cu"),),
     _P.VISIT_CHECK_IN: (("Encounter", "c"),),
     _P.VISIT_FLOW: (("Encounter", "cu"),),
     # A screen in a waiting room finds visits and reads none: `system/Encounter.s` is all it holds.

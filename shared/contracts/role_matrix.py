@@ -28,6 +28,7 @@ class Permission(StrEnum):
     CALENDAR_WRITE = "calendar:write"
     APPOINTMENT_READ = "appointment:read"
     APPOINTMENT_BOOK = "appointment:book"
+    REQUEST_ANSWER = "request:answer"
     APPOINTMENT_OVERBOOK = "appointment:overbook"
     VISIT_CHECK_IN = "visit:check_in"
     VISIT_FLOW = "visit:flow"
@@ -85,6 +86,7 @@ _DESK = {
     _P.CALENDAR_WRITE,
     _P.APPOINTMENT_READ,
     _P.APPOINTMENT_BOOK,
+    _P.REQUEST_ANSWER,
     _P.VISIT_CHECK_IN,
     _P.VISIT_FLOW,
     _P.DISPLAY_READ,
@@ -118,6 +120,7 @@ _CLINICAL = {
     _P.CLINIC_READ,
     _P.APPOINTMENT_READ,
     _P.APPOINTMENT_BOOK,
+    _P.REQUEST_ANSWER,
     _P.VISIT_CHECK_IN,
     _P.VISIT_FLOW,
     _P.PATIENT_READ,

@@ -47,6 +47,7 @@ OF_A_CLINIC = (
     "subject_id",
     "room_id",
     "rule_id",
+    "request_id",
     "visitor_id",
     "schedule_id",
     "block_id",
@@ -76,6 +77,7 @@ NETWORK_WIDE = {
 }
 """What tells of rows that do not say their clinic: it is for tokens of the whole network."""
 LISTS = (
+    "/v1/appointment-requests/of-patient",
     "/v1/appointments",
     "/v1/blocks",
     "/v1/documents",

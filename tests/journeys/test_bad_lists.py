@@ -26,6 +26,7 @@ PAGED = {
     ("appointments", "/v1/availability"),
     ("appointments", "/v1/clinics/{clinic_id}/visitors"),
     ("appointments", "/v1/calls"),
+    ("appointments", "/v1/appointment-requests"),
     ("patients", "/v1/patients/search"),
     ("payments", "/v1/accounts/{patient_id}"),
     ("payments", "/v1/fees"),
@@ -305,7 +306,7 @@ def _is_list(leaf: Leaf) -> bool:
 GOOD = {
     "limit": "5", "cursor": "x", "day": "2026-11-05", "known_patient": "true",
     "grid_minutes": "15", "review": "open", "modality": "in_person", "kind": "horizon",
-    "ended": "true", "role": "triage", "at": "2026-11-05T08:00:00-07:00",
+    "ended": "true", "state": "open", "role": "triage", "at": "2026-11-05T08:00:00-07:00",
 }  # fmt: skip
 
 

@@ -88,6 +88,9 @@ appointments POST /v1/walk-ins
 appointments POST /v1/calls/{call_id}/finish
 appointments POST /v1/calls/{call_id}/give-back
 appointments POST /v1/calls/{call_id}/take
+appointments POST /v1/appointment-requests
+appointments POST /v1/appointment-requests/{request_id}/accept
+appointments POST /v1/appointment-requests/{request_id}/withdraw
 appointments POST /v1/waitlist-offers/{offer_id}/accept
 appointments POST /v1/waitlist-offers/{offer_id}/decline
 patients POST /v1/emergency-accesses/{access_id}/review

@@ -15,6 +15,7 @@ from services.appointments.api import (  # noqa: F401 - they declare on ROUTES
     policies,
     readiness,
     reminders,
+    requests,
     rules,
     schedules,
     series,

@@ -49,7 +49,7 @@ async def enter_booking_rule(work: Work, call: Call[EnterRule]) -> Reply:
     before kind of visit before clinic before network), and of those the newest version.
     """
     given = {name: getattr(call.given, name) for name in EnterRule.model_fields}
-    wish = rules.RuleWish(**{**given, "value": call.given.value.model_dump()})
+    wish = rules.RuleWish(**{**given, "value": call.given.value.model_dump(mode="json")})
     row = await rules.enter_rule(work, wish)
     return created(RuleView.of(row), f"/v1/booking-rules/{row.id}")
 

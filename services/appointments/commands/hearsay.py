@@ -7,11 +7,13 @@ from services.appointments.queries.visits import one_known_patient
 from services.appointments.tables import (
     EmergencyAccess,
     KnownConsent,
+    KnownCover,
     KnownPatient,
     KnownPreference,
     VisitCover,
     VisitPacket,
 )
+from shared.contracts.eligibility import CoverageAdded, CoverageChanged
 from shared.contracts.patients import EmergencyAccessOpened, MessagesPreferred
 from shared.db.work import Work
 from shared.values.errors import Conflict
@@ -76,6 +78,28 @@ async def note_preference(work: Work, event: MessagesPreferred) -> None:
             time_zone=event.time_zone,
             preferred_at=event.preferred_at,
         )
+
+
+async def note_coverage(work: Work, event: CoverageAdded | CoverageChanged) -> None:
+    """A patient's cover by a payer; of one coverage the latest counts."""
+    rows = await work.load_where(KnownCover, "coverage_id = $2", event.coverage_id)
+    if rows:
+        row = rows[0]
+        row.payer_id, row.place = event.payer_id, event.order
+        row.first, row.last = event.effective_from, event.effective_to
+        work.save(row)
+        return
+    work.add(
+        KnownCover(
+            network_id=work.network_id,
+            coverage_id=event.coverage_id,
+            patient_id=event.patient_id,
+            payer_id=event.payer_id,
+            place=event.order,
+            first=event.effective_from,
+            last=event.effective_to,
+        )
+    )
 
 
 async def note_cover(

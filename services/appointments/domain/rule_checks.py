@@ -8,12 +8,17 @@ from services.appointments.domain.rules import Asked, Check, Facts, RuleKind, Se
 from shared.values.errors import Conflict, Forbidden, Invalid
 
 Value = Mapping[str, Any]
+ASK = "/v1/appointment-requests"
+"""Where patients ask the desk for a time that they may not book by themselves."""
 
 
 def _self_booking(value: Value, asked: Asked) -> Facts | None:
     mode = value["mode"]
     refused = asked.self_service and mode != SelfBooking.SELF_BOOK
-    return {"self_booking": mode} if refused else None
+    if not refused:
+        return None
+    way = {"ask": ASK} if mode == SelfBooking.REQUEST else {}
+    return {"self_booking": mode, **way}
 
 
 def _lead_time(value: Value, asked: Asked) -> Facts | None:
@@ -48,11 +53,29 @@ def _age(value: Value, asked: Asked) -> Facts | None:
     return None if (all(fits) if asked.self_service else any(fits)) else facts
 
 
+def _gender(value: Value, asked: Asked) -> Facts | None:
+    """By administrative gender. Where it is not known the desk, which sees who it is, may book."""
+    gender = asked.patient.gender or "unknown"
+    open_to_the_desk = gender == "unknown" and not asked.self_service
+    if gender in value["genders"] or open_to_the_desk:
+        return None
+    return {"accepted": sorted(value["genders"])}
+
+
 def _cover(value: Value, asked: Asked) -> Facts | None:
     verdict = asked.patient.verdict or "unverified"
     if verdict in value["verdicts"]:
         return None
     return {"verdict": verdict, "accepted": sorted(value["verdicts"])}
+
+
+def _payer(value: Value, asked: Asked) -> Facts | None:
+    """By who pays first on the visit's day. Whoever has no cover is not of the only payers."""
+    payer = asked.patient.payer_on(asked.day)
+    facts = {"payer_id": None if payer is None else str(payer)}
+    if "only_payers" in value:
+        return None if facts["payer_id"] in value["only_payers"] else facts
+    return facts if facts["payer_id"] in value["not_payers"] else None
 
 
 def _referral(value: Value, asked: Asked) -> Facts | None:
@@ -115,9 +138,19 @@ CHECKS: Mapping[RuleKind, Check] = {
             "The patient's age is not one that this visit is for.", "age_limit", of_patient=True,
         ),
         Check(
+            RuleKind.GENDER, _gender, Invalid, "patient.gender_limit",
+            "This visit is not for patients of this administrative gender.", "gender_limit",
+            of_patient=True,
+        ),
+        Check(
             RuleKind.COVER, _cover, Conflict, "cover.not_accepted",
             "What is known of the patient's cover is not enough for this visit.", "cover_limit",
             of_patient=True,
+        ),
+        Check(
+            RuleKind.PAYER, _payer, Conflict, "payer.not_accepted",
+            "The payer of the patient's cover is not one that this visit is booked with.",
+            "payer_limit", of_patient=True,
         ),
         Check(
             RuleKind.REFERRAL, _referral, Conflict, "referral.required",

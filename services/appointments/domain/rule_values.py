@@ -3,12 +3,14 @@
 from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
+from uuid import UUID
 
 from services.appointments.domain.requirements import Verdict
 from services.appointments.domain.rules import RuleKind, SelfBooking
 from shared.values.errors import Invalid
 
 _POINTER = "/value"
+PAYERS_MOST = 200
 
 
 def _number(member: str, low: int, high: int) -> Callable[[Mapping[str, Any]], str | None]:
@@ -35,6 +37,28 @@ def _verdicts(value: Mapping[str, Any]) -> str | None:
     return None if fits and set(named) <= known else "Name verdicts that there are, each once."
 
 
+def _genders(value: Mapping[str, Any]) -> str | None:
+    named, known = value["genders"], {"female", "male", "other", "unknown"}
+    fits = isinstance(named, list) and named and len(set(named)) == len(named)
+    return None if fits and set(named) <= known else "Name genders that there are, each once."
+
+
+def _payers(value: Mapping[str, Any]) -> str | None:
+    if len(value) != 1:
+        return "Name either the only payers or those that are not taken."
+    (named,) = value.values()
+    fits = isinstance(named, list) and 0 < len(named) <= PAYERS_MOST
+    fits = fits and len(set(named)) == len(named) and all(_is_id(each) for each in named)
+    return None if fits else f"Name 1 to {PAYERS_MOST} payers by their ids, each once."
+
+
+def _is_id(text: object) -> bool:
+    try:
+        return isinstance(text, str) and str(UUID(text)) == text
+    except ValueError:
+        return False
+
+
 def _required(value: Mapping[str, Any]) -> str | None:
     return None if isinstance(value["required"], bool) else "`required` is true or false."
 
@@ -49,7 +73,9 @@ _JUDGED: Mapping[RuleKind, tuple[frozenset[str], Callable[[Mapping[str, Any]], s
     RuleKind.LEAD_TIME: (frozenset({"minutes"}), _number("minutes", 0, 100_000)),
     RuleKind.HORIZON: (frozenset({"days"}), _number("days", 1, 600)),
     RuleKind.AGE: (frozenset({"from_years", "until_years"}), _years),
+    RuleKind.GENDER: (frozenset({"genders"}), _genders),
     RuleKind.COVER: (frozenset({"verdicts"}), _verdicts),
+    RuleKind.PAYER: (frozenset({"only_payers", "not_payers"}), _payers),
     RuleKind.REFERRAL: (frozenset({"required"}), _required),
     RuleKind.AUTHORIZATION: (frozenset({"required"}), _required),
     RuleKind.WAVE: (frozenset({"visits"}), _number("visits", 1, 100)),
@@ -58,6 +84,10 @@ _JUDGED: Mapping[RuleKind, tuple[frozenset[str], Callable[[Mapping[str, Any]], s
     RuleKind.PATIENT_DAILY_CAP: (frozenset({"visits"}), _number("visits", 1, 100)),
     RuleKind.OVERBOOK_PER_HOUR: (frozenset({"visits"}), _number("visits", 0, 100)),
 }
+
+
+_SOME = frozenset({RuleKind.AGE, RuleKind.PAYER})
+"""Kinds that take one of their members as well."""
 
 
 def checked_value(kind: RuleKind, value: Mapping[str, Any]) -> dict[str, Any]:
@@ -69,7 +99,7 @@ def checked_value(kind: RuleKind, value: Mapping[str, Any]) -> dict[str, Any]:
     given = {name: found for name, found in value.items() if found is not None}
     takes, judged = _JUDGED[kind]
     wrong: str | None
-    whole = given.keys() == takes or (kind is RuleKind.AGE and bool(given))
+    whole = given.keys() == takes or (kind in _SOME and bool(given))
     if not whole or not given.keys() <= takes:
         wrong = f"A rule of this kind says {' and '.join(sorted(takes))}."
     else:

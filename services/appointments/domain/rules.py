@@ -29,7 +29,9 @@ class RuleKind(StrEnum):
     LEAD_TIME = "lead_time"
     HORIZON = "horizon"
     AGE = "age"
+    GENDER = "gender"
     COVER = "cover"
+    PAYER = "payer"
     REFERRAL = "referral"
     AUTHORIZATION = "authorization"
     WAVE = "wave"
@@ -102,17 +104,43 @@ class Rule:
         return begun and (self.effective_until is None or day <= self.effective_until)
 
 
+PLACES = ("primary", "secondary", "tertiary")
+"""Which cover pays first."""
+
+
+@dataclass(frozen=True, slots=True)
+class CoverHeld:
+    """A cover as the card says. first, last: its days, both included; None is open."""
+
+    payer_id: UUID
+    place: str
+    first: date
+    last: date | None = None
+
+    def holds_on(self, day: date) -> bool:
+        """Whether it is in effect on a day."""
+        return self.first <= day and (self.last is None or day <= self.last)
+
+
 @dataclass(frozen=True, slots=True)
 class PatientFacts:
     """What rules must know of a patient. None is what nobody has said.
 
-    verdict: the latest on the cover of any of their visits.
+    verdict: the latest on the cover of any of their visits. gender: administrative, as FHIR has it.
     """
 
     birth_year: int | None = None
     verdict: str | None = None
     referral: bool = False
     authorization: bool = False
+    gender: str | None = None
+    covers: tuple[CoverHeld, ...] = ()
+
+    def payer_on(self, day: date) -> UUID | None:
+        """Who pays first for a visit on a day; None where no cover is in effect."""
+        held = [cover for cover in self.covers if cover.holds_on(day)]
+        first = min(held, key=lambda cover: (PLACES.index(cover.place), cover.first), default=None)
+        return None if first is None else first.payer_id
 
 
 @dataclass(frozen=True, slots=True)

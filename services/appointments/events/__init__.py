@@ -16,6 +16,13 @@ from services.appointments.events.reminders import (
     reminder_sent,
     reminder_suppressed,
 )
+from services.appointments.events.requests import (
+    request_accepted,
+    request_declined,
+    request_expired,
+    request_made,
+    request_withdrawn,
+)
 from services.appointments.events.series import series_changed
 from services.appointments.events.sessions import (
     session_cancelled,
@@ -67,6 +74,11 @@ __all__ = [
     "reminder_failed",
     "reminder_sent",
     "reminder_suppressed",
+    "request_accepted",
+    "request_declined",
+    "request_expired",
+    "request_made",
+    "request_withdrawn",
     "rescheduled",
     "series_changed",
     "session_cancelled",

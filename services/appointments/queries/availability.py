@@ -190,8 +190,9 @@ async def _of_patient(work: Work, question: Question, rules: tuple[Rule, ...]) -
     if question.patient_id is None or not rules:
         return question
     known = await one_known_patient(work, question.patient_id)
-    year = known.birth_year if known is not None else None
-    return replace(question, patient=await patient_facts(work, rules, question.patient_id, year))
+    year, gender = (known.birth_year, known.gender) if known is not None else (None, None)
+    facts = await patient_facts(work, rules, question.patient_id, year, gender)
+    return replace(question, patient=facts)
 
 
 async def _slots_of_days(work: Work, question: Question, ground: _Ground) -> Availability:

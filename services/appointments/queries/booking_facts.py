@@ -65,7 +65,7 @@ SELECT json_build_array(
    {_TAKEN} = 'patient' AND resource_id = $5 UNION ALL
    {_TAKEN} = 'room' AND resource_id = ANY (ARRAY(
      SELECT id FROM rooms WHERE network_id = $1 AND clinic_id = $2))) AS taken),
- (SELECT json_build_array(registered, visits, birth_year) FROM known_patients
+ (SELECT json_build_array(registered, visits, birth_year, gender) FROM known_patients
   WHERE network_id = $1 AND patient_id = $5),
  (SELECT json_agg({rules.MEMBERS}) FROM booking_rules WHERE network_id = $1
   AND (clinic_id IS NULL OR clinic_id = $2) AND (appointment_type_id IS NULL
@@ -145,7 +145,9 @@ async def facts_for(
             busy=tuple(busy_of(item) for item in busy or () if item[6] not in expired),
             may_overbook=may_overbook,
             rules=asked,
-            patient=await rules.patient_facts(work, asked, patient_id, patient and patient[2]),
+            patient=await rules.patient_facts(
+                work, asked, patient_id, patient and patient[2], patient and patient[3]
+            ),
             visits=await rules.visits_of_day(
                 work,
                 asked,

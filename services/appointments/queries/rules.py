@@ -10,13 +10,14 @@ from zoneinfo import ZoneInfo
 from services.appointments.domain.rule_checks import CHECKS
 from services.appointments.domain.rules import (
     Binds,
+    CoverHeld,
     PatientFacts,
     Rule,
     RuleKind,
     Scope,
 )
 from services.appointments.domain.tally import Counted
-from services.appointments.tables import BookingRule
+from services.appointments.tables import BookingRule, KnownCover
 from shared.db.actor import at_clinic
 from shared.db.work import Work
 from shared.values.errors import NotFound
@@ -95,13 +96,24 @@ def of_row(row: BookingRule) -> Rule:
 
 
 async def patient_facts(
-    work: Work, rules: Collection[Rule], patient_id: UUID | None, birth_year: int | None
+    work: Work,
+    rules: Collection[Rule],
+    patient_id: UUID | None,
+    birth_year: int | None,
+    gender: str | None,
 ) -> PatientFacts:
     """What rules must know of a patient. Of referrals and authorizations nothing is heard yet."""
-    if patient_id is None or not any(rule.kind is RuleKind.COVER for rule in rules):
-        return PatientFacts(birth_year)
-    verdict = await work.raw.fetchval(LATEST_VERDICT, work.network_id, patient_id)
-    return PatientFacts(birth_year, verdict)
+    asked, verdict, covers = {rule.kind for rule in rules}, None, list[KnownCover]()
+    if patient_id is not None and RuleKind.COVER in asked:
+        verdict = await work.raw.fetchval(LATEST_VERDICT, work.network_id, patient_id)
+    if patient_id is not None and RuleKind.PAYER in asked:
+        covers = await work.load_where(KnownCover, "patient_id = $2", patient_id)
+    return PatientFacts(
+        birth_year,
+        verdict,
+        gender=gender,
+        covers=tuple(CoverHeld(c.payer_id, c.place, c.first, c.last) for c in covers),
+    )
 
 
 async def visits_of_day(

@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.appointments import tables as t
+from services.appointments.domain.rule_values import PAYERS_MOST
 from services.appointments.domain.rules import Binds, RuleKind
 from services.appointments.schemas.availability import SlotView
 from services.appointments.schemas.visits import BookAppointment, RuleVersion
@@ -20,9 +21,10 @@ class RuleValue(BaseModel):
     """What a rule says: the members that its kind takes, and no other.
 
     `minutes` of lead time; `days` of a horizon; `visits` of a cap, quota or wave; `from_years` and
-    `until_years` of an age limit, both included; the `verdicts` that cover must have; the `mode`
-    of self-booking; `required` of a referral or an authorization, of which nothing is heard yet:
-    such a rule refuses everybody whom it binds.
+    `until_years` of an age limit, both included; the administrative `genders` that a visit is for;
+    the `verdicts` that cover must have; the `only_payers` that a visit is booked with or the
+    `not_payers`, by who pays first on its day; the `mode` of self-booking; `required` of a referral
+    or an authorization, of which nothing is heard yet: such a rule refuses everybody whom it binds.
     """
 
     model_config = ConfigDict(**STRICT)
@@ -38,6 +40,11 @@ class RuleValue(BaseModel):
         ]
         | None
     ) = None
+    genders: (
+        Annotated[list[Literal["female", "male", "other", "unknown"]], Field(max_length=4)] | None
+    ) = None
+    only_payers: Annotated[list[UUID], Field(max_length=PAYERS_MOST)] | None = None
+    not_payers: Annotated[list[UUID], Field(max_length=PAYERS_MOST)] | None = None
     required: bool | None = None
     mode: Literal["view_only", "request", "self_book"] | None = None
 

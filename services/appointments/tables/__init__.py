@@ -21,6 +21,7 @@ from services.appointments.tables.heard import (
     EmergencyAccess,
     KnownAuthorization,
     KnownConsent,
+    KnownCover,
     KnownForm,
     KnownPatient,
     KnownPreference,
@@ -39,6 +40,7 @@ from services.appointments.tables.reminders import (
     Reminder,
     ReminderSettings,
 )
+from services.appointments.tables.requests import AppointmentRequest
 from services.appointments.tables.rules import BookingRule
 from services.appointments.tables.series import Series
 from services.appointments.tables.sessions import Session
@@ -57,6 +59,7 @@ from services.appointments.tables.waitlist import ReleasedSlot, WaitlistEntry, W
 __all__ = [
     "Appointment",
     "AppointmentMove",
+    "AppointmentRequest",
     "AppointmentType",
     "Base",
     "Block",
@@ -71,6 +74,7 @@ __all__ = [
     "Hold",
     "KnownAuthorization",
     "KnownConsent",
+    "KnownCover",
     "KnownForm",
     "KnownPatient",
     "KnownPreference",

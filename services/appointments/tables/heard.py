@@ -22,6 +22,22 @@ class KnownPatient(Base, table=True):
     balance_cents: int = Field(default=0, sa_type=BigInteger)
     visits: int = 0
     birth_year: int | None = None
+    gender: str | None = None
+
+
+class KnownCover(Base, table=True):
+    """A cover of a patient, as eligibility says. place: which one pays first. first, last: its
+    days, both included."""
+
+    __tablename__ = "known_covers"
+
+    network_id: UUID = Field(primary_key=True)
+    coverage_id: UUID = Field(primary_key=True)
+    patient_id: UUID
+    payer_id: UUID
+    place: str
+    first: date
+    last: date | None = None
 
 
 class KnownConsent(Base, table=True):

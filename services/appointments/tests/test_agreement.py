@@ -37,7 +37,7 @@ from services.appointments.domain.resources import (
     Room,
 )
 from services.appointments.domain.rule_checks import CHECKS
-from services.appointments.domain.rules import Binds, PatientFacts, Rule, RuleKind, Scope
+from services.appointments.domain.rules import Binds, CoverHeld, PatientFacts, Rule, RuleKind, Scope
 from services.appointments.domain.schedule import ScheduleException, WeeklySchedule, openings
 from services.appointments.domain.slots import (
     Bench,
@@ -55,6 +55,7 @@ from shared.values.zones import day_bounds
 ANN, BEN, PAT, SUE, NORTH, KIND, ROOM_1, ROOM_2, CAT, SCANNER, BED, SOUTH = (
     UUID(int=n) for n in range(1, 13)
 )
+ACME, OTHER = UUID(int=51), UUID(int=52)
 ZONES = [ZoneInfo(n) for n in ("America/Denver", "Australia/Lord_Howe", "Africa/Cairo")]
 DAY = date(2027, 3, 12)
 """A Friday; the clocks of Denver change in the night to Sunday."""
@@ -72,6 +73,10 @@ RULES: dict[RuleKind, st.SearchStrategy[dict[str, object]]] = {
     RuleKind.HORIZON: st.fixed_dictionaries({"days": st.integers(1, 3)}),
     RuleKind.AGE: st.fixed_dictionaries({"from_years": st.sampled_from([17, 18, 19])}),
     RuleKind.COVER: st.sampled_from([{"verdicts": ["active"]}, {"verdicts": ["unverified"]}]),
+    RuleKind.GENDER: st.sampled_from([{"genders": ["female"]}, {"genders": ["male", "unknown"]}]),
+    RuleKind.PAYER: st.sampled_from(
+        [{"only_payers": [str(ACME)]}, {"not_payers": [str(ACME)]}, {"only_payers": [str(OTHER)]}]
+    ),
     RuleKind.REFERRAL: st.fixed_dictionaries({"required": st.booleans()}),
     RuleKind.AUTHORIZATION: st.fixed_dictionaries({"required": st.booleans()}),
     RuleKind.WAVE: st.fixed_dictionaries({"visits": st.integers(1, 3)}),
@@ -239,7 +244,13 @@ def clinics(draw: st.DrawFn, kind_of_rule: RuleKind | None) -> "Drawn":
         self_service=draw(st.booleans()),
         modality=draw(st.sampled_from(Modality)),
         patient=PatientFacts(
-            draw(st.sampled_from([None, 2008, 2009])), draw(st.sampled_from([None, "active"]))
+            draw(st.sampled_from([None, 2008, 2009])),
+            draw(st.sampled_from([None, "active"])),
+            gender=draw(st.sampled_from([None, "female", "male"])),
+            covers=draw(
+                # In effect until the second of the days that are asked for.
+                st.sampled_from([(), (CoverHeld(ACME, "primary", DAY, DAY + timedelta(days=1)),)])
+            ),
         ),
     )
     rooms = [Room(ROOM_1, NORTH), Room(ROOM_2, NORTH, kind="quiet")][: draw(st.integers(0, 2))]

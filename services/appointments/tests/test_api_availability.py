@@ -106,13 +106,15 @@ async def rule(at: Scene, kind: str, value: Body, **more: Any) -> None:
         ("daily_cap", {"visits": 0}, "daily_cap"),
         ("provider_daily_cap", {"visits": 0}, "provider_daily_cap"),
         ("age", {"from_years": 18}, "age_limit"),
+        ("gender", {"genders": ["male"]}, "gender_limit"),
+        ("payer", {"only_payers": ["0190a1b2-0000-7000-8000-000000000021"]}, "payer_limit"),
         ("cover", {"verdicts": ["active"]}, "cover_limit"),
         ("referral", {"required": True}, "referral_required"),
         ("authorization", {"required": True}, "authorization_required"),
     ],
 )
 async def test_a_rule_is_the_reason(at: Scene, kind: str, value: Body, reason: str | None) -> None:
-    patient = await at.patient(birth_year=2015)
+    patient = await at.patient(birth_year=2015, gender="female")
     assert (await find(at, patient_id=str(patient), **DAY))["empty"] == []
     await rule(at, kind, value)
     found = await find(at, patient_id=str(patient), **DAY)

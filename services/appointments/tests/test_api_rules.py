@@ -186,7 +186,7 @@ async def test_what_patients_may_do_by_themselves(at: Scene, clinic_office: Offi
     await enter(at, "self_booking", {"mode": "request"}, appointment_type_id=at.type_id)
     asked: Body = {"patient": patient, "desk": portal}
     facts = refused(await book(at, **asked), 403, "self_booking", 1)
-    assert facts == {"self_booking": "request"}
+    assert facts == {"self_booking": "request", "ask": "/v1/appointment-requests"}
     assert (await book(at, patient=patient)).status_code == 201
     await enter(at, "self_booking", {"mode": "self_book"}, appointment_type_id=at.type_id)
     await enter(at, "age", {"from_years": 18}, binds="patients")

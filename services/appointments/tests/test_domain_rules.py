@@ -31,7 +31,9 @@ from services.appointments.domain.resources import (
 from services.appointments.domain.rule_checks import CHECKS
 from services.appointments.domain.rule_values import checked_value
 from services.appointments.domain.rules import (
+    PLACES,
     Binds,
+    CoverHeld,
     PatientFacts,
     Rule,
     RuleKind,
@@ -93,6 +95,18 @@ def ruled(kind: RuleKind, case: Case = CLEAR, version: int = 7, **value: Any) ->
 def visits(number: int, **change: Any) -> tuple[Counted, ...]:
     one = Counted(UUID(int=0), wall("09:00").astimezone(UTC), NORTH, KIND, ANN, SUE)
     return tuple(replace(one, appointment_id=UUID(int=900 + n), **change) for n in range(number))
+
+
+PAYER_1, PAYER_2 = UUID(int=41), UUID(int=42)
+
+
+def covered(*payers: UUID, last: date | None = None) -> Case:
+    """Cover by payers, the first of which pays first."""
+    held = tuple(
+        CoverHeld(payer, place, date(2027, 1, 1), last)
+        for payer, place in zip(payers, PLACES, strict=False)
+    )
+    return facts(patient=PatientFacts(covers=held))
 
 
 PROVIDER, PATIENT = ResourceKind.PROVIDER, ResourceKind.PATIENT
@@ -231,6 +245,14 @@ PAIRS: dict[str, Pair] = {
     "age": Pair(
         ruled(RuleKind.AGE, facts(patient=PatientFacts(2010)), from_years=18),
         ruled(RuleKind.AGE, facts(patient=PatientFacts(2009)), from_years=18),
+    ),
+    "gender": Pair(
+        ruled(RuleKind.GENDER, facts(patient=PatientFacts(gender="male")), genders=["female"]),
+        ruled(RuleKind.GENDER, facts(patient=PatientFacts(gender="female")), genders=["female"]),
+    ),
+    "payer": Pair(
+        ruled(RuleKind.PAYER, covered(PAYER_1), not_payers=[str(PAYER_1)]),
+        ruled(RuleKind.PAYER, covered(PAYER_1), only_payers=[str(PAYER_1)]),
     ),
     "cover": Pair(
         ruled(RuleKind.COVER, facts(patient=PatientFacts(verdict="inactive")), verdicts=["active"]),
@@ -435,6 +457,52 @@ def test_an_age_is_judged_by_the_year_of_birth(
     assert isinstance(found, DomainError) is refused
 
 
+@pytest.mark.parametrize(
+    ("gender", "by_oneself", "refused"),
+    [
+        ("female", True, False),
+        ("male", True, True),
+        ("male", False, True),
+        ("other", False, True),
+        ("unknown", True, True),
+        ("unknown", False, False),   # the desk sees who it is
+        (None, True, True),
+        (None, False, False),
+    ],
+)  # fmt: skip
+def test_a_limit_by_gender_lets_the_desk_judge_where_nobody_has_said(
+    gender: str | None, by_oneself: bool, refused: bool
+) -> None:
+    case = facts(wish(self_service=by_oneself), patient=PatientFacts(gender=gender))
+    found = outcome(ruled(RuleKind.GENDER, case, genders=["female"]))
+    assert isinstance(found, DomainError) is refused
+
+
+ONLY, NOT = {"only_payers": [str(PAYER_1)]}, {"not_payers": [str(PAYER_1)]}
+
+
+@pytest.mark.parametrize(
+    ("case", "value", "refused"),
+    [
+        (covered(PAYER_1), ONLY, False),
+        (covered(PAYER_2), ONLY, True),
+        (CLEAR, ONLY, True),
+        (covered(PAYER_2, PAYER_1), ONLY, True),    # who pays first
+        (covered(PAYER_1, last=DAY), ONLY, False),
+        (covered(PAYER_1, last=date(2027, 2, 28)), ONLY, True),
+        (covered(PAYER_1), NOT, True),
+        (covered(PAYER_2), NOT, False),
+        (CLEAR, NOT, False),
+        (covered(PAYER_1, last=date(2027, 2, 28)), NOT, False),
+    ],
+)  # fmt: skip
+def test_a_limit_by_payer_asks_who_pays_first_on_the_day_of_the_visit(
+    case: Case, value: dict[str, Any], refused: bool
+) -> None:
+    found = outcome(ruled(RuleKind.PAYER, case, **value))
+    assert isinstance(found, DomainError) is refused
+
+
 def test_a_wave_takes_so_many_at_the_full_hour_and_no_more() -> None:
     lanes = [replace(BOOKED, lane=lane) for lane in (1, 2)]
     third = ruled(RuleKind.WAVE, facts(busy=tuple(lanes)), visits=3)
@@ -475,6 +543,14 @@ def test_the_visit_that_moves_does_not_count() -> None:
         (RuleKind.COVER, {"verdicts": []}),
         (RuleKind.COVER, {"verdicts": ["active", "active"]}),
         (RuleKind.COVER, {"verdicts": ["perhaps"]}),
+        (RuleKind.GENDER, {"genders": []}),
+        (RuleKind.GENDER, {"genders": ["female", "female"]}),
+        (RuleKind.GENDER, {"genders": ["lady"]}),
+        (RuleKind.PAYER, {}),
+        (RuleKind.PAYER, {"only_payers": []}),
+        (RuleKind.PAYER, {"only_payers": ["acme"]}),
+        (RuleKind.PAYER, {"not_payers": [str(PAYER_1), str(PAYER_1)]}),
+        (RuleKind.PAYER, {**ONLY, **NOT}),
         (RuleKind.REFERRAL, {"required": None}),
         (RuleKind.AUTHORIZATION, {"required": 1}),
         (RuleKind.WAVE, {"visits": 0}),
@@ -500,6 +576,9 @@ def test_nonsense_is_refused(kind: RuleKind, value: dict[str, Any]) -> None:
         (RuleKind.AGE, {"until_years": 0}),
         (RuleKind.COVER, {"verdicts": ["self_pay", "active"]}),
         (RuleKind.DAILY_CAP, {"visits": 0}),
+        (RuleKind.GENDER, {"genders": ["female", "other"]}),
+        (RuleKind.PAYER, ONLY),
+        (RuleKind.PAYER, NOT),
         (RuleKind.SELF_BOOKING, {"mode": "view_only"}),
     ],
 )

@@ -25,6 +25,14 @@ from shared.contracts.appointments.reminders import (
     ReminderSent,
     ReminderSuppressed,
 )
+from shared.contracts.appointments.requests import (
+    AppointmentRequestAccepted,
+    AppointmentRequestDeclined,
+    AppointmentRequestEvent,
+    AppointmentRequestExpired,
+    AppointmentRequestMade,
+    AppointmentRequestWithdrawn,
+)
 from shared.contracts.appointments.series import SeriesChanged
 from shared.contracts.appointments.sessions import (
     SessionCancelled,
@@ -93,6 +101,11 @@ EVENTS: tuple[type[Event], ...] = (
     WaitlistOfferAccepted,
     WaitlistOfferDeclined,
     WaitlistOfferExpired,
+    AppointmentRequestMade,
+    AppointmentRequestAccepted,
+    AppointmentRequestDeclined,
+    AppointmentRequestWithdrawn,
+    AppointmentRequestExpired,
 )
 
 __all__ = [
@@ -104,6 +117,12 @@ __all__ = [
     "AppointmentEnteredInError",
     "AppointmentHeld",
     "AppointmentNoShow",
+    "AppointmentRequestAccepted",
+    "AppointmentRequestDeclined",
+    "AppointmentRequestEvent",
+    "AppointmentRequestExpired",
+    "AppointmentRequestMade",
+    "AppointmentRequestWithdrawn",
     "AppointmentRescheduled",
     "AppointmentTypePublished",
     "BlockLifted",

@@ -3,6 +3,7 @@
 from shared.contracts.envelope import Event
 from shared.contracts.patients.intake import PacketSubmitted
 from shared.contracts.patients.people import (
+    AdministrativeGender,
     ConsentGranted,
     ConsentKind,
     ConsentRevoked,
@@ -37,6 +38,7 @@ EVENTS: tuple[type[Event], ...] = (
 
 __all__ = [
     "EVENTS",
+    "AdministrativeGender",
     "ConsentGranted",
     "ConsentKind",
     "ConsentRevoked",

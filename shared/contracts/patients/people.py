@@ -10,6 +10,8 @@ from shared.contracts.envelope import Code, Event
 
 _PATIENT = "0190a1b2-0000-7000-8000-000000000001"
 
+AdministrativeGender = Literal["female", "male", "other", "unknown"]
+
 ConsentKind = Literal[
     "treatment", "privacy_notice", "billing_release", "assignment_of_benefits", "messages"
 ]
@@ -38,7 +40,7 @@ class PatientRegistered(PatientEvent):
     """A person became a patient of the network.
 
     birth_year: what ages are judged by where no birth date may be; of people above 89 it is the
-    year of somebody of 90 (45 CFR 164.514(b)(2)(i)(C)).
+    year of somebody of 90 (45 CFR 164.514(b)(2)(i)(C)). gender: the administrative one.
     """
 
     name: ClassVar[str] = "patient.registered"
@@ -49,6 +51,7 @@ class PatientRegistered(PatientEvent):
                     "patient_id": _PATIENT,
                     "registered_at": "2026-11-23T15:00:00Z",
                     "birth_year": 1984,
+                    "gender": "female",
                 }
             ]
         }
@@ -56,12 +59,13 @@ class PatientRegistered(PatientEvent):
 
     registered_at: AwareDatetime
     birth_year: int | None = Field(default=None, ge=1700, le=2300)
+    gender: AdministrativeGender | None = None
 
 
 class PatientUpdated(PatientEvent):
     """Demographics changed. Names the members, never their values.
 
-    birth_year: as at registration, where the birth date changed.
+    birth_year, gender: as at registration, where they changed.
     """
 
     name: ClassVar[str] = "patient.updated"
@@ -73,6 +77,7 @@ class PatientUpdated(PatientEvent):
                     "changed": ["addresses", "phones"],
                     "updated_at": "2026-11-23T15:00:00Z",
                     "birth_year": None,
+                    "gender": None,
                 }
             ]
         }
@@ -81,6 +86,7 @@ class PatientUpdated(PatientEvent):
     changed: list[Code] = Field(max_length=50)
     updated_at: AwareDatetime
     birth_year: int | None = Field(default=None, ge=1700, le=2300)
+    gender: AdministrativeGender | None = None
 
 
 class DemographicsVerified(PatientEvent):
