@@ -30,6 +30,7 @@ from shared.db.provision import SERVICES
 from shared.db.work import Work
 from shared.values.clock import FixedClock
 from tests.journeys.book import (
+    ask_for_times,
     change_their_mind,
     hold_a_group,
     hold_times,
@@ -93,6 +94,7 @@ async def bad_day(house: House) -> UUID:
     waiting = [await clinic.register(f"Waiting{n}") for n in range(3)]
     await house.settled(clinic.network_id)
     await wait_for_a_time(clinic, [patient, *waiting], denver(13, 9))
+    await ask_for_times(clinic, [patient, *waiting], denver(10, 12), denver(13, 14))
     await house.settled(clinic.network_id)
     path = f"/v1/patients/{patient}/proxies"
     acts = {"proxy_subject": "a-son", "authority": "patient_permission", "scope": ["patient:read"]}

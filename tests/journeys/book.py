@@ -87,3 +87,27 @@ async def wait_for_a_time(
             path = f"/v1/waitlist-offers/{offer['id']}/{answer}"
             await clinic.does("dana", "appointments", path)
     return offers
+
+
+async def ask_for_times(
+    clinic: Clinic, patients: list[str], soon: datetime, at: datetime
+) -> list[str]:
+    """Four patients ask the desk for a time: one has it booked, one is declined, one takes it back,
+    and of the last the time passes once it is `soon`. Their requests."""
+    found = []
+    for number, patient in enumerate(patients[:4]):
+        wish = {"patient_id": patient, "clinic_id": clinic.clinic_id, "wished": [at.isoformat()]}
+        wish["appointment_type_id"] = clinic.type_id
+        if number == 3:
+            wish["wished"] = [soon.isoformat()]
+        made = await clinic.does("dana", "appointments", "/v1/appointment-requests", wish)
+        found.append(str(made["id"]))
+    answers: list[tuple[str, dict[str, str] | None]] = [
+        ("accept", {"starts_at": at.isoformat(), "provider_id": clinic.provider_id}),
+        ("decline", {"reason": "no_time_free"}),
+        ("withdraw", None),
+    ]
+    for request, (verb, body) in zip(found, answers, strict=False):
+        path = f"/v1/appointment-requests/{request}/{verb}"
+        await clinic.does("dana", "appointments", path, body)
+    return found

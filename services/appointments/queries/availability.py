@@ -190,8 +190,8 @@ async def _of_patient(work: Work, question: Question, rules: tuple[Rule, ...]) -
     if question.patient_id is None or not rules:
         return question
     known = await one_known_patient(work, question.patient_id)
-    year, gender = (known.birth_year, known.gender) if known is not None else (None, None)
-    facts = await patient_facts(work, rules, question.patient_id, year, gender)
+    said = (known.birth_year, known.gender) if known is not None else (None, None)
+    facts = await patient_facts(work, rules, question.patient_id, said)
     return replace(question, patient=facts)
 
 

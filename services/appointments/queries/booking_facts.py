@@ -72,6 +72,8 @@ SELECT json_build_array(
   OR appointment_type_id = $4) AND (provider_id IS NULL OR provider_id = $3)))::text
 """
 
+_UNHEARD = (False, 0, None, None)
+"""What is known of a patient of whom nobody has said anything."""
 AROUND = timedelta(hours=26)
 """Further than the longest visit with its buffers reaches.
 
@@ -145,9 +147,7 @@ async def facts_for(
             busy=tuple(busy_of(item) for item in busy or () if item[6] not in expired),
             may_overbook=may_overbook,
             rules=asked,
-            patient=await rules.patient_facts(
-                work, asked, patient_id, patient and patient[2], patient and patient[3]
-            ),
+            patient=await rules.patient_facts(work, asked, patient_id, (patient or _UNHEARD)[2:]),
             visits=await rules.visits_of_day(
                 work,
                 asked,

@@ -99,15 +99,18 @@ async def patient_facts(
     work: Work,
     rules: Collection[Rule],
     patient_id: UUID | None,
-    birth_year: int | None,
-    gender: str | None,
+    known: tuple[int | None, str | None],
 ) -> PatientFacts:
-    """What rules must know of a patient. Of referrals and authorizations nothing is heard yet."""
+    """What rules must know of a patient. Of referrals and authorizations nothing is heard yet.
+
+    known: the year of birth and the administrative gender.
+    """
     asked, verdict, covers = {rule.kind for rule in rules}, None, list[KnownCover]()
     if patient_id is not None and RuleKind.COVER in asked:
         verdict = await work.raw.fetchval(LATEST_VERDICT, work.network_id, patient_id)
     if patient_id is not None and RuleKind.PAYER in asked:
         covers = await work.load_where(KnownCover, "patient_id = $2", patient_id)
+    birth_year, gender = known
     return PatientFacts(
         birth_year,
         verdict,
