@@ -315,14 +315,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         leads = tuple(sorted(given.leads, reverse=True))
         run = reminded(made, given.visits, given.seed, target=target, leads=leads)
         found = uvloop.run(run)
-        _keep_logs(made.folder)
+        _show_what_was_logged(made.folder)
     taken = figures(found, given.visits, given.seed)
     show(taken)
     print(taken[0].detail)
     return 0 if all(figure.holds for figure in taken) else 1
 
 
-def _keep_logs(folder: Path) -> None:
+def _show_what_was_logged(folder: Path) -> None:
     """How often a worker told of something, by what."""
     counted = Counter[str]()
     for log in folder.glob("worker-*.log"):
