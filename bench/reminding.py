@@ -195,23 +195,20 @@ async def _lived_through(
     def slowest(now: datetime) -> datetime:
         return now + min(workers.skews)
 
+    hours = town.hours()
     workers.set(NOW)
     await _until_done(connection, slowest(NOW))
     await town.live(NOW)
     await _settled(workers, connection, slowest(NOW))
-    hours = town.hours()
     for number, now in enumerate(hours):
         shared.set(now)
         workers.set(now)
         await town.live(now)
         await _until_done(connection, slowest(now))
         print(f"{now:%d %H:%M}: {town.mail.left()} messages, {workers.kills} kills", flush=True)
-        if number + 1 == len(hours) or hours[number + 1].date() > now.date():
+        # In the last two hours of a day: nothing that is under way then waits for the next.
+        if number + 2 >= len(hours) or hours[number + 2].date() > now.date():
             await _settled(workers, connection, slowest(now))
-    # What was put off for a quarter of an hour in the last of them.
-    shared.set(hours[-1] + timedelta(hours=1))
-    workers.set(hours[-1] + timedelta(hours=1))
-    await _settled(workers, connection, slowest(hours[-1] + timedelta(hours=1)))
 
 
 async def reminded(
@@ -315,14 +312,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         leads = tuple(sorted(given.leads, reverse=True))
         run = reminded(made, given.visits, given.seed, target=target, leads=leads)
         found = uvloop.run(run)
-        _keep_logs(made.folder)
+        _show_what_was_logged(made.folder)
     taken = figures(found, given.visits, given.seed)
     show(taken)
     print(taken[0].detail)
     return 0 if all(figure.holds for figure in taken) else 1
 
 
-def _keep_logs(folder: Path) -> None:
+def _show_what_was_logged(folder: Path) -> None:
     """How often a worker told of something, by what."""
     counted = Counter[str]()
     for log in folder.glob("worker-*.log"):

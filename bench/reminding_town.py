@@ -142,7 +142,8 @@ class Town:
             await connection.execute(_TIMERS, network, NOW, ids)
 
     def hours(self) -> list[datetime]:
-        """The full hours after which something is due, in order; the last is when all is over."""
+        """The full hours after which something is due, in order, and one more on each day: what was
+        put off for a quarter of an hour goes out on the same day. Asked before anything moved."""
         latest = MOVED_TO + (1 + self.to_move() // (SLOTS_A_DAY * len(LANE))) * DAY
         starts = {visit.starts_at for visit in self.visits}
         starts |= {MOVED_TO + n * DAY for n in range((latest - MOVED_TO).days)}
@@ -153,7 +154,9 @@ class Town:
             for lead in self.leads
         }
         hour = timedelta(hours=1)
-        return sorted({at.replace(minute=0) + hour for at in due})
+        full = {at.replace(minute=0) + hour for at in due}
+        last = {max(at for at in full if at.date() == day) for day in {at.date() for at in full}}
+        return sorted(full | {at + hour for at in last})
 
     def to_move(self) -> int:
         """How many visits are to move."""
