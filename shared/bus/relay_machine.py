@@ -12,17 +12,12 @@ from typing import NamedTuple, TypeAlias
 
 from shared.bus.port import Message
 
-LEASE_SECONDS = 2.0
-RENEW_SECONDS = 0.7
-STANDBY_SECONDS = 0.4
+LEASE_SECONDS, RENEW_SECONDS, STANDBY_SECONDS = 2.0, 0.7, 0.4
 """A standby takes over within LEASE_SECONDS + STANDBY_SECONDS of the leader's last word."""
-IDLE_FIRST_SECONDS = 0.002
-IDLE_LAST_SECONDS = 1.0
-TROUBLE_FIRST_SECONDS = 0.05
-TROUBLE_LAST_SECONDS = 1.0
+IDLE_FIRST_SECONDS, IDLE_LAST_SECONDS = 0.002, 1.0
+TROUBLE_FIRST_SECONDS, TROUBLE_LAST_SECONDS = 0.05, 1.0
 FULL_SECONDS = 3600.0
-BATCH_ROWS = 4_000
-BATCH_BYTES = 8 * 1024 * 1024
+BATCH_ROWS, BATCH_BYTES = 4_000, 8 * 1024 * 1024
 """A batch ends with the row that reaches it, as three are in memory at a time."""
 
 
@@ -198,8 +193,7 @@ class RelayMachine:
         self._idle = IDLE_FIRST_SECONDS
         self._troubles = 0
         self._troubled_at: type[Action] | None = None
-        self._days_at = 0.0
-        self._full_at = 0.0
+        self._days_at = self._full_at = 0.0
         self._last: Action | None = None
 
     def decide(self, now: float) -> Action:

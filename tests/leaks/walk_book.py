@@ -131,3 +131,19 @@ async def block(walk: Walk, person: Person) -> None:
     report = await place.post(*DESK, f"{path}/{key}/rebook", {"moves": [move]})
     assert report["stay"] == 0, report
     await place.post(*DESK, f"{path}/{key}/lift")
+
+
+async def ask(walk: Walk, person: Person) -> None:
+    """Three times are asked for: one is refused, one taken back, and one becomes a visit."""
+    place, path, starts = walk.place, "/v1/appointment-requests", walk.at(13, 1)
+    wish = walk.booking(person, starts)
+    del wish["starts_at"]
+    ends = {
+        "decline": {"reason": "no_time_free"},
+        "withdraw": {},
+        "accept": {"starts_at": starts.isoformat()},
+    }
+    for verb, answer in ends.items():
+        made = await walk.make(*DESK, path, **wish, wished=[starts.isoformat()])
+        person.ids["request_id"] = made["id"]
+        await place.post(*DESK, f"{path}/{made['id']}/{verb}", answer)
