@@ -174,8 +174,8 @@ EXEMPT: Mapping[str, str] = {
     r"anchor|(first|last)_day|(hours|holidays)/\[\]/(day|opens|closes)": "when a provider is in"
     " and a clinic open",
     r"earliest|latest": "days on which somebody could come: those of visits",
-    r"(moves/\[\]/)?starts_at|wished/\[\]|ends_at|since|until|at|day|opens|closes": "times of visits, which"
-    " everybody has to hear of",
+    r"(moves/\[\]/)?starts_at|wished/\[\]|ends_at|since|until|at|day|opens|closes": "times of"
+    " visits, which everybody has to hear of",
     r"business_date|service_date": "days of visits",
 }
 """Members that hold no canary, and why not."""

@@ -36,7 +36,7 @@ async def the_book(walk: Walk, people: list[Person]) -> None:
         walk_book.repeat(walk, first),
         walk_book.wait(walk, first, second),
         walk_book.block(walk, third),
-        walk_book.ask(walk, third),
+        walk_book.ask(walk, second),
         walk_words.agree(walk, second),
     )
     await walk_clinic.subscribed(walk)
