@@ -2,7 +2,7 @@
 
 import importlib
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from uuid import UUID
 
 import httpx
 import pytest
+import pytest_asyncio
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,6 +18,7 @@ from starlette.responses import Response
 from ops import issuer
 from ops.payer_simulator.app import PayerSimulator
 from ops.tests.monitored import World
+from shared.db.database import Database
 from shared.db.provision import SERVICES
 from shared.testing.apps import Office
 from shared.testing.tokens import ISSUER
@@ -36,6 +38,21 @@ EXPECTED = {
 }
 POLICY = "default-src 'none'; frame-ancestors 'none'"
 TRANSPORT = "strict-transport-security"
+
+
+@pytest_asyncio.fixture(autouse=True)
+async def closed(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
+    """Apps are asked here without their lifespan, which would close what they connect to."""
+    connect, made = Database.connect, list[Database]()
+
+    def connecting(*given: str | None) -> Database:
+        made.append(connect(*given))  # type: ignore[arg-type]
+        return made[-1]
+
+    monkeypatch.setattr(Database, "connect", connecting)
+    yield
+    for database in made:
+        await database.close()
 
 
 async def broken(_: Request) -> Response:

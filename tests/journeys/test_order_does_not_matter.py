@@ -103,8 +103,8 @@ class Day:
 
 
 async def busy_day(house: House) -> UUID:
-    """Somebody is seen, somebody moved, one calls off, one does not come, of one the payer says
-    nothing that can be read, a price changes, somebody may act for one and then not."""
+    """Somebody is seen, somebody moved, one calls off, one does not come, a cover ends, of one the
+    payer says nothing that can be read, a price changes, somebody may act for one and then not."""
     clinic = await Clinic(house).open()
     seen = await played(clinic)
     # Whoever stops messages chooses anew what they may come by.
@@ -118,7 +118,7 @@ async def busy_day(house: House) -> UUID:
     families = ("Hoang", "Ibrahim", "Rossi", "Tamm")
     moved, off, gone, unclear = [await clinic.register(family) for family in families]
     await house.settled(clinic.network_id)
-    await clinic.cover(moved, "INA100200")
+    coverage = await clinic.cover(moved, "INA100200")
     visit = await clinic.book(moved, denver(6, 10))
     # Less than a day ahead: from now on every change makes its packet due anew.
     body = {"starts_at": denver(6, 9).isoformat(), "reason": "clinic_request"}
@@ -143,6 +143,8 @@ async def busy_day(house: House) -> UUID:
     reason = {"reason": "patient_ill"}
     await clinic.does("dana", "appointments", f"{path}/cancel", reason, version=version)
     given_up = (await clinic.book(gone, denver(5, 11)))["id"]
+    path, ends = f"/v1/coverages/{coverage}/terminate", {"effective_to": "2026-12-31"}
+    await clinic.does("dana", "eligibility", path, ends, version=1)
     await clinic.cover(unclear, "TRU100200")
     await clinic.book(unclear, denver(6, 14))
     price = {"code": "V-NEW", "amount_cents": 26_000, "effective_from": "2026-11-06"}
