@@ -1,20 +1,13 @@
 """What a migration does to rows that were there before it."""
 
-import asyncio
 from collections.abc import Iterator
-from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
-import asyncpg
 import pytest
-from alembic import command
 
-from shared.db.migrate import config_for
-from shared.db.provision import BUS_DATABASE, provision, roles_of, service_environment
+from shared.testing.older import Older, older_database
 from shared.values.ids import new_id
 
-SUFFIX = "_of_before_zones"
 NETWORK = new_id()
 PLACE = """
 WITH place AS (
@@ -58,50 +51,21 @@ VALUES ($1, $2, 'triage', 'primary', $1, $1, $3::timestamptz, $3::timestamptz + 
 
 
 @pytest.fixture
-def owner_url(postgres_superuser_url: str) -> Iterator[str]:
-    """The owner of a database of appointments in which nothing is yet; it is gone in the end."""
-    passwords = {role: f"test-{role}" for role in roles_of()}
-    url = postgres_superuser_url
-    asyncio.run(provision(url, passwords, ["appointments"], suffix=SUFFIX))
-    made = service_environment(url, passwords, ["appointments"], suffix=SUFFIX)
-    yield made["CLINICBUS_APPOINTMENTS_OWNER_URL"]
-    for database in ("clinicbus_appointments", BUS_DATABASE):
-        rows(url, f"DROP DATABASE {database}{SUFFIX}", database="postgres")
+def older(postgres_superuser_url: str) -> Iterator[Older]:
+    """A database of appointments in which nothing is yet."""
+    with older_database(postgres_superuser_url, "appointments") as found:
+        yield found
 
 
-async def as_superuser(url: str, text: str, arguments: tuple[Any, ...]) -> list[Any]:
-    """The rows of a statement that row security hides nothing from."""
-    connection = await asyncpg.connect(url)
-    try:
-        found: list[Any] = await connection.fetch(text, *arguments)
-        return found
-    finally:
-        await connection.close()
-
-
-def rows(
-    superuser_url: str,
-    text: str,
-    *arguments: Any,
-    database: str = f"clinicbus_appointments{SUFFIX}",
-) -> list[Any]:
-    """The same, where no loop runs: a migration has one of its own."""
-    url = urlsplit(superuser_url)._replace(path=f"/{database}").geturl()
-    return asyncio.run(as_superuser(url, text, arguments))
-
-
-def place(url: str, zone: str) -> UUID:
+def place(older: Older, zone: str) -> UUID:
     made = new_id()
-    rows(url, PLACE, made, NETWORK, zone)
+    older.rows(PLACE, made, NETWORK, zone)
     return made
 
 
-def test_0014_gives_what_is_booked_the_offset_of_its_clinic_then(
-    postgres_superuser_url: str, owner_url: str
-) -> None:
-    url, owner = postgres_superuser_url, owner_url
-    command.upgrade(config_for("appointments", owner), "0013")
-    denver, howe = place(url, "America/Denver"), place(url, "Australia/Lord_Howe")
+def test_0014_gives_what_is_booked_the_offset_of_its_clinic_then(older: Older) -> None:
+    older.upgrade("0013")
+    denver, howe = place(older, "America/Denver"), place(older, "Australia/Lord_Howe")
     for clinic, moment in (
         (denver, "2026-11-01T07:30Z"),
         (denver, "2026-11-01T08:00Z"),
@@ -110,17 +74,17 @@ def test_0014_gives_what_is_booked_the_offset_of_its_clinic_then(
         (howe, "2026-10-03T15:00Z"),
         (howe, "2026-10-03T15:30Z"),
     ):
-        rows(url, VISIT.replace("$3", f"'{moment}'"), clinic, NETWORK)
+        older.rows(VISIT.replace("$3", f"'{moment}'"), clinic, NETWORK)
     for text in (SESSION, BLOCK, SHIFT):
-        rows(url, text.replace("$3", "'2027-03-27T18:00Z'"), denver, NETWORK)
-    command.upgrade(config_for("appointments", owner), "0014")
-    found = rows(url, "SELECT clinic_id, utc_offset_minutes FROM appointments ORDER BY starts_at")
+        older.rows(text.replace("$3", "'2027-03-27T18:00Z'"), denver, NETWORK)
+    older.upgrade("0014")
+    found = older.rows("SELECT clinic_id, utc_offset_minutes FROM appointments ORDER BY starts_at")
     assert [row[1] for row in found if row[0] == denver] == [-360, -420, -420, -360]
     assert [row[1] for row in found if row[0] == howe] == [630, 660]
-    assert [row[0] for row in rows(url, "SELECT utc_offset_minutes FROM sessions")] == [-360]
+    assert [row[0] for row in older.rows("SELECT utc_offset_minutes FROM sessions")] == [-360]
     both = "SELECT utc_offset_minutes, end_utc_offset_minutes FROM "
-    assert [tuple(row) for row in rows(url, both + "blocks")] == [(-360, -360)]
-    assert [tuple(row) for row in rows(url, both + "on_call_shifts")] == [(60, 120)]
-    forced = rows(url, "SELECT relname FROM pg_class WHERE relrowsecurity AND relforcerowsecurity")
+    assert [tuple(row) for row in older.rows(both + "blocks")] == [(-360, -360)]
+    assert [tuple(row) for row in older.rows(both + "on_call_shifts")] == [(60, 120)]
+    forced = older.rows("SELECT relname FROM pg_class WHERE relrowsecurity AND relforcerowsecurity")
     tables = {"clinics", "appointments", "sessions", "blocks", "on_call_shifts"}
     assert tables <= {row["relname"] for row in forced}
