@@ -45,8 +45,8 @@ async def closed(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
     """Apps are asked here without their lifespan, which would close what they connect to."""
     connect, made = Database.connect, list[Database]()
 
-    def connecting(*given: str | None) -> Database:
-        made.append(connect(*given))  # type: ignore[arg-type]
+    def connecting(name: str, app_url: str, worker_url: str | None) -> Database:
+        made.append(connect(name, app_url, worker_url))
         return made[-1]
 
     monkeypatch.setattr(Database, "connect", connecting)

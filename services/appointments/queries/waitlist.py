@@ -1,6 +1,6 @@
 """Reading the waitlist."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -132,8 +132,8 @@ async def candidates(
     return entries, rows
 
 
-def wishes_of(row: WaitlistEntry, **more: object) -> Wishes:
-    """What somebody wishes who waits."""
+def wishes_of(row: WaitlistEntry, before: datetime | None = None) -> Wishes:
+    """What somebody wishes who waits. before: the start of the visit that it would replace."""
     return Wishes(
         clinic_ids=frozenset(row.clinic_ids or ()),
         provider_ids=frozenset(row.provider_ids or ()),
@@ -143,5 +143,5 @@ def wishes_of(row: WaitlistEntry, **more: object) -> Wishes:
         earliest=row.earliest,
         latest=row.latest,
         notice=timedelta(minutes=row.notice_minutes),
-        **more,  # type: ignore[arg-type]
+        before=before,
     )
