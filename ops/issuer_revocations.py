@@ -4,8 +4,9 @@
     POST /revocations        {sub, role?} or {jti}: take it back
     POST /revocations/lift   the same: let new tokens be made again
 
-Whoever changes it holds a token of an administrator of the network, which names them: it is not for
-oneself, and each deed stands in the log of `ops.revocations`.
+Whoever changes it holds a token of an administrator of the network, which names them. It is not for
+oneself, nor for who is bound to clinics, as a person is the network's; each deed stands in the log
+of `ops.revocations`.
 """
 
 from typing import Any
@@ -81,6 +82,8 @@ class RevocationRoutes:
             raise Refused(401, "invalid_token", "A valid bearer token is needed.") from None
         if Permission.ACCESS_REVOKE not in principal.permissions:
             raise Refused(403, "access_denied", "Only an administrator may.")
+        if principal.actor.clinic_ids is not None:
+            raise Refused(403, "access_denied", "It is for the whole network, and not a clinic's.")
         return principal
 
     async def _hear(self) -> None:

@@ -17,6 +17,7 @@ from ops.issuer import app_of
 from ops.revocations import LOG, Revocations
 from ops.tokens import PERSON_LIFETIME, Minter
 from shared.values.clock import FixedClock
+from shared.values.ids import new_id
 from shared.web.clocks import SystemClock
 from shared.web.published import read_revocations
 from shared.web.tokens import BadToken, watched
@@ -114,6 +115,16 @@ async def test_nobody_takes_back_their_own_nor_gives_it_to_themselves(at: At) ->
     ):
         assert (await at.post(path, admin, body)).status_code == 403
     assert at.said() == []
+
+
+async def test_who_is_bound_to_clinics_takes_back_nothing_of_the_network(at: At) -> None:
+    """A person is the network's: nobody of one clinic shuts them out of the others."""
+    bound = at.minter.person("admin", NETWORK, clinics=[new_id()], person=ADMIN)
+    for path in ("/revocations", "/revocations/lift"):
+        answer = await at.post(path, bound, {"sub": str(ADA)})
+        assert (answer.status_code, answer.json()["error"]) == (403, "access_denied")
+    assert at.said() == []
+    assert not await at.refused(at.token("nurse", ADA))
 
 
 async def test_an_administrator_who_was_shut_out_shuts_out_nobody(at: At) -> None:
