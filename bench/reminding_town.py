@@ -17,7 +17,7 @@ from bench.stage import LANE, NOW, Stage
 from services.appointments.commands.booking import Destination, move, reschedule_locks, visit_lock
 from services.appointments.commands.cancelling import Cancelling, call_off
 from services.appointments.commands.hearsay import note_revocation
-from services.appointments.commands.reminders import remind_anew
+from services.appointments.commands.reminders import plan_anew_of
 from services.appointments.domain.reasons import Reason
 from services.appointments.queries.visits import visit as visit_of
 from shared.db.actor import Actor
@@ -183,7 +183,7 @@ class Town:
             begun, calls = frozenset(row["id"] for row in kept), len(self.mail.calls)
             if what == "opted_out":
                 await note_revocation(work, visit.patient, work.now)
-                await remind_anew(work, visit.patient)
+                await plan_anew_of(work, visit.patient)
             elif to is None:
                 row = await visit_of(work, visit.id)
                 await call_off(work, row, Cancelling(Reason.PATIENT_REQUEST))

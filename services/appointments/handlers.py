@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from services.appointments.commands import hearsay, hearsay_day
-from services.appointments.commands.reminders import remind_anew
+from services.appointments.commands.reminders import plan_anew_of
 from services.appointments.tables import ProxyEntry
 from shared.bus.process import Subscriptions
 from shared.bus.projections import Projection
@@ -75,20 +75,20 @@ async def on_consent_granted(work: Work, _: Envelope, event: ConsentGranted) -> 
         event.expires_on,
     )
     if event.kind == "messages":
-        await remind_anew(work, event.patient_id)
+        await plan_anew_of(work, event.patient_id)
 
 
 async def on_consent_revoked(work: Work, _: Envelope, event: ConsentRevoked) -> None:
     """A consent that no longer counts."""
     await hearsay.note_revocation(work, event.consent_id, event.revoked_at)
     if event.kind == "messages":
-        await remind_anew(work, event.patient_id)
+        await plan_anew_of(work, event.patient_id)
 
 
 async def on_messages_preferred(work: Work, _: Envelope, event: MessagesPreferred) -> None:
     """What messages to a patient may come by."""
     await hearsay.note_preference(work, event)
-    await remind_anew(work, event.patient_id)
+    await plan_anew_of(work, event.patient_id)
 
 
 async def on_emergency_opened(work: Work, _: Envelope, event: EmergencyAccessOpened) -> None:

@@ -35,9 +35,9 @@ async def on_wait_alarm(work: Work, due: DueTimer) -> None:
     await wait_alarm_due(work, due.subject_id)
 
 
-async def on_remind(work: Work, due: DueTimer) -> None:
-    """The plan of a visit's reminders may have changed, or one of them is due."""
-    await remind(work, due.subject_id)
+async def on_remind(work: Work, due: Sequence[DueTimer]) -> None:
+    """The plans of these visits' reminders may have changed, or one of them is due."""
+    await remind(work, [one.subject_id for one in due])
 
 
 async def on_slot_free(work: Work, due: DueTimer) -> None:
@@ -71,10 +71,10 @@ TIMERS = Timers(
         NO_SHOW: on_no_show_due,
         HOLD_EXPIRY: on_hold_due,
         WAIT_ALARM: on_wait_alarm,
-        REMIND: on_remind,
         OFFER_SLOT: on_slot_free,
         OFFER_EXPIRY: on_offer_due,
         REQUEST_EXPIRY: on_request_due,
     },
     locks,
+    {REMIND: on_remind},
 )

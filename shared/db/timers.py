@@ -1,11 +1,12 @@
 """The runner of timers: what is due by the clock, from rows that commands wrote.
 
-A timer fires at most once: its row is ended in the transaction of its effect.
+A timer fires at most once: its row is ended in the transaction of its effect. Kinds that come in
+crowds fire many of a network in one transaction, and each alone where that fails.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -39,14 +40,19 @@ class DueTimer:
 
 
 Fire = Callable[[Work, DueTimer], Awaitable[None]]
+FireAll = Callable[[Work, Sequence[DueTimer]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Timers:
-    """What a service does by the clock: a function a kind, and a pure `locks` beside them."""
+    """What a service does by the clock: a function a kind, and a pure `locks` beside them.
+
+    fire_all: for the kinds of which many of one network fire in one transaction.
+    """
 
     fire: Mapping[str, Fire]
     locks: Callable[[DueTimer], Sequence[LockKey]]
+    fire_all: Mapping[str, FireAll] = field(default_factory=dict)
 
 
 _DUE = """
@@ -55,8 +61,8 @@ WHERE ended_at IS NULL AND due_at <= $1 AND attempts < $2 ORDER BY due_at LIMIT 
 """
 _END = """
 UPDATE timer SET ended_at = $4, attempts = attempts + 1
-WHERE network_id = $1 AND kind = $2 AND subject_id = $3 AND ended_at IS NULL AND due_at <= $4
-RETURNING 1
+WHERE network_id = $1 AND kind = $2 AND subject_id = ANY($3) AND ended_at IS NULL AND due_at <= $4
+RETURNING subject_id
 """
 _FAILED = """
 UPDATE timer SET attempts = attempts + 1, problem = $4
@@ -65,47 +71,68 @@ WHERE network_id = $1 AND kind = $2 AND subject_id = $3 AND ended_at IS NULL
 
 
 async def fire_due(database: Database, timers: Timers, clock: Clock) -> int:
-    """Fire every timer that is due by the clock, each in a transaction of its own. How many."""
+    """Fire every timer that is due by the clock. How many."""
     fired = 0
     while True:
         async with database.raw("worker") as raw:
             rows = await raw.fetch(_DUE, clock.now(), ATTEMPTS_MAX, BATCH)
-        for row in rows:
-            due = DueTimer(row["network_id"], row["kind"], row["subject_id"], row["due_at"])
-            fired += await _fire_one(database, timers, clock, due)
+        due = [DueTimer(*row) for row in rows]
+        for together in _in_crowds(timers, due):
+            fired += await _fire(database, timers, clock, together)
         if len(rows) < BATCH:
             return fired
 
 
-async def _fire_one(database: Database, timers: Timers, clock: Clock, due: DueTimer) -> int:
-    context = Context(due.network_id, Actor("timer", due.kind), clock.now())
+def _in_crowds(timers: Timers, due: Sequence[DueTimer]) -> list[list[DueTimer]]:
+    """What fires in one transaction, the earliest first."""
+    crowds: dict[object, list[DueTimer]] = {}
+    for one in due:
+        crowd = (one.network_id, one.kind) if one.kind in timers.fire_all else one
+        crowds.setdefault(crowd, []).append(one)
+    return list(crowds.values())
+
+
+async def _fire(database: Database, timers: Timers, clock: Clock, due: Sequence[DueTimer]) -> int:
+    network_id, kind = due[0].network_id, due[0].kind
+    context = Context(network_id, Actor("timer", kind), clock.now())
+    locks = [key for one in due for key in timers.locks(one)]
     try:
-        async with database.work(context, timers.locks(due), role="worker") as work:
-            key = (due.network_id, due.kind, due.subject_id)
-            if not await work.raw.fetchval(_END, *key, context.now):
+        async with database.work(context, locks, role="worker") as work:
+            subjects = [one.subject_id for one in due]
+            rows = await work.raw.fetch(_END, network_id, kind, subjects, context.now)
+            ended = {row["subject_id"] for row in rows}
+            mine = [one for one in due if one.subject_id in ended]
+            if not mine:
                 return 0
             await become_app(work)
-            await timers.fire[due.kind](work, due)
-        return 1
+            if kind in timers.fire_all:
+                await timers.fire_all[kind](work, mine)
+            else:
+                await timers.fire[kind](work, mine[0])
+        return len(mine)
     except (DomainError, asyncpg.PostgresError, CommitFailed) as error:
         reason = getattr(error, "code", None) or type(error).__name__
-        log.warning("timer.failed", kind=due.kind, reason=reason)
+        log.warning("timer.failed", kind=kind, reason=reason, together=len(due))
     except (FailpointHit, *AWAY):
         raise
     except Exception as error:
         # A fault of ours in one timer does not stop the others.
         reason = type(error).__name__
-        log.exception("timer.failed", kind=due.kind, reason=reason)
+        log.exception("timer.failed", kind=kind, reason=reason, together=len(due))
+    if len(due) > 1:
+        # One of them spoils it for all: each by itself, to find which.
+        return sum([await _fire(database, timers, clock, [one]) for one in due])
     # The row keeps the reason; the timer is tried again at the next round.
     async with database.raw("worker") as raw:
-        await raw.execute(_FAILED, due.network_id, due.kind, due.subject_id, reason)
+        await raw.execute(_FAILED, network_id, kind, due[0].subject_id, reason)
     return 0
 
 
 async def run_timers(
     database: Database, timers: Timers, clock: Clock, *, idle_seconds: float = IDLE_SECONDS
 ) -> None:
-    """Fire timers until cancelled: woken by a commit that set one, and every `idle_seconds`."""
+    """Fire timers until cancelled: every `idle_seconds`, and woken by a commit that set one to
+    an instant that has come."""
     wake = database.signals["timer"]
     while True:
         wake.clear()

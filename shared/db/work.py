@@ -188,11 +188,13 @@ class Work:
         if not self.silent:
             self.stage(audit_row(self.context, action, resource, patients, outcome, detail or {}))
 
-    def timer(self, kind: str, subject_id: UUID, due_at: datetime) -> None:
-        """Set the one timer of a kind for a subject; setting it again moves it."""
+    def timer(self, kind: str, subject: UUID, due_at: datetime, *, wake: bool = True) -> None:
+        """Set the one timer of a kind for a subject; setting it again moves it. wake: not to wait
+        for the next round, a second later at most, where it is due."""
         if not self.silent:
-            self.stage(timer_row(self.context, kind, subject_id, due_at))
-            self.signals.add("timer")
+            self.stage(timer_row(self.context, kind, subject, due_at))
+            if wake and due_at <= self.now:
+                self.signals.add("timer")
 
     def cancel_timer(self, kind: str, subject_id: UUID) -> None:
         """End a timer that has not fired; nothing where there is none."""

@@ -7,7 +7,7 @@ from services.appointments.commands import rooms, waiting
 from services.appointments.commands.booking import NO_SHOW, book
 from services.appointments.commands.places import Request
 from services.appointments.commands.released import release_slot
-from services.appointments.commands.reminders import REMIND
+from services.appointments.commands.reminders import plan_anew
 from services.appointments.commands.statuses import set_statuses, statuses_of
 from services.appointments.commands.steps import step
 from services.appointments.domain.arrival import require_its_day, require_same_day
@@ -64,7 +64,7 @@ async def undo_arrival(work: Work, appointment_id: UUID, reason: str) -> Appoint
     row.arrived_at = None
     await waiting.leave(work, row, called=False)
     work.timer(NO_SHOW, row.id, due_at(Interval(row.starts_at, row.ends_at)))
-    work.timer(REMIND, row.id, work.now)
+    plan_anew(work, row.id)
     work.say(events.step_undone(row, "arrived", work.now), of=row)
     return row
 
@@ -93,7 +93,7 @@ async def enter_in_error(work: Work, appointment_id: UUID, reason: str) -> Appoi
         taken.active = False
         work.save(taken)
     work.cancel_timer(NO_SHOW, row.id)
-    work.timer(REMIND, row.id, work.now)
+    plan_anew(work, row.id)
     work.say(events.entered_in_error(row, work.now), of=row)
     if before is Lifecycle.FULFILLED:
         await _one_visit_less(work, row.patient_id)
@@ -116,7 +116,7 @@ async def _arrived(work: Work, row: Appointment, move: Move) -> None:
     await waiting.join(work, row, (await policy_of_visit(work, row)).patience)
     late = move is Move.COME_LATE
     work.say(events.arrived(row, work.now, after_no_show=late), of=row)
-    work.timer(REMIND, row.id, work.now)
+    plan_anew(work, row.id)
 
 
 async def _one_visit_less(work: Work, patient_id: UUID) -> None:

@@ -19,7 +19,7 @@ from services.appointments.commands.places import (
     wish_of,
 )
 from services.appointments.commands.released import release_slot
-from services.appointments.commands.reminders import REMIND
+from services.appointments.commands.reminders import plan_anew
 from services.appointments.commands.statuses import set_statuses, statuses_of
 from services.appointments.commands.waiting import leave_the_day
 from services.appointments.domain.booking import Booking, decide_booking
@@ -108,7 +108,7 @@ def write_booking(
     work.insert(Occupancy, occupancy_rows(work, booking, row.id, 0, appointment_id=row.id))
     work.say(events.booked(row), of=row)
     work.timer(NO_SHOW, row.id, due_at(booking.interval))
-    work.timer(REMIND, row.id, work.now)
+    plan_anew(work, row.id)
     return row
 
 
@@ -211,7 +211,7 @@ async def move(
     work.insert(Occupancy, taken)
     work.say(events.rescheduled(row, moved.lineage), of=row)
     work.timer(NO_SHOW, row.id, due_at(moved.booking.interval))
-    work.timer(REMIND, row.id, work.now)
+    plan_anew(work, row.id)
 
 
 def visit_lock(appointment_id: UUID) -> Sequence[LockKey]:
@@ -227,7 +227,7 @@ async def confirm(work: Work, appointment_id: UUID) -> Appointment:
     set_statuses(row, statuses_of(row).moved(Move.CONFIRM))
     work.save(row)
     work.say(events.confirmed(row, work.now), of=row)
-    work.timer(REMIND, row.id, work.now)
+    plan_anew(work, row.id)
     return row
 
 
@@ -242,7 +242,7 @@ async def decline(work: Work, appointment_id: UUID) -> Appointment:
     set_statuses(row, statuses_of(row).moved(Move.DECLINE))
     work.save(row)
     work.say(events.declined(row, work.now), of=row)
-    work.timer(REMIND, row.id, work.now)
+    plan_anew(work, row.id)
     return row
 
 

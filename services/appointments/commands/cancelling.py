@@ -7,7 +7,7 @@ from services.appointments import events
 from services.appointments.commands.booking import NO_SHOW
 from services.appointments.commands.places import free
 from services.appointments.commands.released import release_slot
-from services.appointments.commands.reminders import REMIND
+from services.appointments.commands.reminders import plan_anew
 from services.appointments.commands.statuses import set_statuses, statuses_of
 from services.appointments.commands.waiting import leave_the_day
 from services.appointments.domain.cancel import decide_cancel
@@ -67,7 +67,7 @@ async def call_off(work: Work, row: Appointment, why: Cancelling) -> None:
     if decided.notice.frees_slot and row.session_id is None:
         await release_slot(work, row, interval, "cancelled")
     work.cancel_timer(NO_SHOW, row.id)
-    work.timer(REMIND, row.id, work.now)
+    plan_anew(work, row.id)
 
 
 async def free_slot(work: Work, appointment_id: UUID) -> Appointment:

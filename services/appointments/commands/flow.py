@@ -8,7 +8,7 @@ from services.appointments.commands import rooms, waiting
 from services.appointments.commands.booking import NO_SHOW
 from services.appointments.commands.checks import note_words
 from services.appointments.commands.released import release_slot
-from services.appointments.commands.reminders import REMIND
+from services.appointments.commands.reminders import plan_anew
 from services.appointments.commands.statuses import set_statuses, statuses_of
 from services.appointments.commands.steps import step
 from services.appointments.domain.no_show import Due, decide_no_show, due_at, timer_finds
@@ -46,7 +46,7 @@ async def check_in(
     await waiting.join(work, row, policy.patience)
     work.say(events.checked_in(row, decided.waived, work.now), of=row)
     work.cancel_timer(NO_SHOW, row.id)
-    work.timer(REMIND, row.id, work.now)
+    plan_anew(work, row.id)
     return row, decided
 
 
@@ -136,7 +136,7 @@ async def mark_no_show(
     if decided.frees_slot and row.session_id is None:
         await release_slot(work, row, interval, "no_show")
     work.cancel_timer(NO_SHOW, row.id)
-    work.timer(REMIND, row.id, work.now)
+    plan_anew(work, row.id)
     return row
 
 

@@ -1,11 +1,12 @@
 """Keep the reminders of a visit as its plan says, and let those whose time has come go out.
 
 One timer a visit does all of it. Whatever changes the plan sets that timer to now, in its own
-transaction and with no question asked; so a plan is never older than what it depends on for longer
-than a timer takes, and what is sent is judged once more in the moment of sending.
+transaction and with no question asked; the plans of all visits that changed within a second are
+made together. So a plan is never older than what it depends on for longer than that, and what is
+sent is judged once more in the moment of sending.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -16,8 +17,8 @@ from services.appointments.domain.reminder_states import State, Step, next_state
 from services.appointments.domain.reminders import Plan, Planned, plan
 from services.appointments.domain.replies import after_message
 from services.appointments.domain.status import Move, Statuses
-from services.appointments.queries.reminders import ReminderFacts, reminder_facts, visits_ahead
-from services.appointments.queries.visits import visit
+from services.appointments.queries.reminders import ReminderFacts, all_reminder_facts, visits_ahead
+from services.appointments.queries.visits import visits
 from services.appointments.tables import Appointment, Reminder
 from shared.contracts.envelope import Event
 from shared.db.staged import Write
@@ -32,10 +33,25 @@ _TOLD = (
 )
 
 
-async def remind(work: Work, appointment_id: UUID) -> None:
-    """Make the plan of a visit anew, write what changed, and send what is due."""
-    row = await visit(work, appointment_id)
-    facts = await reminder_facts(work, row)
+def plan_anew(work: Work, appointment_id: UUID) -> None:
+    """What the plan of a visit's reminders depends on has changed."""
+    work.timer(REMIND, appointment_id, work.now, wake=False)
+
+
+async def plan_anew_of(work: Work, patient_id: UUID) -> None:
+    """What a patient lets in has changed: look at each of their visits to come."""
+    for appointment_id in await visits_ahead(work, patient_id):
+        plan_anew(work, appointment_id)
+
+
+async def remind(work: Work, appointment_ids: Sequence[UUID]) -> None:
+    """Make the plans of visits anew, write what changed, and send what is due."""
+    rows = await visits(work, appointment_ids)
+    for row, facts in zip(rows, await all_reminder_facts(work, rows), strict=True):
+        await _remind(work, row, facts)
+
+
+async def _remind(work: Work, row: Appointment, facts: ReminderFacts) -> None:
     made = plan(facts.policy, facts.visit, facts.recipient, facts.held(), work.now)
     said: list[Event] = _drop(work, facts, made)
     for item in made.send:
@@ -55,12 +71,6 @@ async def remind(work: Work, appointment_id: UUID) -> None:
     later = [at for at in times if at > work.now]
     if later:
         work.timer(REMIND, row.id, min(later))
-
-
-async def remind_anew(work: Work, patient_id: UUID) -> None:
-    """What a patient lets in has changed: look at each of their visits to come."""
-    for appointment_id in await visits_ahead(work, patient_id):
-        work.timer(REMIND, appointment_id, work.now)
 
 
 def step(work: Work, row: Reminder, what: Step, reason: str | None = None) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from services.appointments import events
 from services.appointments.commands.booking import confirm, decline
 from services.appointments.commands.calls import open_call
-from services.appointments.commands.reminders import remind_anew, tell
+from services.appointments.commands.reminders import plan_anew_of, tell
 from services.appointments.commands.sending import sending_locks
 from services.appointments.commands.statuses import set_statuses, statuses_of
 from services.appointments.domain.replies import Answer, Answered, decide_answer, read_answer
@@ -74,4 +74,4 @@ async def _stop(work: Work, visit_row: Appointment, row: Reminder) -> None:
             stopped_at=work.now,
         )
     tell(work, visit_row, [events.messages_stopped(visit_row, row, work.now)])
-    await remind_anew(work, row.patient_id)
+    await plan_anew_of(work, row.patient_id)

@@ -15,7 +15,7 @@ from services.appointments.commands.places import (
     require_desk,
     wish_of,
 )
-from services.appointments.commands.reminders import REMIND
+from services.appointments.commands.reminders import plan_anew
 from services.appointments.domain import session as rules
 from services.appointments.domain.explain import naming_rules
 from services.appointments.domain.no_show import due_at
@@ -83,7 +83,7 @@ async def take_seat(
     occupy(work, row, session, seat.patient_lane)
     work.say(events.booked(row), of=row)
     work.timer(NO_SHOW, row.id, due_at(found.interval))
-    work.timer(REMIND, row.id, work.now)
+    plan_anew(work, row.id)
     return row, known.facts.zone.key
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from services.appointments import events
 from services.appointments.commands.calls import open_call
-from services.appointments.commands.reminders import REMIND, step, tell
+from services.appointments.commands.reminders import REMIND, plan_anew, step, tell
 from services.appointments.commands.statuses import statuses_of
 from services.appointments.domain.messages import (
     Lost,
@@ -88,7 +88,7 @@ def _is_to_go(work: Work, visit_row: Appointment, row: Reminder, made: Plan) -> 
         work.audit(
             "suppress_reminder", _where(row), patients=[row.patient_id], outcome=row.reason or ""
         )
-    work.timer(REMIND, visit_row.id, work.now)
+    plan_anew(work, visit_row.id)
     return False
 
 
@@ -128,7 +128,7 @@ async def _not_sent(
         work.timer(REMIND, visit_row.id, work.now + TRY_AGAIN_AFTER)
         return
     _settled(work, visit_row, row, Step.REFUSE, outcome.reason)
-    work.timer(REMIND, visit_row.id, work.now)
+    plan_anew(work, visit_row.id)
 
 
 def _settled(

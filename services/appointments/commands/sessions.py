@@ -22,7 +22,7 @@ from services.appointments.commands.places import (
     occupancy_rows,
     wish_of,
 )
-from services.appointments.commands.reminders import REMIND
+from services.appointments.commands.reminders import plan_anew
 from services.appointments.commands.seats import occupy, wanted_of
 from services.appointments.commands.statuses import set_statuses, statuses_of
 from services.appointments.domain import session as rules
@@ -193,7 +193,7 @@ def _move_seat(work: Work, seat: Appointment, session: Session, lane: int, reaso
     occupy(work, seat, session, lane)
     work.say(events.rescheduled(seat, lineage), of=seat)
     work.timer(NO_SHOW, seat.id, due_at(became))
-    work.timer(REMIND, seat.id, work.now)
+    plan_anew(work, seat.id)
 
 
 def _place_of(booking: Booking, in_zone: ZoneInfo) -> dict[str, object]:

@@ -14,7 +14,7 @@ from services.appointments.commands.booking import (
     reschedule_locks,
 )
 from services.appointments.commands.places import free_held
-from services.appointments.commands.reminders import REMIND
+from services.appointments.commands.reminders import plan_anew
 from services.appointments.commands.sessions import moved_to, whole_locks
 from services.appointments.domain.no_show import due_at
 from services.appointments.domain.reasons import Unchosen
@@ -213,7 +213,7 @@ async def _moved(work: Work, row: Appointment, to: datetime, in_zone: ZoneInfo) 
         await work.raw.execute(text, work.network_id, row.id, lineage.move, lineage.move - 1)
     work.say(events.rescheduled(row, lineage), of=row)
     work.timer(NO_SHOW, row.id, due_at(became))
-    work.timer(REMIND, row.id, work.now)
+    plan_anew(work, row.id)
     work.audit("appointment.follow_zone", f"appointment/{row.id}", patients=[row.patient_id])
 
 

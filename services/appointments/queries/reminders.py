@@ -1,9 +1,12 @@
 """All that the reminders of a visit depend on."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from services.appointments.domain.messages import code_digest
 from services.appointments.domain.reasons import Unchosen
@@ -28,6 +31,7 @@ from services.appointments.tables import (
     ReminderSettings,
 )
 from shared.db.actor import at_clinic
+from shared.db.together import load_together
 from shared.db.work import Work
 from shared.values.errors import NotFound
 from shared.values.zones import zone
@@ -65,19 +69,56 @@ class ReminderFacts:
         ]
 
 
+_ALL = (
+    (Clinic, "id = ANY($2)"),
+    (KnownConsent, "patient_id = ANY($3)"),
+    (KnownPreference, "patient_id = ANY($3)"),
+    (ChannelStop, "patient_id = ANY($3)"),
+    (Reminder, "appointment_id = ANY($4) ORDER BY lead_minutes DESC, channel"),
+    (AppointmentMove, "appointment_id = ANY($4) ORDER BY move"),
+)
+
+
 async def reminder_facts(work: Work, row: Appointment) -> ReminderFacts:
-    """What is known now."""
-    clinic = await work.load(Clinic, row.clinic_id)
-    if clinic is None:
-        raise NotFound("clinic.not_found", "There is no such clinic.")
-    return ReminderFacts(
-        clinic=clinic,
-        policy=await policy_of(work, row.clinic_id),
-        visit=VisitAhead(row.starts_at, await _placed_at(work, row), _off(row)),
-        recipient=await _recipient(work, row.patient_id, clinic.time_zone),
-        rows=await reminders_of(work, row.id),
-        moves=row.moves,
-    )
+    """What is known of one visit now."""
+    (facts,) = await all_reminder_facts(work, [row])
+    return facts
+
+
+async def all_reminder_facts(work: Work, rows: Sequence[Appointment]) -> list[ReminderFacts]:
+    """What is known of each of these visits now, in two questions for all of them."""
+    ids = [list({getattr(row, of) for row in rows}) for of in ("clinic_id", "patient_id", "id")]
+    found = await load_together(work, _ALL, *ids)
+    clinics = {clinic.id: clinic for clinic in found[0]}
+    # The driver does not read arrays inside of the rows that are loaded together.
+    settings = await work.load_where(ReminderSettings, "clinic_id = ANY($2)", ids[0])
+    asked = {one.clinic_id: one for one in settings}
+    consents, preferences, stops = (_by(held, "patient_id") for held in found[1:4])
+    reminders, moves = (_by(held, "appointment_id") for held in found[4:])
+    return [
+        ReminderFacts(
+            clinic=(clinic := clinics[row.clinic_id]),
+            policy=_policy(asked.get(row.clinic_id)),
+            visit=VisitAhead(row.starts_at, _placed_at(row, moves[row.id]), _off(row)),
+            recipient=_recipient(
+                zone(clinic.time_zone),
+                work.now,
+                consents[row.patient_id],
+                preferences[row.patient_id],
+                stops[row.patient_id],
+            ),
+            rows=reminders[row.id],
+            moves=row.moves,
+        )
+        for row in rows
+    ]
+
+
+def _by(rows: Sequence[Any], key: str) -> Mapping[UUID, list[Any]]:
+    found: dict[UUID, list[Any]] = defaultdict(list)
+    for row in rows:
+        found[getattr(row, key)].append(row)
+    return found
 
 
 async def settings_of(work: Work, clinic_id: UUID) -> ReminderSettings | None:
@@ -88,7 +129,10 @@ async def settings_of(work: Work, clinic_id: UUID) -> ReminderSettings | None:
 
 async def policy_of(work: Work, clinic_id: UUID) -> ReminderPolicy:
     """The policy of a clinic."""
-    row = await settings_of(work, clinic_id)
+    return _policy(await settings_of(work, clinic_id))
+
+
+def _policy(row: ReminderSettings | None) -> ReminderPolicy:
     if row is None:
         return ReminderPolicy()
     return ReminderPolicy(
@@ -152,25 +196,24 @@ def _off(row: Appointment) -> str | None:
     return "visit_declined" if row.confirmation == "declined" else None
 
 
-async def _placed_at(work: Work, row: Appointment) -> datetime:
+def _placed_at(row: Appointment, moves: Sequence[AppointmentMove]) -> datetime:
     """Since when a visit has its wall time: it keeps that where its zone's rules change."""
-    if row.moves == 0:
-        return row.booked_at
-    where = "appointment_id = $2 AND reason <> $3 ORDER BY move DESC LIMIT 1"
-    found = await work.load_where(AppointmentMove, where, row.id, Unchosen.ZONE_RULES.value)
-    return found[0].moved_at if found else row.booked_at
+    kept = Unchosen.ZONE_RULES.value
+    return next((m.moved_at for m in reversed(moves) if m.reason != kept), row.booked_at)
 
 
-async def _recipient(work: Work, patient_id: UUID, clinic_zone: str) -> Recipient:
-    consents = await work.load_where(KnownConsent, "patient_id = $2", patient_id)
-    preferences = await work.load_where(KnownPreference, "patient_id = $2", patient_id)
-    stops = await work.load_where(ChannelStop, "patient_id = $2", patient_id)
+def _recipient(
+    judged_in: ZoneInfo,
+    now: datetime,
+    consents: Sequence[KnownConsent],
+    preferences: Sequence[KnownPreference],
+    stops: Sequence[ChannelStop],
+) -> Recipient:
     held = [
         ConsentHeld(c.kind, c.text_version, c.granted_at, c.expires_on, c.revoked_at)
         for c in consents
     ]
-    judged_in = zone(clinic_zone)
-    standing = consent_standing(MESSAGES, held, work.now, judged_in)
+    standing = consent_standing(MESSAGES, held, now, judged_in)
     if not preferences:
         stopped = frozenset(Channel(stop.channel) for stop in stops)
         return Recipient(judged_in, standing, None, stopped)

@@ -1,5 +1,6 @@
 """Reading visits."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,6 +18,14 @@ async def visit(work: Work, appointment_id: UUID) -> Appointment:
     if row is None or not at_clinic(work.actor, row.clinic_id, row.patient_id):
         raise NotFound("appointment.not_found", "There is no such appointment.")
     return row
+
+
+async def visits(work: Work, appointment_ids: Sequence[UUID]) -> list[Appointment]:
+    """All of these visits. Raises NotFound where there is one that is not."""
+    rows = await work.load_where(Appointment, "id = ANY($2) ORDER BY id", list(appointment_ids))
+    if len(rows) != len(set(appointment_ids)):
+        raise NotFound("appointment.not_found", "There is no such appointment.")
+    return rows
 
 
 async def clinic_zone(work: Work, clinic_id: UUID) -> str:

@@ -24,7 +24,7 @@ import pytest
 from services.appointments.commands.booking import visit_lock
 from services.appointments.commands.cancelling import Cancelling, cancel
 from services.appointments.commands.hearsay import note_revocation
-from services.appointments.commands.reminders import remind_anew
+from services.appointments.commands.reminders import plan_anew_of
 from services.appointments.domain.reasons import Reason
 from services.appointments.tests.builders import Scene, scene
 from shared.db.actor import Actor
@@ -145,7 +145,7 @@ class Town:
                 visit,
             )
             await note_revocation(work, patient, self.clock.now())
-            await remind_anew(work, patient)
+            await plan_anew_of(work, patient)
         if not left:
             self.forbidden.add(visit)
 

@@ -106,6 +106,83 @@ async def test_a_timer_that_fails_keeps_its_reason_and_is_tried_again(
 
 
 @dataclass(slots=True)
+class Crowd:
+    """Timers of which many fire in one transaction; `bad` spoils it for those it comes with."""
+
+    network_id: UUID
+    bad: UUID | None = None
+    together: list[set[UUID]] = field(default_factory=list)
+
+    async def grow_all(self, work: Work, due: Sequence[DueTimer]) -> None:
+        if work.network_id != self.network_id:
+            return
+        subjects = {one.subject_id for one in due}
+        if self.bad in subjects:
+            raise Conflict("thing.not_now", "Not now.")
+        for one in due:
+            await grow(work, one)
+        self.together.append(subjects)
+
+    def timers(self) -> Timers:
+        return Timers({}, locks, {"grow": self.grow_all})
+
+
+async def test_a_crowd_of_timers_fires_in_one_transaction_and_once(
+    gamma: Database, at: Context, clock: FixedClock
+) -> None:
+    things = {await thing_with_timer(gamma, at, timedelta(0)) for _ in range(5)}
+    crowd = Crowd(at.network_id)
+    await fire_due(gamma, crowd.timers(), clock)
+    await fire_due(gamma, crowd.timers(), clock)
+    assert crowd.together == [things]
+    assert [await size(gamma, at, thing) for thing in things] == [1] * 5
+
+
+async def test_two_workers_at_one_crowd_fire_each_of_it_once(
+    gamma: Database, at: Context, clock: FixedClock
+) -> None:
+    things = {await thing_with_timer(gamma, at, timedelta(0)) for _ in range(20)}
+    crowd = Crowd(at.network_id)
+    await asyncio.gather(*(fire_due(gamma, crowd.timers(), clock) for _ in range(3)))
+    assert sum(map(len, crowd.together)) == 20
+    assert set().union(*crowd.together) == things
+    assert [await size(gamma, at, thing) for thing in things] == [1] * 20
+
+
+async def test_the_one_that_spoils_a_crowd_is_found_and_the_others_fire(
+    gamma: Database, at: Context, clock: FixedClock
+) -> None:
+    bad, *good = [await thing_with_timer(gamma, at, timedelta(0)) for _ in range(4)]
+    crowd = Crowd(at.network_id, bad)
+    await fire_due(gamma, crowd.timers(), clock)
+    assert [await size(gamma, at, thing) for thing in good] == [1] * 3
+    assert all(len(alone) == 1 for alone in crowd.together)
+    async with gamma.work(at) as work:
+        rows = await work.raw.fetch(
+            "SELECT subject_id, attempts, problem FROM timer"
+            " WHERE network_id = $1 AND ended_at IS NULL",
+            at.network_id,
+        )
+    assert [tuple(row) for row in rows] == [(bad, 1, "thing.not_now")]
+
+
+@pytest.mark.parametrize(
+    ("after", "wake", "woken"),
+    [(0, True, True), (-1, True, True), (0, False, False), (1, True, False)],
+)
+async def test_a_commit_wakes_for_a_timer_that_is_due_and_may_not_wait(
+    gamma: Database, at: Context, after: int, wake: bool, woken: bool
+) -> None:
+    gamma.signals["timer"].clear()
+    subject_id = new_id()
+    async with gamma.work(at) as work:
+        work.timer("grow", subject_id, at.now + timedelta(seconds=after), wake=wake)
+    assert gamma.signals["timer"].is_set() is woken
+    async with gamma.work(at) as work:
+        work.cancel_timer("grow", subject_id)
+
+
+@dataclass(slots=True)
 class Outside:
     """The far side: remembers what it was asked for, and answers the same for the same id."""
 
