@@ -8,6 +8,7 @@ is made; the flush of that record follows, and its mean time is shown beside.
 import asyncio
 import importlib
 import tempfile
+import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -40,12 +41,19 @@ patient's next visit the cover of all of them is looked at."""
 AT_ONCE = 8
 FIRST_DAY = 21
 """Days from today: before any packet is due."""
+PATIENCE_SECONDS = 120.0
+LOOK_SECONDS = 0.2
 MINUTES = 45
 VISITS_A_DAY = 13
 
 _APPLIED = """
 SELECT subject, seq, extract(epoch FROM pg_xact_commit_timestamp(xmin)) AS at FROM applied
 WHERE network_id = $1 AND topic = $2 AND subject = ANY ($3)
+"""
+_TO_DO = """
+SELECT (SELECT count(*) FROM timer WHERE ended_at IS NULL AND due_at <= now() AND attempts = 0)
+     + (SELECT count(*) FROM intent
+        WHERE state = 'calling' OR state = 'waiting' AND next_try_at <= now())
 """
 _FLUSH = "SELECT sum(fsync_time) / greatest(sum(fsyncs), 1) AS ms FROM pg_stat_io"
 SETTINGS = ("track_commit_timestamp = on", "track_wal_io_timing = on")
@@ -88,11 +96,26 @@ class Ground:
         }
         return request("POST", "/v1/appointments", headers, orjson.dumps(body))
 
-    async def settled(self) -> None:
-        """Wait until all that was said is applied. Raises RuntimeError after a while."""
+    async def settled(self) -> float:
+        """Wait until nothing is left to do: every timer that is due and every call outside made,
+        and all that was said applied. The seconds it took. Raises RuntimeError after a while."""
+        begun = time.monotonic()
+        while await self._to_do():
+            if time.monotonic() - begun > PATIENCE_SECONDS:
+                raise RuntimeError("timers or calls were left")
+            await asyncio.sleep(LOOK_SECONDS)
         check = await checks.settled(self.system.superuser_url)
         if not check.ok:
             raise RuntimeError(f"not everything was applied: {check.problems[:3]}")
+        # What was applied last may have set a timer or asked for a call.
+        return time.monotonic() - begun + (await self.settled() if await self._to_do() else 0.0)
+
+    async def _to_do(self) -> int:
+        left = 0
+        for service in SERVICES:
+            async with opened(self.system.superuser_url, service) as connection:
+                left += await connection.fetchval(_TO_DO)
+        return left
 
     async def effects(self, service: str, visits: Iterable[str]) -> dict[str, float]:
         """Appointment to the instant at which the service's effect was committed.

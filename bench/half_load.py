@@ -1,4 +1,5 @@
-"""The highest rate of bookings at which the whole system keeps up, its lag flat.
+"""The highest rate of bookings at which the whole system keeps up: its lag is flat, and when the
+load ends, nothing is left to do but what came last.
 
 Steps of a few seconds, each half again as fast as the one before, until one is not kept up with;
 one more in between; then the best of them for as long as a full run asks, and less where it does
@@ -21,17 +22,23 @@ CONFIRM = 2.5
 """Times the seconds of a measurement for which the rate found must hold: 60 s in a full run."""
 TRIES = 4
 FLAT_SECONDS = 0.1
-"""How much later effects may come at the end of a step than in its second quarter."""
+"""How far the lag at the end of a step may be from that in its second quarter. One that falls was
+higher than the rate allows."""
+LEFT_SECONDS = 3.0
+"""How long what is left may take once the load ends: the payer's calls, and timers, which wait for
+up to a second for others to fire with."""
 REFUSED_SHARE = 0.001
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One rate that was tried. drift: seconds by which the lag grew."""
+    """One rate that was tried. drift: seconds by which the lag grew. left: seconds until nothing
+    was left to do."""
 
     asked: float
     reached: float
     drift: float
+    left: float
     seconds: float
     holds: bool
 
@@ -50,7 +57,8 @@ class Highest:
             "bookings_per_second": round(self.rate, 1),
             "held_for_seconds": round(self.confirmed_seconds, 1),
             "tried": [
-                f"{s.asked:.0f}/s for {s.seconds:.0f} s: lag {1000 * s.drift:+.0f} ms"
+                f"{s.asked:.0f}/s for {s.seconds:.0f} s: lag {1000 * s.drift:+.0f} ms, "
+                f"{s.left:.1f} s to the end"
                 f"{'' if s.holds else ', not kept up with'}"
                 for s in self.steps
             ],
@@ -81,11 +89,11 @@ async def highest(made: Ground, seconds: float) -> Highest:
 
 async def _tried(made: Ground, found: Highest, rate: float, seconds: float) -> bool:
     load = await made.load(rate, seconds)
-    await made.settled()
+    left = await made.settled()
     drift = await _drift(made, load)
     refused = len(load.refused) > REFUSED_SHARE * len(load.answered)
-    holds = drift <= FLAT_SECONDS and not refused
-    found.steps.append(Step(rate, load.rate, drift, load.seconds, holds))
+    holds = abs(drift) <= FLAT_SECONDS and left <= LEFT_SECONDS and not refused
+    found.steps.append(Step(rate, load.rate, drift, left, load.seconds, holds))
     return holds
 
 
