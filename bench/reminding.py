@@ -2,9 +2,9 @@
 
 Three worker processes as they run in production, each with a clock of its own that is seconds or
 minutes off, and each killed by SIGKILL at moments that the seed picks, remind of visits of which
-some are called off or move, and whose patients opt out, meanwhile. What left is kept by the mail
-server, a line a call and on the disk; it is held against what was asked for, not against what the
-workers say of themselves. Exit code 1 where a bound does not hold.
+some are called off or move, and whose patients opt out or turn out to be others, meanwhile. What
+left is kept by the mail server, a line a call and on the disk; it is held against what was asked
+for, not against what the workers say of themselves. Exit code 1 where a bound does not hold.
 """
 
 import argparse
@@ -49,8 +49,8 @@ QUIET_SECONDS = 1.0
 """Whoever lives and calls has settled within this."""
 PATIENCE_SECONDS = 3600.0
 KINDS = (
-    "doubled", "cancelled", "opted_out", "another_time", "another_patient", "untold", "not_sent",
-    "unsettled", "uncalled", "forgotten",
+    "doubled", "cancelled", "opted_out", "merged", "another_time", "another_patient", "untold",
+    "not_sent", "unsettled", "uncalled", "forgotten",
 )  # fmt: skip
 
 _TIMERS = """

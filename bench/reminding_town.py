@@ -16,10 +16,11 @@ from bench.reminding_truth import Deed, Visit
 from bench.stage import LANE, NOW, Stage
 from services.appointments.commands.booking import Destination, move, reschedule_locks, visit_lock
 from services.appointments.commands.cancelling import Cancelling, call_off
-from services.appointments.commands.hearsay import note_revocation
+from services.appointments.commands.hearsay import note_merge, note_revocation
 from services.appointments.commands.reminders import plan_anew_of
 from services.appointments.domain.reasons import Reason
 from services.appointments.queries.visits import visit as visit_of
+from shared.contracts.patients import PatientMerged
 from shared.db.actor import Actor
 from shared.db.database import Database
 from shared.db.locks import LockKey, lock_key
@@ -37,8 +38,8 @@ LEADS = (72 * 60, 24 * 60)
 """Minutes before the visit, as is usual."""
 AHEAD = timedelta(hours=2)
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
-CANCELLED, OPTED_OUT, MOVED = 0.06, 0.06, 0.02
-"""What becomes of so many."""
+FATES = (("cancelled", 0.06), ("opted_out", 0.06), ("merged", 0.04), ("moved", 0.02))
+"""What becomes of so many. merged: the patient's record is given up for another."""
 BEFOREHAND = 0.3
 """So many of these before anything is due, the others from two hours before the first reminder is
 due to when the last is."""
@@ -117,7 +118,7 @@ class Town:
 
     @staticmethod
     def _fate(chance: float) -> str | None:
-        for what, share in (("cancelled", CANCELLED), ("opted_out", OPTED_OUT), ("moved", MOVED)):
+        for what, share in FATES:
             chance -= share
             if chance < 0:
                 return what
@@ -184,6 +185,12 @@ class Town:
             if what == "opted_out":
                 await note_revocation(work, visit.patient, work.now)
                 await plan_anew_of(work, visit.patient)
+            elif what == "merged":
+                merged = PatientMerged(
+                    patient_id=visit.patient, survivor_id=new_id(), merged_at=work.now
+                )
+                await note_merge(work, merged)
+                await plan_anew_of(work, visit.patient)
             elif to is None:
                 row = await visit_of(work, visit.id)
                 await call_off(work, row, Cancelling(Reason.PATIENT_REQUEST))
@@ -194,7 +201,7 @@ class Town:
         visit.deeds.append(Deed(what, begun, calls, when))
 
     async def _locks(self, what: str, visit: Visit, to: Destination | None) -> Sequence[LockKey]:
-        if what == "opted_out":
+        if what in ("opted_out", "merged"):
             return (lock_key("patient", visit.patient),)
         if to is None:
             return visit_lock(visit.id)

@@ -13,6 +13,8 @@ TAKEN, CUT, REFUSED, LATER = "taken", "cut", "refused", "later"
 LEFT = (TAKEN, CUT)
 LAST = frozenset({"sent", "failed", "unknown", "suppressed"})
 """States that a reminder may end in."""
+NO_MORE = ("cancelled", "opted_out", "merged")
+"""After these nothing is sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,7 @@ def _not_after(visit: Visit, left: Sequence[tuple[int, Call]]) -> list[str]:
             if number < deed.calls or call.reminder in deed.begun:
                 break
             told = deed.told
-            if deed.what in ("cancelled", "opted_out"):
+            if deed.what in NO_MORE:
                 found.append(f"{deed.what}: visit {visit.id} was reminded of all the same")
         if call.when != told:
             found.append(f"another_time: visit {visit.id} was told {call.when}, not {told}")
@@ -144,7 +146,12 @@ def _nobody_forgotten(
     off = visit.was("cancelled") or visit.was("opted_out")
     if "unknown" in states.values() and "unknown_outcome" not in reasons:
         found.append(f"uncalled: visit {visit.id} has one of unknown outcome, and nobody calls")
-    if not off and "failed" in states.values() and "not_reached" not in reasons:
+    if (
+        not off
+        and not visit.was("merged")
+        and "failed" in states.values()
+        and "not_reached" not in reasons
+    ):
         found.append(f"uncalled: visit {visit.id} was not reached, and nobody calls")
     if visit.deeds:
         if not off and not rows and not reasons:

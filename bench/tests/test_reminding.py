@@ -42,7 +42,7 @@ def test_nobody_is_reminded_twice_nor_who_should_not_be_and_nobody_is_forgotten(
     found = run(made, "services.appointments.app:service")
     assert found.problems == []
     assert found.kills >= 2
-    assert set(found.deeds) == {"cancelled", "opted_out", "moved"}
+    assert set(found.deeds) == {"cancelled", "opted_out", "merged", "moved"}
     assert all(figure.holds for figure in figures(found, VISITS, SEED))
 
 
@@ -103,6 +103,7 @@ HOLDS = {
     "unknown_that_never_left": (visit(), [call(SECOND)], UNKNOWN, ("unknown_outcome",)),
     "refused": (visit(), [call(did=REFUSED), call(SECOND)], FAILED, ("not_reached",)),
     "called_off_later": (visit(deed("cancelled", FIRST, calls=1)), [call()], OFF, ()),
+    "merged_and_called": (visit(deed("merged")), [], [], ("patient_merged",)),
     "on_its_way": (visit(deed("cancelled", FIRST, calls=0)), [call()], OFF, ()),
     "moved": (
         visit(deed("moved", FIRST, calls=1, told=NEW)),
@@ -117,6 +118,7 @@ BREAKS = {
     "doubled_by_a_cut": (visit(), [call(did=CUT), *WELL], UNKNOWN, ("unknown_outcome",)),
     "cancelled": (visit(deed("cancelled")), [call()], OFF, ()),
     "opted_out": (visit(deed("opted_out", FIRST, calls=1)), WELL, BOTH, ()),
+    "merged": (visit(deed("merged", FIRST, calls=1)), WELL, BOTH, ()),
     "another_time": (visit(deed("moved", calls=0, told=NEW)), WELL, BOTH, ()),
     "another_patient": (visit(), [replace(call(), patient=UUID(int=9)), call(SECOND)], BOTH, ()),
     "untold": (visit(), [call(UUID(int=9)), *WELL], BOTH, ()),
@@ -127,6 +129,7 @@ BREAKS = {
     "uncalled": (visit(), [call(SECOND)], UNKNOWN, ()),
     "uncalled_failed": (visit(), [call(did=REFUSED), call(SECOND)], FAILED, ()),
     "forgotten": (visit(), [call()], [row(FIRST, 4320)], ()),
+    "forgotten_merged": (visit(deed("merged")), [], [], ()),
     "forgotten_moved": (visit(deed("moved", told=NEW)), [], [], ()),
 }
 

@@ -29,6 +29,7 @@ from shared.contracts.patients import (
     MessagesPreferred,
     PacketSubmitted,
     PatientEvent,
+    PatientMerged,
     PatientRegistered,
     PatientUpdated,
     ProxyEnded,
@@ -53,6 +54,12 @@ async def on_patient_updated(work: Work, _: Envelope, event: PatientUpdated) -> 
     row = await hearsay.known_patient(work, event.patient_id)
     row.birth_year = row.birth_year if event.birth_year is None else event.birth_year
     row.gender = row.gender if event.gender is None else event.gender
+
+
+async def on_patient_merged(work: Work, _: Envelope, event: PatientMerged) -> None:
+    """A record that was given up for another of the same person: it gets no message any more."""
+    await hearsay.note_merge(work, event)
+    await plan_anew_of(work, event.patient_id)
 
 
 async def on_demographics_verified(work: Work, _: Envelope, event: DemographicsVerified) -> None:
@@ -204,6 +211,7 @@ SUBSCRIPTIONS = Subscriptions(
     {
         PatientRegistered: on_patient_registered,
         PatientUpdated: on_patient_updated,
+        PatientMerged: on_patient_merged,
         DemographicsVerified: on_demographics_verified,
         ConsentGranted: on_consent_granted,
         ConsentRevoked: on_consent_revoked,

@@ -112,13 +112,13 @@ async def _fire(database: Database, timers: Timers, clock: Clock, due: Sequence[
         return len(mine)
     except (DomainError, asyncpg.PostgresError, CommitFailed) as error:
         reason = getattr(error, "code", None) or type(error).__name__
-        log.warning("timer.failed", kind=kind, reason=reason, together=len(due))
+        log.warning("timer.failed", kind=kind, reason=reason)
     except (FailpointHit, *AWAY):
         raise
     except Exception as error:
         # A fault of ours in one timer does not stop the others.
         reason = type(error).__name__
-        log.exception("timer.failed", kind=kind, reason=reason, together=len(due))
+        log.exception("timer.failed", kind=kind, reason=reason)
     if len(due) > 1:
         # One of them spoils it for all: each by itself, to find which.
         return sum([await _fire(database, timers, clock, [one]) for one in due])

@@ -6,6 +6,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import (
     AfterValidator,
+    AwareDatetime,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -95,6 +96,9 @@ QueryDay = Annotated[date, BeforeValidator(_day)]
 
 QueryTime = Annotated[datetime, BeforeValidator(_written)]
 """An instant in a query: `2026-11-01T08:00:00-06:00`, no count of seconds."""
+
+QueryInstant = Annotated[AwareDatetime, BeforeValidator(_written)]
+"""The same where there is no clinic whose clocks could say what a time without an offset means."""
 
 WallTime = Annotated[
     time, WithJsonSchema({"type": "string", "format": "time-local", "examples": ["08:00:00"]})

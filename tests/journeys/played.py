@@ -138,6 +138,8 @@ async def _the_reminder(clinic: Clinic, visit_id: str) -> str:
     """The day before: a reminder with the code of the documents' example, an answer that nobody can
     read, and a call that somebody takes."""
     house = clinic.house
+    # What was planned before the first of the two came due.
+    await house.settled(clinic.network_id)
     house.clock.at = denver(4, 10)
     await house.settled(clinic.network_id)
     await was_told_the_code(clinic, visit_id)

@@ -133,7 +133,7 @@ async def list_moves(work: Work, call: Call[None]) -> Reply:
     "/v1/appointments", may=May.APPOINTMENT_READ, query=ListAppointments, reply=AppointmentPage
 )
 async def list_appointments(work: Work, call: Call[ListAppointments]) -> Reply:
-    """Visits of a clinic on a local day, or of a patient, by start."""
+    """Visits of a clinic, of a patient, by start: of a local day, or booked by oneself since."""
     given = call.given
     if given.patient_id is not None:
         call.concerns(given.patient_id)
@@ -150,7 +150,9 @@ async def list_appointments(work: Work, call: Call[ListAppointments]) -> Reply:
         if given.cursor is not None
         else None
     )
-    wanted = visits.VisitFilter(given.clinic_id, given.patient_id, since, until)
+    wanted = visits.VisitFilter(
+        given.clinic_id, given.patient_id, since, until, given.self_booked, given.booked_since
+    )
     rows = await visits.list_visits(work, wanted, after, given.limit + 1, work.actor)
     page = rows[: given.limit]
     call.concerns(*(row.patient_id for row in page))

@@ -98,6 +98,7 @@ def write_booking(
         utc_offset_minutes=offset_minutes(booking.interval.start, known.facts.zone),
         new_patient=not known.known_patient,
         walk_in=request.walk_in,
+        self_booked=work.actor.patient_ids is not None,
         overbooked=booking.overbooked,
         overlap_reason=booking.overlap_reason,
         modality=request.modality,

@@ -14,7 +14,7 @@ from services.appointments.tables import (
     VisitPacket,
 )
 from shared.contracts.eligibility import CoverageAdded, CoverageChanged
-from shared.contracts.patients import EmergencyAccessOpened, MessagesPreferred
+from shared.contracts.patients import EmergencyAccessOpened, MessagesPreferred, PatientMerged
 from shared.db.work import Work
 from shared.values.errors import Conflict
 
@@ -28,6 +28,12 @@ async def known_patient(work: Work, patient_id: UUID) -> KnownPatient:
     else:
         work.save(row)
     return row
+
+
+async def note_merge(work: Work, event: PatientMerged) -> None:
+    """A record was given up for another of the same person."""
+    row = await known_patient(work, event.patient_id)
+    row.merged_into = event.survivor_id
 
 
 async def note_consent(

@@ -76,6 +76,7 @@ async def take_seat(
         ends_at=session.ends_at,
         utc_offset_minutes=session.utc_offset_minutes,
         new_patient=not known.known_patient,
+        self_booked=work.actor.patient_ids is not None,
         overlap_reason=seat.overlap_reason,
         decided_by=decided_by(decided),
         booked_at=work.now,

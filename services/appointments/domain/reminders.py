@@ -54,12 +54,14 @@ class VisitAhead:
 @dataclass(frozen=True, slots=True)
 class Recipient:
     """The patient's word. zone: where they are. consent: how the consent to messages stands.
-    chosen: channels in their order, None where they chose none. stopped: those they stopped."""
+    chosen: channels in their order, None where they chose none. stopped: those they stopped.
+    merged: the record was given up for another of the same person."""
 
     zone: ZoneInfo
     consent: str = "granted"
     chosen: tuple[Channel, ...] | None = None
     stopped: frozenset[Channel] = frozenset()
+    merged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +184,8 @@ def _channel(
     policy: ReminderPolicy, recipient: Recipient, failed: set[Channel]
 ) -> tuple[Channel | None, str]:
     """The first channel that the patient lets in and that has not failed; or why there is none."""
+    if recipient.merged:
+        return None, "patient_merged"
     if recipient.consent == "revoked":
         return None, "opted_out"
     if recipient.consent != "granted":

@@ -26,6 +26,7 @@ from services.appointments.tables import (
     ChannelStop,
     Clinic,
     KnownConsent,
+    KnownPatient,
     KnownPreference,
     Reminder,
     ReminderSettings,
@@ -71,6 +72,7 @@ class ReminderFacts:
 
 _ALL = (
     (Clinic, "id = ANY($2)"),
+    (KnownPatient, "patient_id = ANY($3)"),
     (KnownConsent, "patient_id = ANY($3)"),
     (KnownPreference, "patient_id = ANY($3)"),
     (ChannelStop, "patient_id = ANY($3)"),
@@ -93,8 +95,8 @@ async def all_reminder_facts(work: Work, rows: Sequence[Appointment]) -> list[Re
     # The driver does not read arrays inside of the rows that are loaded together.
     settings = await work.load_where(ReminderSettings, "clinic_id = ANY($2)", ids[0])
     asked = {one.clinic_id: one for one in settings}
-    consents, preferences, stops = (_by(held, "patient_id") for held in found[1:4])
-    reminders, moves = (_by(held, "appointment_id") for held in found[4:])
+    people, consents, preferences, stops = (_by(held, "patient_id") for held in found[1:5])
+    reminders, moves = (_by(held, "appointment_id") for held in found[5:])
     return [
         ReminderFacts(
             clinic=(clinic := clinics[row.clinic_id]),
@@ -103,6 +105,7 @@ async def all_reminder_facts(work: Work, rows: Sequence[Appointment]) -> list[Re
             recipient=_recipient(
                 zone(clinic.time_zone),
                 work.now,
+                people[row.patient_id],
                 consents[row.patient_id],
                 preferences[row.patient_id],
                 stops[row.patient_id],
@@ -205,6 +208,7 @@ def _placed_at(row: Appointment, moves: Sequence[AppointmentMove]) -> datetime:
 def _recipient(
     judged_in: ZoneInfo,
     now: datetime,
+    people: Sequence[KnownPatient],
     consents: Sequence[KnownConsent],
     preferences: Sequence[KnownPreference],
     stops: Sequence[ChannelStop],
@@ -214,9 +218,10 @@ def _recipient(
         for c in consents
     ]
     standing = consent_standing(MESSAGES, held, now, judged_in)
+    merged = any(known.merged_into is not None for known in people)
     if not preferences:
         stopped = frozenset(Channel(stop.channel) for stop in stops)
-        return Recipient(judged_in, standing, None, stopped)
+        return Recipient(judged_in, standing, None, stopped, merged)
     wish = preferences[0]
     # The last word counts: what was chosen after a stop opens the channel again.
     later = [stop for stop in stops if stop.stopped_at >= wish.preferred_at]
@@ -225,4 +230,5 @@ def _recipient(
         standing,
         tuple(map(Channel, wish.channels)),
         frozenset(Channel(stop.channel) for stop in later),
+        merged,
     )

@@ -50,12 +50,15 @@ def _zone_of(row: Clinic | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class VisitFilter:
-    """Which visits are listed: of a patient, or of a clinic between two instants."""
+    """Which visits are listed: of a patient, or of a clinic between two instants; of them, those
+    that patients booked themselves or did not, and those booked since an instant."""
 
     clinic_id: UUID | None
     patient_id: UUID | None
     since: datetime | None
     until: datetime | None
+    self_booked: bool | None = None
+    booked_since: datetime | None = None
 
 
 async def list_visits(
@@ -77,6 +80,8 @@ async def list_visits(
         ("patient_id = {}", (wanted.patient_id,)),
         ("starts_at >= {}", (wanted.since,)),
         ("starts_at < {}", (wanted.until,)),
+        ("self_booked = {}", (wanted.self_booked,)),
+        ("booked_at >= {}", (wanted.booked_since,)),
         ("(starts_at, id) > ({}, {})", after or (None, None)),
     ]
     texts, arguments = ["true"], list[Any]()

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from services.appointments import tables as t
 from services.appointments.domain.requirements import Item
-from shared.web.fields import STRICT, BodyTime, Line, QueryDay
+from shared.web.fields import STRICT, BodyTime, Line, QueryDay, QueryInstant
 from shared.web.pages import PageQuery
 
 _CLINIC = "0190a1b2-0000-7000-8000-000000000010"
@@ -39,6 +39,7 @@ _VIEW: dict[str, JsonValue] = {
     "modality": "in_person",
     "new_patient": True,
     "walk_in": False,
+    "self_booked": False,
     "overbooked": False,
     "moves": 0,
     "booked_at": "2026-11-23T15:00:00Z",
@@ -140,6 +141,8 @@ class AppointmentView(BaseModel):
     modality: str
     new_patient: bool
     walk_in: bool
+    self_booked: bool
+    """The patient booked it, or somebody who may act for them, and not the desk."""
     overbooked: bool
     moves: int
     booked_at: datetime
@@ -172,11 +175,14 @@ class AppointmentPage(BaseModel):
 
 
 class ListAppointments(PageQuery):
-    """Of a clinic on a local day, or of a patient."""
+    """Of a clinic, also on a local day alone, or of a patient; also those alone that patients
+    booked themselves, or that were booked since an instant."""
 
     clinic_id: UUID | None = None
     day: QueryDay | None = None
     patient_id: UUID | None = None
+    self_booked: bool | None = None
+    booked_since: QueryInstant | None = None
 
 
 class RequirementView(BaseModel):

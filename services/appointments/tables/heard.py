@@ -11,7 +11,10 @@ from services.appointments.tables.registered import Base
 
 
 class KnownPatient(Base, table=True):
-    """What this service has heard of a patient, from patients and payments."""
+    """What this service has heard of a patient, from patients and payments.
+
+    merged_into: the record that stands for this one, where it was given up.
+    """
 
     __tablename__ = "known_patients"
 
@@ -23,6 +26,7 @@ class KnownPatient(Base, table=True):
     visits: int = 0
     birth_year: int | None = None
     gender: str | None = None
+    merged_into: UUID | None = None
 
 
 class KnownCover(Base, table=True):

@@ -14,7 +14,8 @@ from services.appointments.tables.registered import Base
 class Appointment(Base, table=True):
     """A visit, in four dimensions of status.
 
-    utc_offset_minutes: of the clinic at its start, with which it was booked.
+    utc_offset_minutes: of the clinic at its start, with which it was booked. self_booked: by the
+    patient, or somebody who may act for them.
     """
 
     __tablename__ = "appointments"
@@ -42,6 +43,7 @@ class Appointment(Base, table=True):
     modality: str = "in_person"
     new_patient: bool = False
     walk_in: bool = False
+    self_booked: bool = False
     overbooked: bool = False
     overlap_reason: str | None = None
     moves: int = 0

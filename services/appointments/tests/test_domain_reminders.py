@@ -70,6 +70,7 @@ def test_no_reminder_for_a_visit_booked_later_than_the_lead(
         (Recipient(DENVER, "never_granted"), None, ["no_consent", "no_consent"]),
         (Recipient(DENVER, "expired"), None, ["no_consent", "no_consent"]),
         (Recipient(DENVER, "revoked"), None, []),
+        (Recipient(DENVER, merged=True), None, ["patient_merged", "patient_merged"]),
         (Recipient(DENVER, chosen=(Channel.SMS, Channel.EMAIL)), Channel.SMS, []),
         (Recipient(DENVER, chosen=()), None, []),
         (
@@ -83,7 +84,17 @@ def test_no_reminder_for_a_visit_booked_later_than_the_lead(
         ),
         (Recipient(DENVER, stopped=frozenset({Channel.EMAIL})), None, []),
     ],
-    ids=["plain", "never", "expired", "revoked", "chosen", "none", "one-stopped", "all-stopped"],
+    ids=[
+        "plain",
+        "never",
+        "expired",
+        "revoked",
+        "merged",
+        "chosen",
+        "none",
+        "one-stopped",
+        "all-stopped",
+    ],
 )
 def test_consent_and_choice_decide_the_channel(
     recipient: Recipient, channel: Channel | None, calls: list[str]

@@ -11,6 +11,7 @@ import pytest
 from services.appointments.domain.messages import Lost, NotSent, Refused
 from services.appointments.domain.reminder_states import STEPS, State
 from services.appointments.tests.reminding import Reminding, reminding
+from shared.contracts.patients import PatientMerged
 from shared.db import failpoints
 from shared.db.actor import Actor
 from shared.db.errands import claim, run_one
@@ -18,6 +19,7 @@ from shared.db.failpoints import FailpointHit
 from shared.db.work import Context
 from shared.testing.apps import Office
 from shared.values.clock import FixedClock
+from shared.values.ids import new_id
 
 STARTS = datetime(2026, 11, 12, 17, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -101,6 +103,35 @@ async def test_a_cancellation_between_due_and_sent_is_seen_in_the_last_moment(
     assert at.mail.sent == []
     assert (await at.ledger(visit))[FIRST] == ("suppressed", "visit_cancelled")
     assert await at.said("reminder") == ["reminder.due", "reminder.suppressed"]
+
+
+async def test_a_record_that_was_given_up_gets_no_message_and_somebody_calls(
+    at: Reminding,
+) -> None:
+    patient = await at.patient()
+    visit = await at.book(patient)
+    await at.hear(PatientMerged(patient_id=patient, survivor_id=new_id(), merged_at=at.clock.now()))
+    await at.fire()
+    assert set((await at.ledger(visit)).values()) == {("suppressed", "patient_merged")}
+    later = await at.book(patient, "2026-11-12T14:00:00-07:00")
+    await at.later(to=STARTS)
+    assert at.mail.sent == []
+    assert await at.ledger(later) == {}
+    assert {c["appointment_id"]: c["reasons"] for c in await at.calls()} == {
+        visit: ["patient_merged"],
+        later: ["patient_merged"],
+    }
+
+
+async def test_a_record_given_up_between_due_and_sent_gets_no_message(at: Reminding) -> None:
+    patient = await at.patient()
+    visit = await at.book(patient)
+    at.clock.at = STARTS - 72 * HOUR
+    await at.fire()
+    await at.hear(PatientMerged(patient_id=patient, survivor_id=new_id(), merged_at=at.clock.now()))
+    await at.run()
+    assert at.mail.sent == []
+    assert (await at.ledger(visit))[FIRST] == ("suppressed", "patient_merged")
 
 
 async def test_a_moved_visit_is_reminded_of_at_its_new_time(at: Reminding) -> None:

@@ -21,10 +21,12 @@ from shared.contracts.patients.people import (
     ProxyEndReason,
     ProxyGranted,
 )
+from shared.contracts.patients.records import PatientMerged
 
 EVENTS: tuple[type[Event], ...] = (
     PatientRegistered,
     PatientUpdated,
+    PatientMerged,
     DemographicsVerified,
     ConsentGranted,
     ConsentRevoked,
@@ -51,6 +53,7 @@ __all__ = [
     "MessagesPreferred",
     "PacketSubmitted",
     "PatientEvent",
+    "PatientMerged",
     "PatientRegistered",
     "PatientUpdated",
     "ProxyEndReason",
