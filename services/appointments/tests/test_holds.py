@@ -74,7 +74,7 @@ async def test_a_double_click_on_a_hold_gives_the_same_visit(at: Scene) -> None:
     assert await count(at, "SELECT count(*) FROM appointments") == 1
 
 
-async def test_one_of_many_holds_a_time(at: Scene) -> None:
+async def test_lesson_held_time_is_taken_and_one_of_many_has_it(at: Scene) -> None:
     patients = [await at.patient() for _ in range(6)]
     bodies = [("/v1/holds", place(at, p)) for p in patients]
     bodies += [("/v1/appointments", at.booking(p, TEN)) for p in patients]

@@ -69,7 +69,37 @@ def is_over(answer: httpx.Response, state: str) -> bool:
     return (answer.status_code, answer.json()["code"]) == (409, f"appointment_request.{state}")
 
 
-async def test_who_may_not_book_is_shown_the_way_and_asks_and_the_desk_books(
+async def test_lesson_staff_is_told_of_what_patients_book_themselves(
+    at: Scene, clinic_office: Office, clock: FixedClock
+) -> None:
+    """openemr/openemr#2777"""
+    patient = await at.patient()
+    theirs = portal(at, clinic_office, patient)
+    booked = await theirs.post("/v1/appointments", at.booking(patient, TEN))
+    assert (booked.status_code, booked.json()["self_booked"]) == (201, True)
+    desks = await at.desk.post("/v1/appointments", at.booking(await at.patient(), TWO))
+    assert desks.json()["self_booked"] is False
+    seen = clock.now() + timedelta(minutes=1)
+    clock.move(timedelta(minutes=2))
+    later = await theirs.post("/v1/appointments", at.booking(patient, ELEVEN))
+
+    async def told(**of: Any) -> list[str]:
+        answer = await at.desk.get("/v1/appointments", clinic_id=at.clinic_id, **of)
+        assert answer.status_code == 200, answer.text
+        return [item["id"] for item in answer.json()["items"]]
+
+    ids = [answer.json()["id"] for answer in (booked, later, desks)]
+    assert await told() == ids
+    assert await told(self_booked=True) == ids[:2]
+    assert await told(self_booked=False) == ids[2:]
+    assert await told(self_booked=True, booked_since=seen.isoformat()) == [ids[1]]
+    naive = await at.desk.get(
+        "/v1/appointments", clinic_id=at.clinic_id, booked_since="2026-11-01T10:00:00"
+    )
+    assert (naive.status_code, naive.json()["code"]) == (422, "request.invalid")
+
+
+async def test_lesson_who_may_not_book_is_shown_the_way_and_asks_and_the_desk_books(
     at: Scene, clinic_office: Office
 ) -> None:
     await enter(at, "self_booking", {"mode": "request"}, appointment_type_id=at.type_id)
@@ -103,7 +133,9 @@ async def test_who_may_not_book_is_shown_the_way_and_asks_and_the_desk_books(
     assert accepted["appointment_id"] == visit["id"]
 
 
-async def test_every_rule_holds_and_what_one_refuses_stays_open(at: Scene) -> None:
+async def test_lesson_every_rule_holds_again_at_acceptance_and_what_one_refuses_stays_open(
+    at: Scene,
+) -> None:
     patient = await at.patient()
     made = await asks(at, at.desk, patient)
     taken = at.booking(await at.patient(), TEN)

@@ -54,7 +54,7 @@ async def said(at: Scene) -> list[str]:
     return sorted(name for name in names if name != "appointment_type.published")
 
 
-async def test_a_series_is_visits_of_their_own(at: Scene) -> None:
+async def test_lesson_a_series_is_visits_of_their_own(at: Scene) -> None:
     series = await booked(at, await at.patient(visits=1))
     assert [(o["occurrence"], o["outcome"]) for o in series["outcomes"]] == [
         (n, "booked") for n in range(1, 6)
@@ -69,7 +69,7 @@ async def test_a_series_is_visits_of_their_own(at: Scene) -> None:
     ]
 
 
-async def test_a_conflict_fails_all_of_it_and_is_named(at: Scene) -> None:
+async def test_lesson_every_occurrence_is_checked_and_a_conflict_is_named(at: Scene) -> None:
     await in_the_way(at, "2026-11-17T09:00:00-07:00")
     before = await rows(at, ACTIVE)
     refused = await asked(at, await at.patient(visits=1))

@@ -136,7 +136,7 @@ async def test_a_session_moves_with_every_seat_or_not_at_all(at: Scene) -> None:
     assert (await at.desk.post("/v1/appointments", at.booking(patients[0], TEN))).status_code == 201
 
 
-async def test_the_constraint_alone_gives_no_seat_twice_and_none_beyond(
+async def test_lesson_the_constraint_alone_gives_no_seat_twice_and_none_beyond(
     at: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With the rule blinded Postgres is left."""

@@ -65,7 +65,7 @@ async def answered(at: Scene, offer: Any, verb: str) -> Any:
     return await at.desk.post(f"/v1/waitlist-offers/{offer['id']}/{verb}")
 
 
-async def test_a_freed_time_is_held_for_who_waits_and_becomes_their_visit(at: Scene) -> None:
+async def test_lesson_a_freed_time_is_offered_by_itself_held_and_becomes_a_visit(at: Scene) -> None:
     first, other = await at.patient(), await at.patient()
     await waits(at, first)
     await freed(at)
