@@ -48,7 +48,7 @@ def _open_locks(call: Call[Any]) -> Sequence[LockKey]:
 async def open_session(work: Work, call: Call[OpenSession]) -> Reply:
     """Open a group session: a provider, a room and seats that patients take."""
     row, name = await sessions.open_session(work, _wanted(call), call.given.seats)
-    return created(SessionView.of(row, [], name), f"/v1/sessions/{row.id}")
+    return created(SessionView.of(row, [], 0, name), f"/v1/sessions/{row.id}")
 
 
 @ROUTES.get("/v1/sessions", may=May.VISIT_FLOW, query=ListSessions, reply=SessionList)
@@ -148,4 +148,5 @@ async def _view(work: Work, call: Call[Any], row: Session) -> Reply:
     seats = await read.seats_of(work, row.id)
     call.concerns(*(seat.patient_id for seat in seats))
     name = await visits.clinic_zone(work, row.clinic_id)
-    return Reply(SessionView.of(row, seats, name), version=row.version)
+    held = await read.seats_held(work, row.id)
+    return Reply(SessionView.of(row, seats, held, name), version=row.version)

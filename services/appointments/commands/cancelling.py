@@ -6,7 +6,7 @@ from uuid import UUID
 from services.appointments import events
 from services.appointments.commands.booking import NO_SHOW
 from services.appointments.commands.places import free
-from services.appointments.commands.released import release_slot
+from services.appointments.commands.released import release_seat, release_slot
 from services.appointments.commands.reminders import plan_anew
 from services.appointments.commands.statuses import set_statuses, statuses_of
 from services.appointments.commands.waiting import leave_the_day
@@ -22,10 +22,12 @@ from shared.values.interval import Interval
 
 @dataclass(frozen=True, slots=True)
 class Cancelling:
-    """Why a visit is called off. frees_slot: None goes by the reason."""
+    """Why a visit is called off. frees_slot: None goes by the reason. with_session: the session is
+    called off, and so nobody gets the seat."""
 
     reason: Reason
     frees_slot: bool | None = None
+    with_session: bool = False
 
 
 async def cancel(
@@ -64,8 +66,11 @@ async def call_off(work: Work, row: Appointment, why: Cancelling) -> None:
     await free(work, row.id, but=ResourceKind.PROVIDER if keeps_time else None)
     work.save(row)
     work.say(events.cancelled(row, decided.notice.minutes, work.now), of=row)
-    if decided.notice.frees_slot and row.session_id is None:
-        await release_slot(work, row, interval, "cancelled")
+    if row.session_id is None:
+        if decided.notice.frees_slot:
+            await release_slot(work, row, interval, "cancelled")
+    elif not why.with_session:
+        release_seat(work, row)
     work.cancel_timer(NO_SHOW, row.id)
     plan_anew(work, row.id)
 

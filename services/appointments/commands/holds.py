@@ -7,6 +7,7 @@ from typing import Literal
 from uuid import UUID
 
 from services.appointments import events
+from services.appointments.commands import seats
 from services.appointments.commands.booking import book, book_locks
 from services.appointments.commands.places import (
     Request,
@@ -84,9 +85,25 @@ async def hold(
     )
     owner = {"hold_id": row.id, "expires_at": row.expires_at}
     work.insert(Occupancy, occupancy_rows(work, booking, row.id, 0, **owner))
+    _begun(work, row)
+    return row, known.facts.zone.key
+
+
+async def hold_seat(
+    work: Work, session_id: UUID, patient_id: UUID, lasts: timedelta
+) -> tuple[Hold, str]:
+    """Hold a seat of a group session for somebody who is to be offered it. Also the clinic's zone.
+
+    Raises what taking it raises.
+    """
+    row, time_zone = await seats.hold_seat(work, session_id, patient_id, rules.lifetime(lasts))
+    _begun(work, row)
+    return row, time_zone
+
+
+def _begun(work: Work, row: Hold) -> None:
     work.say(events.held(row), of=row)
     work.timer(HOLD_EXPIRY, row.id, row.expires_at)
-    return row, known.facts.zone.key
 
 
 def take_locks(request: Request) -> Sequence[LockKey]:
@@ -123,9 +140,14 @@ async def take(
         overbook=request.overbook or row.overbooked,
         overlap_reason=request.overlap_reason or row.overlap_reason,
     )
-    made, time_zone = await book(
-        work, request, may_overbook=may_overbook or row.overbooked, instead_of=row.id
-    )
+    if row.session_id is not None:
+        made, time_zone = await seats.take_seat(
+            work, row.session_id, request.patient_id, request.overlap_reason, instead_of=row.id
+        )
+    else:
+        made, time_zone = await book(
+            work, request, may_overbook=may_overbook or row.overbooked, instead_of=row.id
+        )
     row.patient_id, row.appointment_id = made.patient_id, made.id
     _end(work, row, HoldState.TAKEN)
     work.say(events.hold_released(row, "booked"), of=row)

@@ -29,6 +29,13 @@ async def release_slot(
     _have_offered(work, slot_id, row.clinic_id, row.provider_id, interval)
 
 
+def release_seat(work: Work, row: Appointment) -> None:
+    """Have the seat offered that a visit leaves; the provider's time stays the session's."""
+    slot_id = work.new_id(f"slot/{row.id}/{row.event_seq}")
+    interval = Interval(row.starts_at, row.ends_at)
+    _have_offered(work, slot_id, row.clinic_id, row.provider_id, interval, row.session_id)
+
+
 async def release_held(work: Work, row: Hold) -> None:
     """Have the time offered of a hold that ended without a visit, unless a block has it.
 
@@ -41,7 +48,12 @@ async def release_held(work: Work, row: Hold) -> None:
 
 
 def _have_offered(
-    work: Work, slot_id: UUID, clinic_id: UUID, provider_id: UUID, interval: Interval
+    work: Work,
+    slot_id: UUID,
+    clinic_id: UUID,
+    provider_id: UUID,
+    interval: Interval,
+    session_id: UUID | None = None,
 ) -> None:
     # The timer is due at once and set in the transaction that frees the time: no crash can come
     # between the two. A time that has begun is offered to nobody.
@@ -55,6 +67,7 @@ def _have_offered(
         provider_id=provider_id,
         starts_at=interval.start,
         ends_at=interval.end,
+        session_id=session_id,
         released_at=work.now,
     )
     work.timer(OFFER_SLOT, slot.id, work.now)

@@ -25,6 +25,7 @@ from services.appointments.commands.places import (
 from services.appointments.commands.reminders import plan_anew
 from services.appointments.commands.seats import occupy, wanted_of
 from services.appointments.commands.statuses import set_statuses, statuses_of
+from services.appointments.commands.waitlist import end_seat_offers, seat_offer_locks
 from services.appointments.domain import session as rules
 from services.appointments.domain.booking import Booking, decide_booking
 from services.appointments.domain.explain import naming_rules
@@ -69,7 +70,7 @@ async def open_session(work: Work, wanted: Wanted, seats: int) -> tuple[Session,
 async def whole_locks(work: Work, session_id: UUID, to: Wanted | None = None) -> list[LockKey]:
     """What a change of a session and all its seats changes; to: where it moves."""
     session = await read.one_session(work, session_id)
-    keys = [lock_key("session", session_id)]
+    keys = [lock_key("session", session_id), *await seat_offer_locks(work, session_id)]
     for seat in await read.seats_of(work, session_id):
         keys += (lock_key("appointment", seat.id), lock_key("patient", seat.patient_id))
     if to is not None:
@@ -91,7 +92,8 @@ async def call_session_off(
     seats = await read.seats_of(work, session_id)
     _require_before_it_begins(session, seats)
     for seat in seats:
-        await call_off(work, seat, Cancelling(reason))
+        await call_off(work, seat, Cancelling(reason, with_session=True))
+    await end_seat_offers(work, session_id)
     await free_session(work, session_id)
     session.state, session.cancelled_at = rules.SessionState.CANCELLED.value, work.now
     session.cancel_reason = reason.value
@@ -124,6 +126,7 @@ async def move_session(
     match_version(version, session.version)
     seats = await read.seats_of(work, session_id)
     _require_before_it_begins(session, seats)
+    await end_seat_offers(work, session_id)
     known = await facts_of(work, to, may_overbook=False)
     wish = replace(wish_of(work, to, known), ends_at=None)
     length = session.ends_at - session.starts_at

@@ -1,6 +1,7 @@
 """Offer a time that became free, accept or decline it, pass it on; wait no longer."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from uuid import UUID
 
 from services.appointments import events
@@ -41,6 +42,25 @@ async def withdraw_locks(work: Work, entry_id: UUID) -> Sequence[LockKey]:
     return [*waitlist_lock(), *(key for each in opened for key in holds.hold_lock(each.hold_id))]
 
 
+async def seat_offer_locks(work: Work, session_id: UUID) -> Sequence[LockKey]:
+    """What the end of all open offers of a session's seats changes."""
+    opened = await read.open_of_session(work, session_id)
+    return [*waitlist_lock(), *(key for each in opened for key in holds.hold_lock(each.hold_id))]
+
+
+async def end_seat_offers(work: Work, session_id: UUID) -> None:
+    """Take back what is offered of a session that moves or is called off, and have what is left of
+    it offered anew. Under `seat_offer_locks`."""
+    for offer in await read.open_of_session(work, session_id):
+        await _take_back(work, offer)
+
+
+async def _take_back(work: Work, offer: WaitlistOffer) -> None:
+    await holds.release(work, offer.hold_id)
+    _end(work, offer, "superseded")
+    work.timer(OFFER_SLOT, offer.slot_id, work.now)
+
+
 async def withdraw(work: Work, entry_id: UUID) -> WaitlistEntry:
     """Take somebody off the list; what they were offered goes to the next. Twice changes nothing.
 
@@ -52,9 +72,7 @@ async def withdraw(work: Work, entry_id: UUID) -> WaitlistEntry:
     if entry.state == "withdrawn":
         return entry
     for offer in await work.load_where(WaitlistOffer, "entry_id = $2 AND state = 'made'", entry.id):
-        await holds.release(work, offer.hold_id)
-        _end(work, offer, "superseded")
-        work.timer(OFFER_SLOT, offer.slot_id, work.now)
+        await _take_back(work, offer)
     entry.state, entry.ended_at = "withdrawn", work.now
     work.save(entry)
     return entry
@@ -68,29 +86,19 @@ async def offer_slot(work: Work, slot_id: UUID) -> WaitlistOffer | None:
     moment, the constraint on `occupancies` refuses one of the two, and the timer is tried again.
     """
     row = await work.load(ReleasedSlot, slot_id)
-    lasts = None if row is None else offer_ttl(row.starts_at, work.now)
-    if row is None or lasts is None:
+    slot = None if row is None else await read.slot_of(work, row)
+    lasts = None if slot is None else offer_ttl(slot.interval.start, work.now)
+    if row is None or slot is None or lasts is None or await read.is_on_offer(work, row):
         return None
-    where = "provider_id = $2 AND starts_at < $4 AND ends_at > $3 AND state = 'made'"
-    if await work.load_where(WaitlistOffer, where, row.provider_id, row.starts_at, row.ends_at):
-        return None
-    slot = await read.slot_of(work, row)
-    entries, waiting = await read.candidates(work, row, slot.zone)
+    entries, waiting = await read.candidates(work, row.id, slot)
     refused: set[UUID] = set()
     while len(refused) < REFUSED_MAX:
         match = best_match(slot, entries, work.now, but=refused)
         if match is None:
             return None
         entry = waiting[match.entry.id]
-        wanted = Wanted(
-            patient_id=entry.patient_id,
-            clinic_id=row.clinic_id,
-            provider_id=row.provider_id,
-            appointment_type_id=entry.appointment_type_id,
-            starts_at=row.starts_at,
-        )
         try:
-            held, _ = await holds.hold(work, wanted, ttl=lasts, purpose="offer")
+            held = await _held(work, entry, row, lasts)
         except DomainError:
             refused.add(entry.id)
             continue
@@ -100,6 +108,21 @@ async def offer_slot(work: Work, slot_id: UUID) -> WaitlistOffer | None:
             work.save(over)
         return _offer(work, entry, row, held)
     return None
+
+
+async def _held(work: Work, entry: WaitlistEntry, row: ReleasedSlot, lasts: timedelta) -> Hold:
+    if row.session_id is not None:
+        held, _ = await holds.hold_seat(work, row.session_id, entry.patient_id, lasts)
+        return held
+    wanted = Wanted(
+        patient_id=entry.patient_id,
+        clinic_id=row.clinic_id,
+        provider_id=row.provider_id,
+        appointment_type_id=entry.appointment_type_id,
+        starts_at=row.starts_at,
+    )
+    held, _ = await holds.hold(work, wanted, ttl=lasts, purpose="offer")
+    return held
 
 
 def _offer(work: Work, entry: WaitlistEntry, slot: ReleasedSlot, held: Hold) -> WaitlistOffer:
@@ -116,6 +139,7 @@ def _offer(work: Work, entry: WaitlistEntry, slot: ReleasedSlot, held: Hold) -> 
         appointment_type_id=held.appointment_type_id,
         starts_at=held.starts_at,
         ends_at=held.ends_at,
+        session_id=held.session_id,
         made_at=work.now,
         expires_at=held.expires_at,
     )
@@ -130,6 +154,8 @@ async def answer_locks(work: Work, offer_id: UUID) -> Sequence[LockKey]:
     """What an answer changes: the list, the hold, the time, and the visit that is replaced."""
     offer = await read.found_offer(work, offer_id)
     keys = [*waitlist_lock(), *holds.hold_lock(offer.hold_id), *book_locks(_place(offer))]
+    if offer.session_id is not None:
+        keys.append(lock_key("session", offer.session_id))
     entry = await _entry_of(work, offer)
     if entry.replaces_appointment_id is not None:
         old = await visits.visit(work, entry.replaces_appointment_id)

@@ -16,6 +16,7 @@ from services.appointments.commands.booking import (
 from services.appointments.commands.places import free_held
 from services.appointments.commands.reminders import plan_anew
 from services.appointments.commands.sessions import moved_to, whole_locks
+from services.appointments.commands.waitlist import end_seat_offers
 from services.appointments.domain.no_show import due_at
 from services.appointments.domain.reasons import Unchosen
 from services.appointments.domain.reschedule import Lineage, Place
@@ -138,6 +139,7 @@ async def _follow_session(work: Work, change: Change) -> ToSee | None:
     if refused is not None:
         return refused
     in_zone, by = zone(await clinic_zone(work, row.clinic_id)), change.to - change.at
+    await end_seat_offers(work, row.id)
     await _free(work, taken)
     _start(row, change.to, in_zone)
     row.moves += 1

@@ -102,12 +102,14 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A time that has become free. zone: the clinic's."""
+    """A time that has become free. zone: the clinic's. seat_of: for a seat of a group session, the
+    type of visit that the session is: nothing else fits there, and that takes all of its time."""
 
     clinic_id: UUID
     provider_id: UUID
     interval: Interval
     zone: ZoneInfo
+    seat_of: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,9 @@ def level(entry: Entry, now: datetime) -> int:
 
 
 def visit_in(slot: Slot, entry: Entry) -> Interval:
-    """The time that the entry's visit would take: from the slot's start on."""
+    """The time that the entry's visit would take: from the slot's start on, or all of a seat's."""
+    if slot.seat_of is not None:
+        return slot.interval
     return Interval(slot.interval.start, slot.interval.start + entry.length)
 
 
@@ -143,6 +147,8 @@ def suits(slot: Slot, entry: Entry, now: datetime) -> bool:
     closes = day + timedelta(days=1) if wishes.closes == _MIDNIGHT else day
     return (
         slot.interval.contains(visit)
+        # A visit of one's own cannot move into a session.
+        and (slot.seat_of is None or (slot.seat_of == entry.type_id and wishes.before is None))
         and now < visit.start
         and now + wishes.notice <= visit.start
         and (not wishes.clinic_ids or slot.clinic_id in wishes.clinic_ids)

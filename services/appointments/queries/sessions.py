@@ -41,6 +41,17 @@ async def seats_of(work: Work, session_id: UUID) -> list[Appointment]:
     return await work.load_where(Appointment, where, session_id, list(OFF))
 
 
+async def seats_held(work: Work, session_id: UUID) -> int:
+    """How many seats are held for those who were offered them."""
+    return int(
+        await work.raw.fetchval(
+            "SELECT count(*) FROM holds WHERE network_id = $1 AND session_id = $2"
+            " AND state = 'held' AND expires_at > $3",
+            work.network_id, session_id, work.now,
+        )
+    )  # fmt: skip
+
+
 async def sessions_between(
     work: Work, clinic_id: UUID, since: datetime, until: datetime | None
 ) -> list[Session]:

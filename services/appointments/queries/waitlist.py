@@ -2,11 +2,11 @@
 
 from datetime import datetime, timedelta
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
+from services.appointments.domain.session import SessionState
 from services.appointments.domain.waitlist import Entry, Priority, Slot, Wishes
 from services.appointments.queries.visits import clinic_zone
-from services.appointments.tables import ReleasedSlot, WaitlistEntry, WaitlistOffer
+from services.appointments.tables import ReleasedSlot, Session, WaitlistEntry, WaitlistOffer
 from shared.db.actor import at_clinic
 from shared.db.work import Work
 from shared.values.errors import NotFound
@@ -52,10 +52,46 @@ async def offers_of(work: Work, patient_id: UUID) -> list[WaitlistOffer]:
     return [row for row in rows if at_clinic(work.actor, row.clinic_id, row.patient_id)]
 
 
-async def slot_of(work: Work, row: ReleasedSlot) -> Slot:
-    """The rule's value of a time that became free."""
-    in_zone = zone(await clinic_zone(work, row.clinic_id))
-    return Slot(row.clinic_id, row.provider_id, Interval(row.starts_at, row.ends_at), in_zone)
+async def slot_of(work: Work, row: ReleasedSlot) -> Slot | None:
+    """The rule's value of a time that became free; None for a seat of what was called off.
+
+    A seat is when and where its session is now.
+    """
+    if row.session_id is None:
+        in_zone = zone(await clinic_zone(work, row.clinic_id))
+        return Slot(row.clinic_id, row.provider_id, Interval(row.starts_at, row.ends_at), in_zone)
+    session = await work.load(Session, row.session_id)
+    if session is None or session.state != SessionState.OPEN.value:
+        return None
+    return Slot(
+        session.clinic_id,
+        session.provider_id,
+        Interval(session.starts_at, session.ends_at),
+        zone(await clinic_zone(work, session.clinic_id)),
+        session.appointment_type_id,
+    )
+
+
+async def is_on_offer(work: Work, row: ReleasedSlot) -> bool:
+    """Whether this seat, or any of this time of the provider, is offered to somebody now."""
+    if row.session_id is not None:
+        where = "slot_id = $2 AND state = 'made'"
+        return bool(await work.load_where(WaitlistOffer, where, row.id))
+    where = (
+        "provider_id = $2 AND starts_at < $4 AND ends_at > $3 AND state = 'made'"
+        " AND session_id IS NULL"
+    )
+    found = await work.load_where(WaitlistOffer, where, row.provider_id, row.starts_at, row.ends_at)
+    return bool(found)
+
+
+async def open_of_session(work: Work, session_id: UUID) -> list[WaitlistOffer]:
+    """The seats of a session that are on offer; not those that were booked at the desk by now."""
+    where = (
+        "session_id = $2 AND state = 'made' AND EXISTS (SELECT 1 FROM holds h WHERE"
+        " h.network_id = $1 AND h.id = hold_id AND h.state = 'held') ORDER BY id"
+    )
+    return await work.load_where(WaitlistOffer, where, session_id)
 
 
 _BEFORE = """
@@ -87,23 +123,23 @@ WHERE o.network_id = $1 AND o.resource_kind = 'patient' AND o.resource_id = ANY(
 
 
 async def candidates(
-    work: Work, slot: ReleasedSlot, in_zone: ZoneInfo
+    work: Work, slot_id: UUID, slot: Slot
 ) -> tuple[list[Entry], dict[UUID, WaitlistEntry]]:
-    """Everybody who waits, as the rule's values and as rows by id. in_zone: the slot's clinic's."""
+    """Everybody who waits, as the rule's values and as rows by id."""
     rows = {r.id: r for r in await work.load_where(WaitlistEntry, "state = 'waiting'")}
     facts = {found["id"]: found for found in await work.raw.fetch(_BEFORE, work.network_id)}
     offered = {found["patient_id"] for found in await work.raw.fetch(_OPEN, work.network_id)}
-    today, _ = day_bounds(work.now.astimezone(in_zone).date(), in_zone)
+    today, _ = day_bounds(work.now.astimezone(slot.zone).date(), slot.zone)
     late = await work.raw.fetch(_EXPIRED, work.network_id, today)
     expired = {found["patient_id"] for found in late}
     here = {
         (found["entry_id"], found["state"]): found["number"]
-        for found in await work.raw.fetch(_HERE, work.network_id, slot.id)
+        for found in await work.raw.fetch(_HERE, work.network_id, slot_id)
     }
     patients = list({row.patient_id for row in rows.values()})
     busy: dict[UUID, list[Interval]] = {}
     for found in await work.raw.fetch(
-        _BUSY, work.network_id, patients, slot.starts_at, slot.ends_at, work.now
+        _BUSY, work.network_id, patients, slot.interval.start, slot.interval.end, work.now
     ):
         taken = Interval(found["starts_at"], found["ends_at"])
         busy.setdefault(found["resource_id"], []).append(taken)

@@ -71,6 +71,7 @@ class HoldView(BaseModel):
     modality: str
     starts_at: datetime
     ends_at: datetime
+    session_id: UUID | None
     local_start: str
     time_zone: str
     state: str

@@ -112,8 +112,8 @@ class SessionView(BaseModel):
     version: int
 
     @classmethod
-    def of(cls, row: t.Session, seats: list[t.Appointment], time_zone: str) -> Self:
-        """The view of a row and its seats."""
+    def of(cls, row: t.Session, seats: list[t.Appointment], held: int, time_zone: str) -> Self:
+        """The view of a row and its seats. held: how many are held for who was offered them."""
         own = {"local_start", "time_zone", "seats_free", "taken"}
         members = {name: getattr(row, name) for name in cls.model_fields if name not in own}
         taken = [
@@ -130,7 +130,7 @@ class SessionView(BaseModel):
             **members,
             local_start=row.starts_at.astimezone(ZoneInfo(time_zone)).isoformat(),
             time_zone=time_zone,
-            seats_free=row.seats - len(seats),
+            seats_free=row.seats - len(seats) - held,
             taken=taken,
         )
 

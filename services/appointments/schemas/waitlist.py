@@ -134,6 +134,8 @@ class OfferView(BaseModel):
     appointment_type_id: UUID
     starts_at: datetime
     ends_at: datetime
+    session_id: UUID | None
+    """The group session, where it is a seat."""
     time_zone: str
     local_start: str
     state: str

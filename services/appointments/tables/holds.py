@@ -13,6 +13,7 @@ class Hold(Base, table=True):
     """Time that is kept for a patient, or for nobody yet, until `expires_at`.
 
     purpose: `booking` counts against the cap of who holds it; `offer` is held by the service.
+    session_id: the group session of which it holds a seat.
     """
 
     __tablename__ = "holds"
@@ -30,6 +31,7 @@ class Hold(Base, table=True):
     ends_at: datetime
     overbooked: bool = False
     overlap_reason: str | None = None
+    session_id: UUID | None = None
     purpose: str = "booking"
     state: str = "held"
     held_by: str

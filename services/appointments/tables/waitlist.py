@@ -10,7 +10,10 @@ from services.appointments.tables.registered import Base
 
 
 class ReleasedSlot(Base, table=True):
-    """A time that became free before it began. Whether it still is, `occupancies` say."""
+    """A time that became free before it began. Whether it still is, `occupancies` say.
+
+    session_id: where it is a seat of a group session, which is then when the session is.
+    """
 
     __tablename__ = "released_slots"
 
@@ -20,6 +23,7 @@ class ReleasedSlot(Base, table=True):
     provider_id: UUID
     starts_at: datetime
     ends_at: datetime
+    session_id: UUID | None = None
     released_at: datetime
     version: int = 1
 
@@ -74,6 +78,7 @@ class WaitlistOffer(Base, table=True):
     appointment_type_id: UUID
     starts_at: datetime
     ends_at: datetime
+    session_id: UUID | None = None
     state: str = "made"
     made_at: datetime
     expires_at: datetime

@@ -73,6 +73,17 @@ def test_a_visit_longer_than_the_slot_does_not_suit() -> None:
     assert not suits(SLOT, entry(length=41 * MINUTE), NOW)
 
 
+def test_a_seat_suits_its_own_type_of_visit_and_takes_all_of_the_session() -> None:
+    seat = replace(SLOT, seat_of=entry().type_id)
+    assert suits(seat, entry(length=41 * MINUTE), NOW)
+    assert not suits(replace(SLOT, seat_of=UUID(int=99)), entry(), NOW)
+    assert not suits(seat, entry(wishes=Wishes(before=STARTS + DAY)), NOW)
+    assert suits(SLOT, entry(wishes=Wishes(before=STARTS + DAY)), NOW)
+    at_its_end = Interval(STARTS + 30 * MINUTE, STARTS + 40 * MINUTE)
+    assert not may_be_offered(seat, entry(length=20 * MINUTE, busy=(at_its_end,)), NOW)
+    assert may_be_offered(SLOT, entry(length=20 * MINUTE, busy=(at_its_end,)), NOW)
+
+
 def test_a_time_that_has_begun_suits_nobody() -> None:
     assert not suits(SLOT, entry(), STARTS)
 
