@@ -55,9 +55,11 @@ class Timers:
     fire_all: Mapping[str, FireAll] = field(default_factory=dict)
 
 
+# What another worker has in hand, its `_END` has locked.
 _DUE = """
 SELECT network_id, kind, subject_id, due_at FROM timer
 WHERE ended_at IS NULL AND due_at <= $1 AND attempts < $2 ORDER BY due_at LIMIT $3
+FOR UPDATE SKIP LOCKED
 """
 _END = """
 UPDATE timer SET ended_at = $4, attempts = attempts + 1

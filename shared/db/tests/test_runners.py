@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 
 from shared.db import failpoints
 from shared.db import pool as pool_module
+from shared.db import timers as timers_module
 from shared.db.actor import Actor
 from shared.db.database import Database
 from shared.db.errands import Errand, Intent, TryLater, claim, run_errands, run_one
@@ -147,6 +148,30 @@ async def test_two_workers_at_one_crowd_fire_each_of_it_once(
     assert sum(map(len, crowd.together)) == 20
     assert set().union(*crowd.together) == things
     assert [await size(gamma, at, thing) for thing in things] == [1] * 20
+
+
+async def test_a_worker_takes_none_of_the_timers_that_another_has_in_hand(
+    gamma: Database, at: Context, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timers_module, "BATCH", 2)
+    things = {await thing_with_timer(gamma, at, timedelta(0)) for _ in range(4)}
+    crowd, at_work, may_go = Crowd(at.network_id), asyncio.Event(), asyncio.Event()
+
+    async def slowly(work: Work, due: Sequence[DueTimer]) -> None:
+        await crowd.grow_all(work, due)
+        if work.network_id == at.network_id:
+            at_work.set()
+            await may_go.wait()
+
+    first = asyncio.create_task(fire_due(gamma, Timers({}, locks, {"grow": slowly}), clock))
+    async with asyncio.timeout(4):
+        await at_work.wait()
+        await fire_due(gamma, crowd.timers(), clock)
+        assert set().union(*crowd.together) == things
+        may_go.set()
+        await first
+    assert list(map(len, crowd.together)) == [2, 2]
+    assert [await size(gamma, at, thing) for thing in things] == [1] * 4
 
 
 async def test_the_one_that_spoils_a_crowd_is_found_and_the_others_fire(
