@@ -3,6 +3,8 @@
 import asyncio
 import smtplib
 import ssl
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from email.message import EmailMessage
@@ -22,6 +24,9 @@ from services.appointments.domain.messages import (
 
 DEADLINE_SECONDS = 40.0
 """For all of it; well below the lease of an errand, which is a minute."""
+CERTIFICATES_SECONDS = 600.0
+"""How long the certificates that are believed are kept: to read them takes 10 ms of processor, and
+for one message more than all the rest."""
 _PERMANENT = range(500, 600)
 
 
@@ -60,8 +65,9 @@ class _Crossing:
 class SmtpMessenger:
     """See `Messenger`. What lies beyond the last dot of DATA without an answer is Lost."""
 
-    def __init__(self, mailer: Mailer) -> None:
-        self._mailer = mailer
+    def __init__(self, mailer: Mailer, *, seconds: Callable[[], float] = time.monotonic) -> None:
+        self._mailer, self._seconds = mailer, seconds
+        self._believed: tuple[float, ssl.SSLContext] | None = None
 
     async def send(self, message: Message, address: str) -> Outcome:
         """See `Messenger.send`. Reasons are of this module: none is what a server wrote."""
@@ -109,13 +115,10 @@ class SmtpMessenger:
 
     def _connected(self) -> smtplib.SMTP:
         mailer = self._mailer
-        context = ssl.create_default_context()
-        if mailer.ca is not None:
-            context.load_verify_locations(mailer.ca)
         connection: smtplib.SMTP
         if mailer.tls == "tls":
             connection = smtplib.SMTP_SSL(
-                mailer.host, mailer.port, timeout=mailer.seconds, context=context
+                mailer.host, mailer.port, timeout=mailer.seconds, context=self._certificates()
             )
         else:
             connection = smtplib.SMTP(mailer.host, mailer.port, timeout=mailer.seconds)
@@ -123,7 +126,7 @@ class SmtpMessenger:
             connection.ehlo_or_helo_if_needed()
             if mailer.tls == "starttls":
                 # Raises where the server offers none, or answers it with a refusal.
-                connection.starttls(context=context)
+                connection.starttls(context=self._certificates())
                 connection.ehlo()
             if mailer.user is not None:
                 connection.login(mailer.user, mailer.password or "")
@@ -131,6 +134,16 @@ class SmtpMessenger:
             connection.close()
             raise
         return connection
+
+    def _certificates(self) -> ssl.SSLContext:
+        # Threads that come at the same time may each read them; any of theirs will do.
+        now = self._seconds()
+        if self._believed is None or now - self._believed[0] >= CERTIFICATES_SECONDS:
+            context = ssl.create_default_context()
+            if self._mailer.ca is not None:
+                context.load_verify_locations(self._mailer.ca)
+            self._believed = (now, context)
+        return self._believed[1]
 
     def _handed_over(
         self, connection: smtplib.SMTP, mail: EmailMessage, address: str, crossing: _Crossing

@@ -1,6 +1,7 @@
 """Mail over a socket to a server that speaks SMTP: what it is, and what comes of each fault."""
 
 import asyncio
+import ssl
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 
 from services.appointments.clients import FolderMessenger, Mailer, SmtpMessenger
+from services.appointments.clients.smtp import CERTIFICATES_SECONDS
 from services.appointments.domain.messages import (
     Lost,
     Message,
@@ -77,6 +79,30 @@ async def test_over_tls_with_a_login(tmp_path: Path, tls: str) -> None:
         assert await sent(server, message(), **given) == Taken()
     assert server.encrypted == [True]
     assert "AUTH" in server.verbs
+
+
+async def test_certificates_are_read_for_many_messages_at_once_and_anew_after_some_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, real, now = [0], ssl.create_default_context, [1_000.0]
+
+    def counted() -> ssl.SSLContext:
+        read[0] += 1
+        return real()
+
+    monkeypatch.setattr(ssl, "create_default_context", counted)
+    context, ca = certificate(tmp_path)
+    async with listening(MailServer(secure=context, features=("STARTTLS",))) as server:
+        messenger = SmtpMessenger(mailer(server, tls="starttls", ca=ca), seconds=lambda: now[0])
+        for _ in range(3):
+            assert await messenger.send(message(), TO) == Taken()
+        assert read == [1]
+        now[0] += CERTIFICATES_SECONDS
+        assert await messenger.send(message(), TO) == Taken()
+    assert read == [2]
+    async with listening(MailServer()) as plain:
+        assert await sent(plain, message()) == Taken()
+    assert read == [2]
 
 
 async def test_a_server_without_tls_gets_neither_login_nor_message() -> None:
