@@ -24,14 +24,17 @@ _AUDIT = (
     " patient_ids, outcome, correlation_id, detail)"
     " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING 1"
 )
-_TIMER = (
-    "INSERT INTO timer (network_id, kind, subject_id, due_at) VALUES ($1, $2, $3, $4)"
+# One text for any number: a statement that grows with its rows is planned anew for each number.
+_TIMERS = (
+    "INSERT INTO timer (network_id, kind, subject_id, due_at)"
+    " SELECT $1, t.* FROM unnest($2::text[], $3::uuid[], $4::timestamptz[]) AS t"
     " ON CONFLICT (network_id, kind, subject_id) DO UPDATE"
     " SET due_at = excluded.due_at, ended_at = NULL, attempts = 0 RETURNING 1"
 )
-_TIMER_OFF = (
-    "UPDATE timer SET ended_at = $4"
-    " WHERE network_id = $1 AND kind = $2 AND subject_id = $3 AND ended_at IS NULL RETURNING 1"
+_TIMERS_OFF = (
+    "UPDATE timer SET ended_at = $4 FROM unnest($2::text[], $3::uuid[]) AS t (kind, subject_id)"
+    " WHERE timer.network_id = $1 AND timer.kind = t.kind AND timer.subject_id = t.subject_id"
+    " AND ended_at IS NULL RETURNING 1"
 )
 _INTENT = (
     "INSERT INTO intent (network_id, id, kind, subject_id, body, actor, correlation_id,"
@@ -113,14 +116,22 @@ def audit_row(
     return Write(_AUDIT, arguments, 1, "audit")
 
 
-def timer_row(context: Context, kind: str, subject_id: UUID, due_at: datetime) -> Write:
-    """The one timer of a kind for a subject; writing it again moves it."""
-    return Write(_TIMER, (context.network_id, kind, subject_id, due_at), 1, "timer")
-
-
-def timer_off(context: Context, kind: str, subject_id: UUID) -> Write:
-    """The end of a timer that has not fired; no row where there is none."""
-    return Write(_TIMER_OFF, (context.network_id, kind, subject_id, context.now), None, "timer")
+def timer_writes(
+    context: Context, timers: Mapping[tuple[str, UUID], datetime | None]
+) -> list[Write]:
+    """The timers of kinds and subjects: when each is due now, or None where it is to end."""
+    on = sorted((kind, subject, due) for (kind, subject), due in timers.items() if due is not None)
+    off = sorted(key for key, due in timers.items() if due is None)
+    writes = []
+    if on:
+        kinds, subjects, due_at = (list(column) for column in zip(*on, strict=True))
+        given = (context.network_id, kinds, subjects, due_at)
+        writes.append(Write(_TIMERS, given, len(on), "timer"))
+    if off:
+        kinds, subjects = (list(column) for column in zip(*off, strict=True))
+        arguments = (context.network_id, kinds, subjects, context.now)
+        writes.append(Write(_TIMERS_OFF, arguments, None, "timer"))
+    return writes
 
 
 def intent_row(

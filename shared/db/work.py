@@ -1,7 +1,6 @@
 """One unit of work: what a command reads with, writes with and says events through.
 
-`raw` is the driver's own connection, in the transaction; it does not see what is staged and not
-flushed.
+`raw` is the driver's own connection; it does not see what is staged and not flushed.
 
 A command never begins or commits; `shared.db.database` does. What a command writes is staged and
 goes to the server in one statement when the work ends, or earlier at `flush`. Where a work is many
@@ -21,7 +20,7 @@ from shared.contracts.envelope import Envelope, Event
 from shared.contracts.versions import said_as
 from shared.db.actor import Actor, own_rows, parse_actor
 from shared.db.context import Context, match_version
-from shared.db.mechanism_writes import audit_row, event_row, intent_row, timer_off, timer_row
+from shared.db.mechanism_writes import audit_row, event_row, intent_row, timer_writes
 from shared.db.staged import Write, insert, insert_values, joined, made, row_of, shape_of, update
 from shared.values.errors import Conflict
 from shared.values.ids import derived_id, new_id
@@ -31,7 +30,6 @@ __all__ = ["Context", "Work", "match_version"]
 Model = TypeVar("Model", bound=SQLModel)
 _Rows = tuple[type[SQLModel], Sequence[Mapping[str, Any]]]
 ASKING = frozenset({"execute", "executemany", "fetch", "fetchrow", "fetchval"})
-"""What a connection is asked by."""
 
 
 @dataclass(slots=True)
@@ -44,6 +42,7 @@ class Work:
     silent: bool = False
     signals: set[str] = field(default_factory=set)
     _staged: list[Write] = field(default_factory=list)
+    _timers: dict[tuple[str, UUID], datetime | None] = field(default_factory=dict)
     _added: list[SQLModel] = field(default_factory=list)
     _added_values: list[_Rows] = field(default_factory=list)
     _changed: dict[int, tuple[SQLModel, dict[str, Any]]] = field(default_factory=dict)
@@ -189,17 +188,16 @@ class Work:
             self.stage(audit_row(self.context, action, resource, patients, outcome, detail or {}))
 
     def timer(self, kind: str, subject: UUID, due_at: datetime, *, wake: bool = True) -> None:
-        """Set the one timer of a kind for a subject; setting it again moves it. wake: not to wait
-        for the next round, a second later at most, where it is due."""
+        """Set the one timer of a kind for a subject, or move it. wake: where due, fire it now."""
         if not self.silent:
-            self.stage(timer_row(self.context, kind, subject, due_at))
+            self._timers[kind, subject] = due_at
             if wake and due_at <= self.now:
                 self.signals.add("timer")
 
     def cancel_timer(self, kind: str, subject_id: UUID) -> None:
         """End a timer that has not fired; nothing where there is none."""
         if not self.silent:
-            self.stage(timer_off(self.context, kind, subject_id))
+            self._timers[kind, subject_id] = None
 
     def intent(self, kind: str, subject_id: UUID, body: Mapping[str, Any] | None = None) -> UUID:
         """Commit to a call outside, which an errand makes after this transaction. Its id."""
@@ -212,7 +210,9 @@ class Work:
     async def flush(self) -> None:
         """Send what is staged, in one statement. Raises Conflict where a watched row moved on."""
         writes = [*self._waiting(), *self._changes(), *self._inserts(), *self._staged]
-        self._added, self._added_values, self._staged, self._changed = [], [], [], {}
+        writes += timer_writes(self.context, self._timers)
+        self._added, self._added_values, self._staged = [], [], []
+        self._changed, self._timers = {}, {}
         await self._send(writes)
 
     async def flush_earlier(self) -> None:
@@ -234,7 +234,7 @@ class Work:
         They are sent before the next question and with the next flush, in one statement. Changes
         do not wait: two of one row in one statement would be one.
         """
-        if self._changed or self._staged:
+        if self._changed or self._staged or self._timers:
             await self.flush()
             return
         self._earlier += [(type(row), [row.__dict__]) for row in self._added]

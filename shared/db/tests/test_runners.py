@@ -87,6 +87,28 @@ async def test_a_cancelled_timer_stays_silent_and_a_moved_one_waits(
     assert (await size(gamma, at, first), await size(gamma, at, second)) == (0, 1)
 
 
+async def test_the_last_word_of_a_work_on_a_timer_holds(
+    gamma: Database, at: Context, clock: FixedClock
+) -> None:
+    hour = timedelta(hours=1)
+    ended, anew, twice, kept = [await thing_with_timer(gamma, at, hour) for _ in range(4)]
+    async with gamma.work(at) as work:
+        work.timer("grow", ended, at.now)
+        work.cancel_timer("grow", ended)
+        work.cancel_timer("grow", anew)
+        work.timer("grow", anew, at.now)
+        work.timer("grow", twice, at.now)
+        work.timer("grow", twice, at.now + 3 * hour)
+    for later, grown_by_then in ((timedelta(0), [0, 1, 0, 0]), (2 * hour, [0, 1, 0, 1])):
+        clock.move(later)
+        await fire_due(gamma, Timers({"grow": grow}, locks), clock)
+        things = (ended, anew, twice, kept)
+        assert [await size(gamma, at, thing) for thing in things] == grown_by_then
+    clock.move(2 * hour)
+    await fire_due(gamma, Timers({"grow": grow}, locks), clock)
+    assert await size(gamma, at, twice) == 1
+
+
 async def test_a_timer_that_fails_keeps_its_reason_and_is_tried_again(
     gamma: Database, at: Context, clock: FixedClock
 ) -> None:
