@@ -20,9 +20,12 @@ def call_lock(call_id: UUID) -> Sequence[LockKey]:
     return (lock_key("call", call_id),)
 
 
-async def open_call(work: Work, visit: Appointment, why: str) -> None:
-    """Somebody has to call about a visit. A reason that is known already changes nothing; a new
-    one opens a call again that was made."""
+async def open_call(work: Work, visit: Appointment, *reasons: str) -> None:
+    """Somebody has to call about a visit, which has one call whatever the reasons are. One that is
+    known already changes nothing; a new one opens a call again that was made.
+
+    Once in a work: a call that it has opened is not seen by a second question.
+    """
     row = await call_of_visit(work, visit.id)
     if row is None:
         work.create(
@@ -32,14 +35,15 @@ async def open_call(work: Work, visit: Appointment, why: str) -> None:
             appointment_id=visit.id,
             patient_id=visit.patient_id,
             clinic_id=visit.clinic_id,
-            reasons=[why],
+            reasons=list(reasons),
             due_by=visit.starts_at,
             opened_at=work.now,
         )
         return
     row.due_by, row.clinic_id = visit.starts_at, visit.clinic_id
-    if why not in row.reasons:
-        row.reasons = [*row.reasons, why]
+    further = [why for why in reasons if why not in row.reasons]
+    if further:
+        row.reasons = [*row.reasons, *further]
         if row.state == CallState.DONE:
             row.opened_at = work.now
             _back(row)

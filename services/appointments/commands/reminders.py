@@ -59,11 +59,11 @@ async def _remind(work: Work, row: Appointment, facts: ReminderFacts) -> None:
         if item.due_at <= work.now:
             said.append(_come_due(work, reminder))
     statuses = statuses_of(row)
-    for to_call in made.call:
-        if to_call.at <= work.now:
-            await open_call(work, row, to_call.why)
-            if to_call.why == "not_reached":
-                statuses = after_message(statuses, Move.FIND_UNREACHABLE)
+    reasons = list(dict.fromkeys(to_call.why for to_call in made.call if to_call.at <= work.now))
+    if reasons:
+        await open_call(work, row, *reasons)
+    if "not_reached" in reasons:
+        statuses = after_message(statuses, Move.FIND_UNREACHABLE)
     if facts.visit.off is not None:
         await call_not_needed(work, row.id)
     tell(work, row, said, statuses)

@@ -282,6 +282,22 @@ async def test_without_an_address_the_next_channel_is_tried_and_then_somebody_ca
     assert await at.said("reminder") == ["reminder.due", "reminder.failed"] * 2
 
 
+async def test_two_reasons_that_come_at_once_are_one_call(at: Reminding) -> None:
+    """The new time of a visit that moved after its first reminder cannot be told."""
+    visit = await at.book(await at.patient())
+    await at.later(to=STARTS - 71 * HOUR)
+    assert (await at.ledger(visit))[FIRST] == ("sent", None)
+    at.mail.answers = [Refused("mail_refused")]
+    await at.does(
+        f"/v1/appointments/{visit}/reschedule",
+        {"starts_at": "2026-11-13T10:00:00-07:00", "reason": "patient_request"},
+        version=1,
+    )
+    await at.later(to=STARTS + HOUR)
+    assert (await at.ledger(visit))[SECOND] == ("failed", "mail_refused")
+    assert [c["reasons"] for c in await at.calls()] == [["not_reached", "time_changed"]]
+
+
 async def test_what_a_messenger_has_surely_not_sent_is_tried_again(at: Reminding) -> None:
     visit = await at.book(await at.patient())
     at.mail.answers = [NotSent("mail_away"), NotSent("mail_away")]
