@@ -21,6 +21,7 @@ from shared.bus.port import Bus, TopicPartition
 from shared.bus.relay import Relay
 from shared.contracts.envelope import recorded_at
 from shared.db.database import Database
+from shared.db.timers import ATTEMPTS_MAX
 
 log = structlog.get_logger(__name__)
 
@@ -52,6 +53,7 @@ GAUGES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "clinicbus_parked_events": ("Events that wait in parked keys", ()),
     "clinicbus_parked_deepest": ("Events of the key that holds most", ()),
     "clinicbus_unreadable_records": ("Records kept that name no subject", ()),
+    "clinicbus_timers_given_up": ("Timers that failed so often that nobody fires them", ()),
     "clinicbus_consumer_oldest_unapplied_seconds": (
         "For how long the oldest event that is not applied has been on the bus; 0 where all are",
         ("topic",),
@@ -67,7 +69,7 @@ _PARKED = ",\n".join(
 _STANDS = f"""
 SELECT l.epoch, l.cursor_xid::text, l.cursor_id, l.expires_at > clock_timestamp() AS led,
   pg_snapshot_xmin(s.now)::text AS gate, pg_snapshot_xmax(s.now)::text AS following,
-  o.days, o.dead, e.held, e.deepest, u.unreadable, k.*
+  o.days, o.dead, e.held, e.deepest, u.unreadable, t.given_up, k.*
 FROM (SELECT pg_current_snapshot() AS now) s
 LEFT JOIN relay_lease l ON l.producer = $1,
   (SELECT count(*) AS days, coalesce(sum(pg_stat_get_dead_tuples(inhrelid)), 0)::bigint AS dead
@@ -75,6 +77,8 @@ LEFT JOIN relay_lease l ON l.producer = $1,
   (SELECT coalesce(sum(n), 0)::bigint AS held, coalesce(max(n), 0) AS deepest FROM (
      SELECT count(*) AS n FROM parked_event GROUP BY network_id, topic, subject) d) e,
   (SELECT count(*) AS unreadable FROM unreadable WHERE dropped_at IS NULL) u,
+  (SELECT count(*) AS given_up FROM timer WHERE ended_at IS NULL
+     AND due_at <= clock_timestamp() AND attempts >= {ATTEMPTS_MAX}) t,
   (SELECT {_PARKED} FROM parked_key) k
 """
 # As the relay reads, but also what its gate still holds back: that is unsent as well.
@@ -181,6 +185,7 @@ class Watch:
             ("clinicbus_parked_events", (), row["held"]),
             ("clinicbus_parked_deepest", (), row["deepest"]),
             ("clinicbus_unreadable_records", (), row["unreadable"]),
+            ("clinicbus_timers_given_up", (), row["given_up"]),
         ]
         if leads or not row["led"]:
             age = 0.0 if unsent is None else _age(_recorded(unsent["headers"]), now)

@@ -21,9 +21,12 @@ from shared.bus.tests.test_consumer import running as consuming
 from shared.bus.tests.test_relay import app_transaction, put
 from shared.bus.tests.test_relay import running as relaying
 from shared.bus.watch import GAUGES, READINGS, Readings, Watch
+from shared.db.actor import Actor
 from shared.db.provision import url_for
-from shared.db.work import Work
+from shared.db.timers import ATTEMPTS_MAX, DueTimer, Timers, fire_due
+from shared.db.work import Context, Work
 from shared.testing.memory_bus import MemoryBus
+from shared.values.errors import Conflict
 from shared.values.ids import new_id
 
 UNAPPLIED = "clinicbus_consumer_oldest_unapplied_seconds"
@@ -264,6 +267,25 @@ async def test_what_cannot_be_read_is_absent_and_says_since_when(company: Compan
         assert since is not None
         assert again is not None
         assert again > since
+
+
+async def test_a_timer_that_nobody_fires_any_more_is_counted(company: Company) -> None:
+    network_id, name = new_id(), "clinicbus_timers_given_up"
+    context = Context(network_id, Actor("person", "p1"), company.clock.now())
+    async with company.alpha.work(context) as work:
+        work.timer("never", new_id(), company.clock.now())
+
+    async def refuse(_work: Work, _due: DueTimer) -> None:
+        raise Conflict("thing.not_now", "Not now.")
+
+    timers = Timers({"never": refuse}, lambda _: ())
+    watch = alphas(company, company.relay())
+    for failed in range(ATTEMPTS_MAX + 1):
+        assert (await samples(watch, later()))[name] == (failed == ATTEMPTS_MAX)
+        await fire_due(company.alpha, timers, company.clock)
+    async with company.alpha.work(context) as work:
+        work.timer("never", new_id(), company.clock.now() + timedelta(hours=1))
+    assert (await samples(watch, later()))[name] == 1
 
 
 async def test_parked_keys_and_outcomes_are_counted(company: Company) -> None:
