@@ -157,9 +157,15 @@ def consent_standing(
 ) -> str:
     """How a consent stands at an instant: `granted`, or why not.
 
-    The latest grant counts: once it is revoked, an earlier one does not come back to life.
+    The latest grant counts: once it is revoked, an earlier one does not come back to life. What is
+    known to be revoked is revoked now, though the clock here may be behind the one that said when;
+    nobody revokes for a later time.
     """
-    given = [held for held in consents if held.kind == asked.kind and held.granted_at <= at]
+    given = [
+        held
+        for held in consents
+        if held.kind == asked.kind and (held.granted_at <= at or held.revoked_at is not None)
+    ]
     latest = max(given, key=lambda held: (held.granted_at, held.text_version), default=None)
     return _consent_stands(asked, latest, at, zone)
 
@@ -169,7 +175,7 @@ def _consent_stands(
 ) -> str:
     if held is None:
         return "never_granted"
-    if held.revoked_at is not None and held.revoked_at <= at:
+    if held.revoked_at is not None:
         return "revoked"
     if held.expires_on is not None and at.astimezone(zone).date() > held.expires_on:
         return "expired"

@@ -132,7 +132,12 @@ VISIT_DAY = date(2027, 3, 1)
             "revoked",
         ),
         ((replace(TREATMENT, expires_on=VISIT_DAY),), "granted"),
-        ((replace(TREATMENT, revoked_at=NOW + DAY),), "granted"),
+        # By a clock that is behind the one by which it was revoked.
+        ((replace(TREATMENT, revoked_at=NOW + DAY),), "revoked"),
+        (
+            (TREATMENT, replace(TREATMENT, granted_at=NOW + DAY, revoked_at=NOW + 2 * DAY)),
+            "revoked",
+        ),
         (
             (replace(TREATMENT, text_version="2026-01", granted_at=NOW - 99 * DAY), TREATMENT),
             "granted",

@@ -206,6 +206,22 @@ async def test_a_revocation_between_due_and_sent_is_seen_in_the_last_moment(
     assert await at.calls() == []
 
 
+async def test_a_clock_that_is_behind_sees_what_was_taken_back_by_one_that_is_not(
+    at: Reminding,
+) -> None:
+    """A worker whose clock is three minutes slow has one in hand as its consent goes."""
+    patient = await at.patient(consent=False)
+    consent = await at.consents(patient)
+    visit = await at.book(patient)
+    at.clock.at = STARTS - 72 * HOUR
+    await at.fire()
+    await at.revokes(patient, consent)
+    at.clock.at -= timedelta(minutes=3)
+    await at.run()
+    assert at.mail.sent == []
+    assert (await at.ledger(visit))[FIRST] == ("suppressed", "opted_out")
+
+
 async def test_who_never_agreed_to_messages_is_called_once_for_both_leads(at: Reminding) -> None:
     visit = await at.book(await at.patient(consent=False))
     assert await at.calls() == []
