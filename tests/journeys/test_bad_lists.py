@@ -307,6 +307,7 @@ GOOD = {
     "limit": "5", "cursor": "x", "day": "2026-11-05", "known_patient": "true",
     "grid_minutes": "15", "review": "open", "modality": "in_person", "kind": "horizon",
     "ended": "true", "state": "open", "role": "triage", "at": "2026-11-05T08:00:00-07:00",
+    "self_booked": "true", "booked_since": "2026-11-05T08:00:00-07:00",
 }  # fmt: skip
 
 

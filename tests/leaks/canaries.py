@@ -176,6 +176,7 @@ EXEMPT: Mapping[str, str] = {
     r"earliest|latest": "days on which somebody could come: those of visits",
     r"(moves/\[\]/)?starts_at|wished/\[\]|ends_at|since|until|at|day|opens|closes": "times of"
     " visits, which everybody has to hear of",
+    r"booked_since": "when somebody looked last",
     r"business_date|service_date": "days of visits",
 }
 """Members that hold no canary, and why not."""
