@@ -17,6 +17,17 @@ SILENCE_TIMEOUT = "10s"
 """How long a transaction may say nothing. One whose process is frozen holds its locks, and keeps
 the relays of all services from going on: they read behind the oldest transaction of the server."""
 
+GONE = (
+    TimeoutError,
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+)
+"""What says that the server is gone, and nothing of what it was asked."""
+
 BROKEN = (
     asyncio.CancelledError,
     TimeoutError,

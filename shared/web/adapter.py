@@ -18,6 +18,7 @@ from shared.db.actor import require_patients
 from shared.db.database import Database
 from shared.db.emergency import in_emergency, may_be_one
 from shared.db.failpoints import hit
+from shared.db.pool import GONE
 from shared.db.work import Context, Work
 from shared.values.clock import Clock
 from shared.values.errors import (
@@ -45,7 +46,7 @@ from shared.web.query import require_query
 from shared.web.routes import Route
 from shared.web.step_up import challenge, require_proof
 from shared.web.tokens import BadToken, Principal, TokenVerifier
-from shared.web.transactions import Constraints, Key, Plan, in_transaction
+from shared.web.transactions import Constraints, Key, Plan, in_transaction, within_reach
 from shared.web.uploads import read_upload
 
 log = structlog.get_logger(__name__)
@@ -111,9 +112,12 @@ class Adapter:
         wait, told = self.limits.admit(principal, route.may)
         response = problem(RateExceeded(wait)) if wait else None
         if response is None:
-            response = await self._known(
-                principal, route, request, path, query, correlation_id, traceparent
-            )
+            try:
+                response = await self._known(
+                    principal, route, request, path, query, correlation_id, traceparent
+                )
+            except Unavailable as error:
+                response = problem(error)
         response.raw_headers += told
         return response
 
@@ -270,14 +274,15 @@ class Adapter:
         DENIED.labels(self.service, route.path).inc()
         detail = {"needs": route.may.value, "code": error.code}
         named = [call.path["patient_id"]] if "patient_id" in call.path else []
-        async with self.database.work(context) as work:
-            work.audit(
-                route.name,
-                request.url.path,
-                patients=call.patients or named,
-                outcome="denied",
-                detail=detail,
-            )
+        with within_reach():
+            async with self.database.work(context) as work:
+                work.audit(
+                    route.name,
+                    request.url.path,
+                    patients=call.patients or named,
+                    outcome="denied",
+                    detail=detail,
+                )
 
     async def _enriched(
         self, route: Route, call: Call[Any], context: Context, error: DomainError
@@ -288,6 +293,6 @@ class Adapter:
             async with asyncio.timeout(ENRICH_SECONDS):
                 async with self.database.work(context) as work:
                     return dict(await route.enrich(work, call, error))
-        except (TimeoutError, OSError, DomainError) as late:
+        except (*GONE, DomainError) as late:
             log.info("enrich.skipped", route=route.path, reason=type(late).__name__)
             return {}

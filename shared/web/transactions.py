@@ -1,7 +1,8 @@
 """A route's transaction: begun and committed here, before the reply; run again if that helps."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -16,7 +17,7 @@ from shared.db.actor import require_patients
 from shared.db.bus_tables import make_outbox_days
 from shared.db.database import CommitFailed, Database, take_locks
 from shared.db.locks import LockKey
-from shared.db.pool import AWAY
+from shared.db.pool import AWAY, GONE
 from shared.db.staged import Write
 from shared.db.work import Context, Work
 from shared.values.errors import (
@@ -86,6 +87,17 @@ class _LocksMoved(Exception):
     """What the locks depend on changed while they were waited for."""
 
 
+@contextmanager
+def within_reach() -> Iterator[None]:
+    """For what is looked up or written once a transaction has failed: the server may be gone by
+    then. Raises Unavailable."""
+    try:
+        yield
+    except GONE as error:
+        log.warning("database.unavailable", reason=type(error).__name__)
+        raise Unavailable("database.unavailable", "The database is not there.") from None
+
+
 async def in_transaction(
     database: Database,
     plan: Plan,
@@ -117,7 +129,8 @@ async def _tried(
         try:
             return await _once(database, plan, run)
         except DomainError:
-            stored = await _replay(database, plan)
+            with within_reach():
+                stored = await _replay(database, plan)
             if stored is not None:
                 return stored
             raise
@@ -129,7 +142,8 @@ async def _tried(
         except TimeoutError:
             raise Busy("server.busy", "Too much is going on; try again in a moment.") from None
         except asyncpg.PostgresError as error:
-            stored = await _after_error(database, plan, error, constraints, attempt)
+            with within_reach():
+                stored = await _after_error(database, plan, error, constraints, attempt)
             if stored is not None:
                 return stored
         except AWAY as error:

@@ -347,7 +347,7 @@ class Town:
     async def whole(self) -> list[Check]:
         """What holds after every fault, in the whole system: see `tests.faults.truth`."""
         lost, self.at_a_loss = self.at_a_loss, []
-        assert lost == []
+        assert lost == [], lost
         await self.ready()
         await self.settled()
         return await truth.holds(self.system, self.witness)
