@@ -146,12 +146,8 @@ def _nobody_forgotten(
     off = visit.was("cancelled") or visit.was("opted_out")
     if "unknown" in states.values() and "unknown_outcome" not in reasons:
         found.append(f"uncalled: visit {visit.id} has one of unknown outcome, and nobody calls")
-    if (
-        not off
-        and not visit.was("merged")
-        and "failed" in states.values()
-        and "not_reached" not in reasons
-    ):
+    over = any(map(visit.was, NO_MORE))
+    if not over and "failed" in states.values() and "not_reached" not in reasons:
         found.append(f"uncalled: visit {visit.id} was not reached, and nobody calls")
     if visit.deeds:
         if not off and not rows and not reasons:

@@ -23,22 +23,14 @@ GONE = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
-    asyncpg.OperatorInterventionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
     asyncpg.IdleInTransactionSessionTimeoutError,
 )
 """What says that the server is gone, and nothing of what it was asked."""
 
-BROKEN = (
-    asyncio.CancelledError,
-    TimeoutError,
-    OSError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.IdleInTransactionSessionTimeoutError,
-)
+BROKEN = (asyncio.CancelledError, *GONE)
 """After these a connection is closed for good: the server ended it, or still holds its locks."""
 
 AWAY = (

@@ -32,6 +32,9 @@ from shared.web.pages import read_cursor, sign_cursor
 
 BOOKING_REFUSALS = tuple(dict.fromkeys(rule.code for rule in RULES.values()))
 """Each says by its members `rule`, `version` and `facts` which rule refused, and why."""
+SEAT_REFUSALS = (
+    "session.full", "session.cancelled", "session.over", "session.patient_there",
+)  # fmt: skip
 HOLD_REFUSALS = (
     "hold.anothers", "hold.expired", "hold.released", "hold.taken", "hold.other_place",
 )  # fmt: skip
@@ -85,7 +88,7 @@ async def near(
     body=BookAppointment,
     reply=AppointmentView,
     status=201,
-    refuses=(*BOOKING_REFUSALS, *HOLD_REFUSALS),
+    refuses=(*BOOKING_REFUSALS, *HOLD_REFUSALS, *SEAT_REFUSALS),
     locks=_book_locks,
     enrich=_instead,
 )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from services.appointments.api.booking import BOOKING_REFUSALS
+from services.appointments.api.booking import BOOKING_REFUSALS, SEAT_REFUSALS
 from services.appointments.api.routes import ROUTES
 from services.appointments.commands import booking, seats, sessions
 from services.appointments.commands.places import Wanted
@@ -81,10 +81,9 @@ async def _seat_locks(work: Work, call: Call[Any]) -> Sequence[LockKey]:
     body=TakeSeat,
     reply=AppointmentView,
     status=201,
-    refuses=("session.full", "session.cancelled", "session.over", "session.patient_there",
-             *BOOKING_REFUSALS),
+    refuses=(*SEAT_REFUSALS, *BOOKING_REFUSALS),
     locks_read=_seat_locks,
-)  # fmt: skip
+)
 async def take_seat(work: Work, call: Call[TakeSeat]) -> Reply:
     """Take a seat for a patient. It is a visit of its own; to cancel it frees the seat."""
     given = call.given

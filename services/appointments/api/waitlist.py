@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from services.appointments.api.booking import BOOKING_REFUSALS
+from services.appointments.api.booking import BOOKING_REFUSALS, SEAT_REFUSALS
 from services.appointments.api.routes import ROUTES
 from services.appointments.commands import waitlist, wishes
 from services.appointments.queries import visits
@@ -126,7 +126,7 @@ async def _answer_locks(work: Work, call: Call[Any]) -> Sequence[LockKey]:
     "/v1/waitlist-offers/{offer_id}/accept",
     may=May.APPOINTMENT_BOOK,
     reply=Accepted,
-    refuses=(*_OVER, *BOOKING_REFUSALS),
+    refuses=(*_OVER, *BOOKING_REFUSALS, *SEAT_REFUSALS),
     locks_read=_answer_locks,
 )
 async def accept_offer(work: Work, call: Call[None]) -> Reply:

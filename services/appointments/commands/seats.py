@@ -92,13 +92,7 @@ async def hold_seat(
         id=work.new_id("hold"),
         network_id=work.network_id,
         patient_id=patient_id,
-        clinic_id=session.clinic_id,
-        provider_id=session.provider_id,
-        appointment_type_id=session.appointment_type_id,
-        room_id=session.room_id,
-        session_id=session.id,
-        starts_at=session.starts_at,
-        ends_at=session.ends_at,
+        **_place_of(session),
         purpose="offer",
         held_by=str(work.actor),
         held_at=work.now,
@@ -128,14 +122,8 @@ async def take_seat(
         id=work.new_id("appointment"),
         network_id=work.network_id,
         patient_id=patient_id,
-        clinic_id=session.clinic_id,
-        provider_id=session.provider_id,
-        appointment_type_id=session.appointment_type_id,
-        room_id=session.room_id,
-        session_id=session.id,
+        **_place_of(session),
         seat=seat.number,
-        starts_at=session.starts_at,
-        ends_at=session.ends_at,
         utc_offset_minutes=session.utc_offset_minutes,
         new_patient=not known.known_patient,
         self_booked=work.actor.patient_ids is not None,
@@ -148,6 +136,12 @@ async def take_seat(
     work.timer(NO_SHOW, row.id, due_at(Interval(row.starts_at, row.ends_at)))
     plan_anew(work, row.id)
     return row, known.facts.zone.key
+
+
+def _place_of(session: Session) -> dict[str, Any]:
+    """The columns in which whatever is of a session is as the session is."""
+    same = ("clinic_id", "provider_id", "appointment_type_id", "room_id", "starts_at", "ends_at")
+    return {"session_id": session.id, **{name: getattr(session, name) for name in same}}
 
 
 def occupy(work: Work, seat: Appointment, session: Session, patient_lane: int) -> None:

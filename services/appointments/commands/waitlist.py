@@ -38,13 +38,15 @@ def waitlist_lock() -> Sequence[LockKey]:
 async def withdraw_locks(work: Work, entry_id: UUID) -> Sequence[LockKey]:
     """What taking somebody off the list changes: the list, and the hold of an open offer."""
     entry = await read.found_entry(work, entry_id)
-    opened = await work.load_where(WaitlistOffer, "entry_id = $2 AND state = 'made'", entry.id)
-    return [*waitlist_lock(), *(key for each in opened for key in holds.hold_lock(each.hold_id))]
+    return _offers_lock(await read.open_of_entry(work, entry.id))
 
 
 async def seat_offer_locks(work: Work, session_id: UUID) -> Sequence[LockKey]:
     """What the end of all open offers of a session's seats changes."""
-    opened = await read.open_of_session(work, session_id)
+    return _offers_lock(await read.open_of_session(work, session_id))
+
+
+def _offers_lock(opened: Sequence[WaitlistOffer]) -> Sequence[LockKey]:
     return [*waitlist_lock(), *(key for each in opened for key in holds.hold_lock(each.hold_id))]
 
 
@@ -71,7 +73,7 @@ async def withdraw(work: Work, entry_id: UUID) -> WaitlistEntry:
         raise Conflict("waitlist.booked", "They have a visit by now; cancel that.")
     if entry.state == "withdrawn":
         return entry
-    for offer in await work.load_where(WaitlistOffer, "entry_id = $2 AND state = 'made'", entry.id):
+    for offer in await read.open_of_entry(work, entry.id):
         await _take_back(work, offer)
     entry.state, entry.ended_at = "withdrawn", work.now
     work.save(entry)

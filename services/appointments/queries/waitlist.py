@@ -85,6 +85,11 @@ async def is_on_offer(work: Work, row: ReleasedSlot) -> bool:
     return bool(found)
 
 
+async def open_of_entry(work: Work, entry_id: UUID) -> list[WaitlistOffer]:
+    """What somebody who waits is offered now; one at the most."""
+    return await work.load_where(WaitlistOffer, "entry_id = $2 AND state = 'made'", entry_id)
+
+
 async def open_of_session(work: Work, session_id: UUID) -> list[WaitlistOffer]:
     """The seats of a session that are on offer; not those that were booked at the desk by now."""
     where = (
