@@ -58,32 +58,39 @@ async def republish(
 
     `raw` is a worker connection to the service's database. What is sent again comes after what is
     there: a subscriber that has not applied it meets a hole first, and the hole heals. While relays
-    change hands it goes on under the new epoch. It returns when nothing is missing any more.
+    change hands it goes on under the new epoch. It returns when nothing is missing any more of what was
+    sent when it began: the service may go on saying things, on this bus or on another.
     Raises BusError.
     """
     await bus.create_topics(topics)
-    found = await _compared(raw, bus, service, topics, dry_run=dry_run)
+    until = await raw.fetchrow(_LEASE)
+    if until is None:
+        return Republished()
+    found = await _compared(raw, bus, service, topics, until, dry_run=dry_run)
     if dry_run:
         return found
     left, rounds = found, 0
     while left.missing:
         if rounds == ROUNDS:
             raise BusUnavailable(f"{service}: {left.missing} events do not stay on the bus")
-        left = await _compared(raw, bus, service, topics, dry_run=False)
+        left = await _compared(raw, bus, service, topics, until, dry_run=False)
         rounds += 1
     return found
 
 
 async def _compared(
-    raw: asyncpg.Connection, bus: Bus, service: str, topics: Sequence[str], *, dry_run: bool
+    raw: asyncpg.Connection,
+    bus: Bus,
+    service: str,
+    topics: Sequence[str],
+    until: asyncpg.Record,
+    *,
+    dry_run: bool,
 ) -> Republished:
-    """Compare once, and send what is missing."""
-    lease = await raw.fetchrow(_LEASE)
-    if lease is None:
-        return Republished()
+    """Compare once up to where a relay stood, and send what is missing."""
     there = await _ids_on(bus, topics)
     found = Republished()
-    async for page in _pages(raw, lease["xid"], lease["id"]):
+    async for page in _pages(raw, until["xid"], until["id"]):
         found.said += len(page)
         lacking = [row for row in page if row["event_id"].bytes not in there]
         for row in lacking:

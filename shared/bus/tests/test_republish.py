@@ -204,6 +204,33 @@ async def test_what_stays_at_the_last_try_is_there(company: Company) -> None:
     assert sequences(company, thing_id) == [1, 2]
 
 
+class Beside(MemoryBus):
+    """A bus that is filled while the service goes on saying things on another."""
+
+    company: Company
+    said: int = 1
+
+    async def append(self, producer: Producer, messages: Sequence[Message]) -> list[int]:
+        """Take a batch; by then the next event is on the other bus."""
+        self.said += 1
+        await self.company.change(new_id(), new_id(), self.said)
+        await relayed(self.company, self.said)
+        return await super().append(producer, messages)
+
+
+async def test_what_is_said_elsewhere_meanwhile_is_left_to_the_next_time(company: Company) -> None:
+    """Else a busy service would never be copied: each look finds what was said since the last."""
+    await company.change(new_id(), new_id(), 1)
+    await relayed(company, 1)
+    other = Beside(MemoryLog("memory:other"))
+    other.company = company
+    async with company.alpha.raw("worker") as raw:
+        found = await republish(raw, other, "alpha", [TOPIC])
+        assert (found.said, found.missing) == (1, 1)
+        assert other.said == 2
+        assert (await republish(raw, other, "alpha", [TOPIC])).missing == 1
+
+
 @asynccontextmanager
 async def trimmed(company: Company, before: int) -> AsyncIterator[TopicPartition]:
     """A partition whose first records retention has taken."""
