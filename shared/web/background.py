@@ -15,6 +15,7 @@ from shared.db.database import Database
 from shared.db.errands import run_errands
 from shared.db.housekeeping import run_housekeeping
 from shared.db.sealing import Ages, run_sealer
+from shared.db.silence import run_silence
 from shared.db.timers import IDLE_SECONDS, run_timers
 from shared.web.metrics import AUDIT_UNANCHORED_SECONDS, AUDIT_UNSEALED_SECONDS, REVOCATIONS_AGE
 from shared.web.published import Watch
@@ -76,6 +77,7 @@ async def background(running: Running, http: httpx.AsyncClient) -> AsyncIterator
     tasks["housekeeping"] = asyncio.create_task(
         run_housekeeping(database, service.chassis.outbox_days)
     )
+    tasks["silence"] = asyncio.create_task(run_silence(database))
     if service.timers is not None:
         # A clock that somebody sets jumps: look often, so that what is due is soon seen.
         idle = SET_CLOCK_IDLE_SECONDS if service.chassis.clock_file else IDLE_SECONDS

@@ -118,8 +118,12 @@ async def test_a_long_write_holds_up_what_is_said_and_no_booking(town: Town, whe
     await until(lambda: gate_lag(town), lambda lag: lag == 0, "the end of the gate's lag")
 
 
-async def test_a_client_that_falls_silent_in_a_transaction_is_cut_off(town: Town) -> None:
-    """F28: the server ends a transaction in which a service has said nothing for 10 s."""
+@pytest.mark.parametrize("where", ["between_statements", "in_a_statement"])
+async def test_a_client_that_falls_silent_in_a_transaction_is_cut_off(
+    town: Town, where: str
+) -> None:
+    """F28: the server ends a transaction in which a service has said nothing for 10 s; where the
+    service said half a statement, its worker has the server do that."""
     await town.people()
     url = town.system.environment_of("patients")["CLINICBUS_PATIENTS_APP_URL"]
     pool = Pool(url, 1, "silent")
@@ -129,6 +133,8 @@ async def test_a_client_that_falls_silent_in_a_transaction_is_cut_off(town: Town
             await connection.execute("BEGIN; SELECT pg_current_xact_id()")
             visits = await booked(town, 6)
             assert await unsent(town) >= len(visits)
+            if where == "in_a_statement":
+                await connection.prepare("SELECT 1")  # parsed, and never asked for
             await until(lambda: _closed(connection), bool, "the end of the silent one")
             await connection.execute("COMMIT")
     assert 9 < time.monotonic() - since < 25
