@@ -58,8 +58,8 @@ async def republish(
 
     `raw` is a worker connection to the service's database. What is sent again comes after what is
     there: a subscriber that has not applied it meets a hole first, and the hole heals. While relays
-    change hands it goes on under the new epoch. It returns when nothing is missing any more of what was
-    sent when it began: the service may go on saying things, on this bus or on another.
+    change hands it goes on under the new epoch. It returns when nothing is missing any more of what
+    was sent when it began: the service may go on saying things, on this bus or on another.
     Raises BusError.
     """
     await bus.create_topics(topics)
