@@ -11,9 +11,10 @@ from uuid import UUID
 from ops.errors import CannotRun
 from ops.rebuild.live import Edit, Live, SubjectKey
 from ops.rebuild.shadow import Shadow
-from shared.bus.delivery import Delivery, Unread, delivery_of
+from shared.bus.delivery import Delivery, Key, Unread, delivery_of
 from shared.bus.effects import Standing, apply_all, hold, park_key, standing_of, write_applied
 from shared.bus.failures import judged
+from shared.bus.held import delivery_held, first_of, healed, let_go
 from shared.bus.port import Bus, Record, TopicPartition
 from shared.bus.subscriptions import Subscriptions
 
@@ -42,6 +43,7 @@ class Replay:
     _skipped: frozenset[SubjectKey] = frozenset()
     _edits: Mapping[tuple[SubjectKey, int], Edit] = field(default_factory=dict)
     _looked_at: int = 500
+    _filled: set[UUID] = field(default_factory=set)
 
     async def catch_up(self) -> None:
         """Read to where the topics end now, and apply what the live copy has applied by now."""
@@ -96,6 +98,9 @@ class Replay:
         for network_id, group in groupby(ready, key=lambda each: each.envelope.network_id):
             self.networks.add(network_id)
             await self._apply_network(network_id, list(group))
+            if network_id in self._filled:
+                self._filled.remove(network_id)
+                await self._heal(network_id)
         self.heard += len(ready)
         if self.heard >= self._looked_at:
             self._looked_at = self.heard * 10
@@ -125,7 +130,8 @@ class Replay:
         """All in one transaction; after a failure one by one, and who fails stops its key."""
         try:
             async with self.shadow.work(network_id) as work:
-                await apply_all(work, deliveries, self.subscriptions, Counter())
+                if await apply_all(work, deliveries, self.subscriptions, Counter()):
+                    self._filled.add(network_id)
             return
         except Exception as error:  # noqa: BLE001 - judged
             problem = self._problem(error)
@@ -133,9 +139,37 @@ class Replay:
             for delivery in deliveries:
                 await self._apply(network_id, [delivery])
             return
+        await self._stop(network_id, deliveries[0], problem)
+
+    async def _heal(self, network_id: UUID) -> None:
+        """Apply what waited in the copy for an event that came after it on the topic, as it does
+        behind a republish. Who fails now stops its key."""
+        while True:
+            async with self.shadow.work(network_id) as work:
+                keys = await healed(work.raw, BATCH_RECORDS)
+            if not keys:
+                return
+            for _, key in keys:
+                await self._heal_first(network_id, key)
+
+    async def _heal_first(self, network_id: UUID, key: Key) -> None:
         async with self.shadow.work(network_id) as work:
-            await park_key(work.raw, deliveries[0], "poison", problem)
-            await hold(work.raw, deliveries[0])
+            row = await first_of(work.raw, network_id, key)
+        delivery = delivery_held(key, row, self.subscriptions)
+        if delivery.problem is not None:
+            await self._stop(network_id, delivery, delivery.problem)
+            return
+        try:
+            async with self.shadow.work(network_id) as work:
+                await apply_all(work, [delivery], self.subscriptions, Counter())
+                await let_go(work.raw, network_id, key, delivery.envelope.subject_seq)
+        except Exception as error:  # noqa: BLE001 - judged
+            await self._stop(network_id, delivery, self._problem(error))
+
+    async def _stop(self, network_id: UUID, delivery: Delivery, problem: str) -> None:
+        async with self.shadow.work(network_id) as work:
+            await park_key(work.raw, delivery, "poison", problem)
+            await hold(work.raw, delivery)
 
     async def _apply_skipped(self, network_id: UUID, delivery: Delivery) -> None:
         """An event of a subject of which an operator gave something up: what is missing, or cannot

@@ -381,6 +381,37 @@ async def settled(beta: Beta) -> bool:
     return not await beta.company.parked()
 
 
+async def test_a_log_whose_oldest_events_come_last_is_rebuilt(
+    beta: Beta, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a republish leaves it after a wipe: what filled the holes of the live copy fills those of
+    the rebuilt one. One thing waits in both copies."""
+    monkeypatch.setattr("ops.rebuild.replay.BATCH_RECORDS", 4)
+    network_id, late, broken = new_id(), new_id(), new_id()
+    told = story(network_id, 6, 3)
+    waits = [said(network_id, late, 2, 5), said(network_id, broken, 2, 666)]
+    await beta.hear(*told[6:12], *waits, *told[12:], *told[:6], said(network_id, broken, 1, 1))
+    async with beta.live():
+        await until(lambda: _waits_alone(beta, late))
+    report = await beta.rebuild()
+    assert (report.equal, [k[2] for k in report.parked]) == (True, [f"thing/{late}"])
+    assert sorted(row["changes"] for row in await beta.rows()) == [2, *[3] * 6]
+
+    async def fails(_work: Work, event: ThingChanged) -> None:
+        if event.value == 666:
+            raise Conflict("thing.changed_its_mind", "It worked before.")
+
+    beta.also = fails
+    report = await beta.rebuild()
+    assert {k[2]: v for k, v in report.stopped.items()} == {
+        f"thing/{broken}": "heard to 1 of 2: thing.changed_its_mind"
+    }
+
+
+async def _waits_alone(beta: Beta, thing_id: UUID) -> bool:
+    return list(await beta.company.parked()) == [f"thing/{thing_id}"]
+
+
 async def test_a_handler_that_fails_only_now_is_named_and_nothing_is_swapped(beta: Beta) -> None:
     network_id, bad = new_id(), new_id()
     await beta.hear(

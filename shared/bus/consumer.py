@@ -277,7 +277,7 @@ class Consumer:
             self._say(f"{self.counts.old_holes} keys wait for a missing event")
         else:
             self.problem = None
-        return Done(full=self.counts.full)
+        return Done(healed=self.counts.more, full=self.counts.full)
 
     async def _failed(self, error: Exception) -> Fact:
         how, problem = judged(error)

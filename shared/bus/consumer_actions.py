@@ -99,8 +99,8 @@ class Records:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """It was done. `healed`: an event came that a parked key was waiting for. `full`: so much is
-    parked that nothing more may be read."""
+    """It was done. `healed`: an event came that a parked key was waiting for; of Settle, that more
+    of these keys are left. `full`: so much is parked that nothing more may be read."""
 
     healed: bool = False
     full: bool = False

@@ -63,7 +63,8 @@ GROUP_TRIES = 2
 """Of a group whose failure may pass, before its events are tried one by one."""
 SINGLE_TRIES = 5
 """Of one event whose failure may pass, before its key waits by itself."""
-SETTLE_SECONDS = 2.0
+SETTLE_SECONDS, SETTLE_ON_SECONDS = 2.0, 0.05
+"""Between two rounds; and where the first left some behind, in which case others are read too."""
 COMMIT_SECONDS = 1.0
 POLL_SECONDS = 2.0
 
@@ -211,7 +212,9 @@ class ConsumerMachine:
         action = self._last
         match action:
             case Settle():
-                self._settle_at, self._full = now + SETTLE_SECONDS, fact.full
+                pause = SETTLE_ON_SECONDS if fact.healed else SETTLE_SECONDS
+                self._settle_at, self._full = now + pause, fact.full
+                return
             case Commit():
                 self._unsaid.clear()
                 self._commit_at = now + COMMIT_SECONDS

@@ -16,6 +16,7 @@ from shared.bus.consumer_actions import How
 from shared.bus.delivery import Delivery, Key, delivery_of, key_lock
 from shared.bus.effects import Standing, flat, park_key, standing_of, take_effect, write_applied
 from shared.bus.failures import judged
+from shared.bus.held import delivery_held, first_of, healed, let_go
 from shared.bus.jitter import jitter
 from shared.bus.port import Record
 from shared.bus.subscriptions import Subscriptions
@@ -33,17 +34,17 @@ SLOW_TRIES = 3
 """Of an event that takes too long, before its key waits for an operator."""
 PARKED_KEYS_MAX = 1_000
 PARKED_EVENTS_MAX = 20_000
-"""More than this is an outage and no poison: nothing more is read until an operator has been."""
+"""Failing keys and what waits behind them: more than this is an outage and no poison, and nothing
+more is read until an operator has been."""
+HOLE_EVENTS_MAX = 1_000_000
+"""What waits for a missing event. That one may be the last on the bus, behind the newer events of
+all other subjects (a republish appends it there), and only who reads on finds it: this is what a
+database can take."""
+HEALED_AT_ONCE = 100
 
 _ASKED = """
 SELECT network_id, id, topic, subject, verb, outcome, edited FROM operator_action
 WHERE done_at IS NULL ORDER BY asked_at LIMIT 100
-"""
-_HEALED = """
-SELECT DISTINCT k.network_id, k.topic, k.subject FROM parked_key k
-JOIN parked_event e USING (network_id, topic, subject)
-LEFT JOIN applied a USING (network_id, topic, subject)
-WHERE k.kind = 'hole' AND e.seq <= coalesce(a.seq, 0) + 1 LIMIT 100
 """
 _DUE = """
 SELECT network_id, topic, subject, tries FROM parked_key
@@ -58,19 +59,11 @@ SELECT count(*) FILTER (WHERE kind = 'hole') AS holes,
     AND since < clock_timestamp() - interval '{HOLE_ALARM_SECONDS} seconds') AS old_holes,
   count(*) FILTER (WHERE kind = 'poison') AS poisons,
   count(*) FILTER (WHERE kind = 'retry') AS retries,
-  (SELECT count(*) FROM parked_event) AS events FROM parked_key
-"""
-_HEAD = """
-SELECT seq, partition, "offset", key, headers, value FROM parked_event
-WHERE network_id = $1 AND topic = $2 AND subject = $3 ORDER BY seq LIMIT 1
-"""
-_DROP = """
-DELETE FROM parked_event WHERE network_id = $1 AND topic = $2 AND subject = $3 AND seq <= $4
-"""
-_LET_GO = """
-DELETE FROM parked_key k WHERE network_id = $1 AND topic = $2 AND subject = $3 AND NOT EXISTS (
-  SELECT 1 FROM parked_event e WHERE e.network_id = k.network_id AND e.topic = k.topic
-    AND e.subject = k.subject)
+  coalesce(sum(held) FILTER (WHERE kind = 'hole'), 0)::bigint AS before_holes,
+  coalesce(sum(held) FILTER (WHERE kind <> 'hole'), 0)::bigint AS behind_failures
+FROM parked_key LEFT JOIN (
+  SELECT network_id, topic, subject, count(*) AS held FROM parked_event
+  GROUP BY network_id, topic, subject) e USING (network_id, topic, subject)
 """
 _DONE = """
 UPDATE operator_action SET done_at = clock_timestamp(), outcome = $3
@@ -95,19 +88,25 @@ WHERE network_id = $1 AND id = $2
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What waits in this service's database."""
+    """What waits in this service's database. before_holes: events that wait for a missing one.
+    behind_failures: those of keys that fail. more: there is more to settle at once."""
 
     holes: int = 0
     old_holes: int = 0
     poisons: int = 0
     retries: int = 0
-    events: int = 0
+    before_holes: int = 0
+    behind_failures: int = 0
+    more: bool = False
 
     @property
     def full(self) -> bool:
-        """Whether more waits than a poison explains."""
-        keys = self.holes + self.poisons + self.retries
-        return keys >= PARKED_KEYS_MAX or self.events >= PARKED_EVENTS_MAX
+        """Whether more waits than a poison, or a lost stretch of the log, explains."""
+        return (
+            self.poisons + self.retries >= PARKED_KEYS_MAX
+            or self.behind_failures >= PARKED_EVENTS_MAX
+            or self.before_holes >= HOLE_EVENTS_MAX
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,15 +122,17 @@ class Settler:
         """One round. Raises where the database is away; a key that fails again stays parked."""
         async with self.database.raw("worker") as raw:
             asked = await raw.fetch(_ASKED)
-            healed = await raw.fetch(_HEALED)
+            filled = await healed(raw, HEALED_AT_ONCE)
             due = await raw.fetch(_DUE)
         for row in asked:
             await self._do(row)
-        for row in (*healed, *due):
+        for network_id, key in filled:
+            await self.replay(network_id, key)
+        for row in due:
             await self.replay(row["network_id"], (row["topic"], row["subject"]))
         async with self.database.raw("worker") as raw:
             row = await raw.fetchrow(_COUNTS)
-        return Counts(*row)
+        return Counts(**dict(row), more=len(filled) == HEALED_AT_ONCE)
 
     async def _do(self, asked: Any) -> None:
         network_id, key = asked["network_id"], (asked["topic"], asked["subject"])
@@ -172,24 +173,15 @@ class Settler:
 
     async def _head(self, network_id: UUID, key: Key) -> Delivery | None:
         async with self.database.raw("worker") as raw:
-            row = await raw.fetchrow(_HEAD, network_id, *key)
-        return None if row is None else self._delivery(key, row)
-
-    def _delivery(self, key: Key, row: Any) -> Delivery:
-        flat = row["headers"]
-        headers = tuple(zip(flat[::2], flat[1::2], strict=True))
-        record = Record(key[0], row["partition"], row["offset"], row["key"], headers, row["value"])
-        found = delivery_of(record, self.subscriptions.known, self.subscriptions.locks)
-        if not isinstance(found, Delivery):
-            raise TypeError(f"a parked event of {key[0]} is unreadable: {found.reason}")
-        return found
+            row = await first_of(raw, network_id, key)
+        return None if row is None else delivery_held(key, row, self.subscriptions)
 
     async def _replay_one(self, network_id: UUID, delivery: Delivery) -> str:
         seq, key = delivery.envelope.subject_seq, delivery.key
         async with self._work(network_id, delivery.locks) as work:
             await become_app(work)
             at = (await standing_of(work.raw, network_id, [key]))[key]
-            head = await work.raw.fetchrow(_HEAD, network_id, *key)
+            head = await first_of(work.raw, network_id, key)
             if head is None or head["seq"] != seq:
                 return "again"  # another process was quicker
             if seq > at.applied + 1:
@@ -201,8 +193,7 @@ class Settler:
                 await take_effect(work, delivery, self.subscriptions)
                 now = Standing(seq, at.parked, delivery.envelope.id)
                 await write_applied(work.raw, network_id, {key: now})
-            await work.raw.execute(_DROP, network_id, *key, seq)
-            await work.raw.execute(_LET_GO, network_id, *key)
+            await let_go(work.raw, network_id, key, seq)
             return "applied" if seq == at.applied + 1 else "again"
 
     async def _fails(self, network_id: UUID, delivery: Delivery, how: How, problem: str) -> str:
@@ -229,15 +220,15 @@ class Settler:
             if done is not None:
                 return done
             at = (await standing_of(work.raw, network_id, [key]))[key]
-            head = await work.raw.fetchrow(_HEAD, network_id, *key)
+            head = await first_of(work.raw, network_id, key)
             if head is None:
                 return "nothing_parked"
             if head["seq"] > at.applied + 1:
                 past = Standing(head["seq"] - 1, at.parked)
             else:
-                past = Standing(head["seq"], at.parked, self._delivery(key, head).envelope.id)
-                await work.raw.execute(_DROP, network_id, *key, head["seq"])
-                await work.raw.execute(_LET_GO, network_id, *key)
+                found = delivery_held(key, head, self.subscriptions)
+                past = Standing(head["seq"], at.parked, found.envelope.id)
+                await let_go(work.raw, network_id, key, head["seq"])
             await write_applied(work.raw, network_id, {key: past})
             await work.raw.execute(_SKIPPED, network_id, action_id)
             return "skipped"
@@ -249,7 +240,7 @@ class Settler:
             done: str | None = await work.raw.fetchval(_DONE_ALREADY, network_id, action_id)
             if done is not None:
                 return done
-            head = await work.raw.fetchrow(_HEAD, network_id, *key)
+            head = await first_of(work.raw, network_id, key)
             if head is None:
                 return "nothing_parked"
             at = (await standing_of(work.raw, network_id, [key]))[key]

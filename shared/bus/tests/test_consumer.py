@@ -433,6 +433,27 @@ async def test_beyond_the_caps_nothing_more_is_read_until_an_operator_has_been(
     assert list(await company.parked()) == [f"thing/{bad[1]}"]
 
 
+async def test_what_waits_for_an_event_to_come_never_stops_the_reading_on(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What fills a hole is behind it: as after a republish, which appends the oldest events last,
+    so that a subscriber from the start meets a hole in every subject first."""
+    monkeypatch.setattr("shared.bus.settle.PARKED_KEYS_MAX", 2)
+    monkeypatch.setattr("shared.bus.settle.PARKED_EVENTS_MAX", 4)
+    monkeypatch.setattr("shared.bus.settle.HEALED_AT_ONCE", 2)
+    network_id, things = new_id(), [new_id() for _ in range(5)]
+    consumer = company.consumer()
+    async with running(consumer):
+        for seq in (2, 3):
+            await company.append(*(said(network_id, thing, seq, seq) for thing in things))
+        await heard(company)
+        await _looked_again(consumer)
+        assert (consumer.counts.holes, consumer.counts.full) == (5, False)
+        await company.append(*(said(network_id, thing, 1, 1) for thing in things))
+        await until(lambda: _none_parked(company))
+    assert [await company.values(thing) for thing in things] == [[1, 2, 3]] * 5
+
+
 async def _looked_again(consumer: Consumer) -> None:
     before = consumer.counts
 
