@@ -14,10 +14,10 @@ import pytest
 
 from ops import kafka
 from shared.db.provision import BUS_DATABASE, SERVICES
-from tests.faults.bus.lengths import lasting
+from tests.faults.bus.lengths import lasting, within
 from tests.faults.town import Town, at_once, until, utc
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), within(240)]
 
 AWAY_S = lasting("F1 bus away under a whole system, s", 5, 600)
 CUT = """
@@ -45,12 +45,13 @@ async def away(town: Town, broker: Path | None) -> AsyncIterator[None]:
             await asyncio.to_thread(kafka.start, broker, stays=True)
         return
     connection = await asyncpg.connect(town.system.superuser_url)
+    allow = f"ALTER DATABASE {BUS_DATABASE} ALLOW_CONNECTIONS"
     try:
-        await connection.execute(f"ALTER DATABASE {BUS_DATABASE} ALLOW_CONNECTIONS false")
+        await connection.execute(f"{allow} false")
         await connection.execute(CUT, BUS_DATABASE)
         yield
-        await connection.execute(f"ALTER DATABASE {BUS_DATABASE} ALLOW_CONNECTIONS true")
     finally:
+        await connection.execute(f"{allow} true")
         await connection.close()
 
 

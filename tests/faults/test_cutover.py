@@ -21,10 +21,11 @@ from ops.ports import Ports
 from shared.values.ids import new_id
 from shared.web.clocks import SharedClock
 from tests.faults.audited import audited
+from tests.faults.bus.lengths import within
 from tests.faults.conftest import NOW
 from tests.faults.town import Town, at_once, until, utc
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), within(240)]
 
 CLIENTS = 4
 

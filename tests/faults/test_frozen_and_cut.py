@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from tests.faults.bus.lengths import within
 from tests.faults.buses import SHORT_ON_POSTGRES
 from tests.faults.town import Town, at_once, until, utc
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), within(240)]
 
 CLIENTS = 6
 

@@ -6,10 +6,11 @@ from uuid import UUID
 
 import pytest
 
+from tests.faults.bus.lengths import within
 from tests.faults.buses import ON_POSTGRES, SHORT_ON_POSTGRES
 from tests.faults.town import LISTENERS, Town, at_once, until, utc
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), within(240)]
 
 CLIENTS = 6
 

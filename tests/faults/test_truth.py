@@ -13,13 +13,14 @@ from ops.day.databases import opened
 from shared.contracts.envelope import PARTITIONS
 from shared.values.ids import new_id
 from tests.faults import truth
+from tests.faults.bus.lengths import within
 from tests.faults.buses import ON_POSTGRES
 from tests.faults.town import Town, at_once, utc
 from tests.faults.truth import Told
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
-    pytest.mark.timeout(240),
+    within(240),
     pytest.mark.first,
 ]
 

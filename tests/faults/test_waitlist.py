@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from tests.faults.audited import audited
+from tests.faults.bus.lengths import within
 from tests.faults.buses import ON_POSTGRES
 from tests.faults.town import Town, until, utc
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(240), ON_POSTGRES]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), within(240), ON_POSTGRES]
 
 OFFERED_SECONDS = 5.0
 

@@ -16,6 +16,11 @@ def lasting(what: str, short: float, full: float) -> float:
     return full if FULL else short
 
 
+def within(seconds: float) -> pytest.MarkDecorator:
+    """How long a scenario may take in the short list; in the long one it has an hour."""
+    return pytest.mark.timeout(3600 if FULL else seconds)
+
+
 def short_on(kind: str) -> pytest.MarkDecorator:
     """A scenario that the short list has on one bus, the long list on both."""
     other = "kafka" if kind == "postgres" else "postgres"

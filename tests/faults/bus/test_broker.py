@@ -12,11 +12,11 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from shared.bus.tests.company import TOPIC
-from tests.faults.bus.lengths import lasting, short_on
+from tests.faults.bus.lengths import lasting, short_on, within
 from tests.faults.bus.pair import Pair, chance, until
 from tests.faults.proxy import Moment, Proxy, Way
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = within(180)
 
 on_kafka = pytest.mark.parametrize("kind", ["kafka"])
 DOWN_S = lasting("8/F1 bus down, s", 5, 60)

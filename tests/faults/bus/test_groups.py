@@ -17,10 +17,10 @@ from shared.bus.port import Bus, Message, Producer
 from shared.bus.postgres import PostgresBus
 from shared.bus.tests.company import TOPIC
 from shared.contracts.envelope import PARTITIONS
-from tests.faults.bus.lengths import lasting, short_on
+from tests.faults.bus.lengths import lasting, short_on, within
 from tests.faults.bus.pair import FIRST, Pair, chance, until
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = within(180)
 
 on_kafka = pytest.mark.parametrize("kind", ["kafka"])
 STORM_S = lasting("15/F13 rebalance storm, s", 6, 300)

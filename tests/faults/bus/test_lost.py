@@ -11,7 +11,6 @@ from uuid import UUID
 
 import asyncpg
 import psutil  # type: ignore[import-untyped]
-import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
@@ -24,10 +23,10 @@ from shared.bus.tests.company import TOPIC
 from shared.contracts.envelope import PARTITIONS
 from tests.faults.bus.broker import FaultyBroker
 from tests.faults.bus.conftest import empty_topic
-from tests.faults.bus.lengths import short_on
+from tests.faults.bus.lengths import short_on, within
 from tests.faults.bus.pair import Pair, until
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = within(180)
 
 TAIL_BYTES = 700
 """More than the last record, and somewhere inside one."""

@@ -5,9 +5,10 @@ import pytest
 
 from shared.bus.port import OffsetOutOfRange
 from shared.values.ids import new_id
+from tests.faults.bus.lengths import within
 from tests.faults.bus.pair import Pair
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = within(180)
 
 AT_ONCE_S = 0.2
 """Nothing is on its way, so nothing is waited for."""
