@@ -411,3 +411,16 @@ def test_a_filled_hole_is_settled_at_once() -> None:
     machine.decide(0.1)
     machine.heard(c.Done(healed=True), 0.1)
     assert isinstance(machine.decide(0.1), c.Settle)
+
+
+def test_between_two_rounds_of_settling_others_are_read() -> None:
+    """However many keys may go on: a member that reads nothing is taken for dead."""
+    machine = consumer({})
+    machine.heard(c.Records(()), 0.0)
+    assert isinstance(machine.decide(c.SETTLE_SECONDS), c.Settle)
+    machine.heard(c.Done(healed=True), c.SETTLE_SECONDS)
+    poll = machine.decide(c.SETTLE_SECONDS)
+    assert isinstance(poll, c.Poll)
+    assert poll.seconds <= c.SETTLE_ON_SECONDS
+    machine.heard(c.Records(()), c.SETTLE_SECONDS + poll.seconds)
+    assert isinstance(machine.decide(c.SETTLE_SECONDS + poll.seconds), c.Settle)

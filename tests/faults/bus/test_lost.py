@@ -19,15 +19,19 @@ from shared.bus.port import Bus, Record
 from shared.bus.postgres import PostgresBus
 from shared.bus.postgres_schema import trim
 from shared.bus.republish import Republished, republish, reset
+from shared.bus.settle import PARKED_KEYS_MAX
 from shared.bus.tests.company import TOPIC
 from shared.contracts.envelope import PARTITIONS
+from shared.values.ids import new_id
 from tests.faults.bus.broker import FaultyBroker
 from tests.faults.bus.conftest import empty_topic
-from tests.faults.bus.lengths import short_on, within
+from tests.faults.bus.lengths import lasting, short_on, within
 from tests.faults.bus.pair import Pair, until
 
 pytestmark = within(180)
 
+NEWCOMER_THINGS = int(lasting("F4 subjects in which a newcomer has a hole", 1_100, 5_000))
+NEWCOMER_S = 120.0
 TAIL_BYTES = 700
 """More than the last record, and somewhere inside one."""
 
@@ -137,32 +141,65 @@ async def test_f3_the_tail_that_a_bus_lost_is_sent_again_by_its_ids(pair: Pair) 
     await pair.whole(resent=True)
 
 
-async def test_f4_a_bus_that_was_wiped_is_filled_from_the_outbox(pair: Pair) -> None:
-    """Another, empty bus in its place: nobody is restarted but the bus."""
-    await pair.begin("alpha", "beta")
-    await pair.write(60)
-    await pair.settled()
+async def wipe(pair: Pair) -> None:
+    """Another, empty bus is in its place from now on."""
     if pair.broker is not None:
         pair.broker.link.refuse()
         await asyncio.to_thread(pair.broker.wipe)
         await asyncio.to_thread(pair.broker.start)
         pair.broker.link.heal()
-    else:
-        await as_owner(
-            pair,
-            "TRUNCATE log_record, log_partition, topic, member, claim, group_offset, producer",
-            "UPDATE bus_identity SET bus_id = gen_random_uuid()",
-        )
-        await pair.company.beta_super.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1",
-            urlsplit(str(pair.bus_owner_url)).path[1:],
-        )
+        return
+    await as_owner(
+        pair,
+        "TRUNCATE log_record, log_partition, topic, member, claim, group_offset, producer",
+        "UPDATE bus_identity SET bus_id = gen_random_uuid()",
+    )
+    await pair.company.beta_super.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1",
+        urlsplit(str(pair.bus_owner_url)).path[1:],
+    )
+
+
+async def test_f4_a_bus_that_was_wiped_is_filled_from_the_outbox(pair: Pair) -> None:
+    """Another, empty bus in its place: nobody is restarted but the bus."""
+    await pair.begin("alpha", "beta")
+    await pair.write(60)
+    await pair.settled()
+    await wipe(pair)
     await pair.write(30)
     found = await healed(pair, "beta")
     assert found.missing >= 60
     await seen_anew(pair)
     await pair.write(30)
     await pair.whole(60, resent=True)
+
+
+@short_on("postgres")
+async def test_f4_a_newcomer_hears_of_every_subject_though_the_oldest_events_come_last(
+    pair: Pair,
+) -> None:
+    """After a wipe life goes on before an operator comes: every subject has a hole at first, more
+    of them than may fail."""
+    pair.things = [new_id() for _ in range(NEWCOMER_THINGS)]
+    assert len(pair.things) > PARKED_KEYS_MAX
+    await pair.begin("alpha")
+    await pair.write(NEWCOMER_THINGS)
+    await until(lambda: _ends_at(pair.company.bus, NEWCOMER_THINGS), "all on the bus", NEWCOMER_S)
+    await wipe(pair)
+    await seen_anew(pair)
+    await pair.company.bus.create_topics([TOPIC])  # as every start of a service does
+    await pair.write(NEWCOMER_THINGS)
+    pair.start("beta")
+
+    async def waits_for_all() -> bool:
+        return bool(pair.state("beta")["consumer"].get("holes") == NEWCOMER_THINGS)
+
+    await until(waits_for_all, "a hole in every subject", NEWCOMER_S)
+    found = await healed(pair)
+    assert found.missing >= NEWCOMER_THINGS
+    await seen_anew(pair)
+    await pair.whole(NEWCOMER_S, resent=True)
+    await pair.says("beta", "")
 
 
 async def test_22_retention_that_passes_a_stopped_consumer_halts_it_until_it_is_told(
