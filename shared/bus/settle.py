@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import structlog
 
 from shared.bus.consumer_actions import How
@@ -60,7 +61,8 @@ SELECT count(*) FILTER (WHERE kind = 'hole') AS holes,
   count(*) FILTER (WHERE kind = 'poison') AS poisons,
   count(*) FILTER (WHERE kind = 'retry') AS retries,
   coalesce(sum(held) FILTER (WHERE kind = 'hole'), 0)::bigint AS before_holes,
-  coalesce(sum(held) FILTER (WHERE kind <> 'hole'), 0)::bigint AS behind_failures
+  coalesce(sum(held) FILTER (WHERE kind <> 'hole'), 0)::bigint AS behind_failures,
+  (SELECT count(*) FROM operator_action WHERE done_at IS NULL) AS asked
 FROM parked_key LEFT JOIN (
   SELECT network_id, topic, subject, count(*) AS held FROM parked_event
   GROUP BY network_id, topic, subject) e USING (network_id, topic, subject)
@@ -89,7 +91,8 @@ WHERE network_id = $1 AND id = $2
 @dataclass(frozen=True, slots=True)
 class Counts:
     """What waits in this service's database. before_holes: events that wait for a missing one.
-    behind_failures: those of keys that fail. more: there is more to settle at once."""
+    behind_failures: those of keys that fail. asked: what operators ask. more: there is more to
+    settle at once."""
 
     holes: int = 0
     old_holes: int = 0
@@ -97,7 +100,13 @@ class Counts:
     retries: int = 0
     before_holes: int = 0
     behind_failures: int = 0
+    asked: int = 0
     more: bool = False
+
+    @property
+    def nothing(self) -> bool:
+        """Whether there is nothing to settle, as nearly always."""
+        return not (self.holes or self.poisons or self.retries or self.asked)
 
     @property
     def full(self) -> bool:
@@ -121,6 +130,9 @@ class Settler:
     async def settle(self) -> Counts:
         """One round. Raises where the database is away; a key that fails again stays parked."""
         async with self.database.raw("worker") as raw:
+            counts = await _counted(raw)
+            if counts.nothing:
+                return counts
             asked = await raw.fetch(_ASKED)
             filled = await healed(raw, HEALED_AT_ONCE)
             due = await raw.fetch(_DUE)
@@ -131,8 +143,7 @@ class Settler:
         for row in due:
             await self.replay(row["network_id"], (row["topic"], row["subject"]))
         async with self.database.raw("worker") as raw:
-            row = await raw.fetchrow(_COUNTS)
-        return Counts(**dict(row), more=len(filled) == HEALED_AT_ONCE)
+            return await _counted(raw, more=len(filled) == HEALED_AT_ONCE)
 
     async def _do(self, asked: Any) -> None:
         network_id, key = asked["network_id"], (asked["topic"], asked["subject"])
@@ -261,6 +272,10 @@ class Settler:
         actor = Actor("service", self.database.name)
         context = Context(network_id, actor, self.clock.now())
         return self.database.work(context, locks, role="worker")
+
+
+async def _counted(raw: asyncpg.Connection, *, more: bool = False) -> Counts:
+    return Counts(**dict(await raw.fetchrow(_COUNTS)), more=more)
 
 
 class _StillFails(Exception):
