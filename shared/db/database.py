@@ -14,7 +14,7 @@ import asyncpg
 
 from shared.db.failpoints import armed, hit
 from shared.db.locks import LockKey, advisory_number, advisory_numbers
-from shared.db.pool import AWAY, Pool
+from shared.db.pool import AWAY, BROKEN, Pool
 from shared.db.work import Context, Work
 
 RoleName = Literal["app", "worker"]
@@ -100,8 +100,8 @@ class Database:
                 await hit(f"{role}.before_commit")
                 place = f"{role}.commit_sent"
                 tag = await (_in_halves(raw, place) if armed(place) else raw.execute("COMMIT"))
-            except asyncio.CancelledError:
-                raise
+            except BROKEN:
+                raise  # the pool closes it: a server that does not answer would not to ROLLBACK
             except BaseException:
                 await _rolled_back(raw)
                 raise

@@ -508,6 +508,29 @@ async def test_a_link_that_stalls_ends_every_request_in_time_and_leaks_no_connec
     await town.whole()
 
 
+async def test_a_transaction_whose_statement_got_no_answer_is_over_at_once(
+    town: Town, link: Proxy
+) -> None:
+    """F20: no word more is waited for on a link that gave none; what was done is undone."""
+    url = town.system.environment_of("appointments")["CLINICBUS_APPOINTMENTS_APP_URL"]
+    login = urlsplit(url).netloc.rpartition("@")[0]
+    through = f"postgresql://{login}@127.0.0.1:{link.port}{urlsplit(url).path}"
+    database = Database.connect("appointments", through, None, app_pool=1)
+    context = Context(town.network, Actor("person", "test"), utc(1, 17))
+    since = time.monotonic()
+    with pytest.raises(TimeoutError):
+        async with database.work(context) as work:
+            await work.raw.execute("SELECT pg_advisory_xact_lock(77)")
+            link.stall(Way.UP, Way.DOWN)
+            await work.raw.fetchval("SELECT 1", timeout=0.5)
+    assert time.monotonic() - since < 5
+    link.heal()
+    held = "SELECT count(*) AS n FROM pg_locks WHERE locktype = 'advisory' AND objid = 77"
+    await until(lambda: town.rows("appointments", held), lambda r: r[0]["n"] == 0, "its end")
+    await database.close()
+    await town.whole()
+
+
 # ── starting ─────────────────────────────────────────────────────────────────────────────────────
 
 
