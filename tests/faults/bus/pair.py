@@ -29,10 +29,11 @@ from shared.bus.port import Record
 from shared.bus.tests.company import TOPIC, Company
 from shared.values.ids import new_id
 from tests.faults.bus.broker import FaultyBroker
+from tests.faults.bus.lengths import FULL
 from tests.faults.bus.made_up import Spec
 from tests.faults.proxy import Proxy
 
-PATIENCE_S = 40.0
+PATIENCE_S = 600.0 if FULL else 40.0
 LOOK_S = 0.05
 STOP_S = 15.0
 THINGS = 30

@@ -17,7 +17,7 @@ from shared.bus.port import Bus, Message, Producer
 from shared.bus.postgres import PostgresBus
 from shared.bus.tests.company import TOPIC
 from shared.contracts.envelope import PARTITIONS
-from tests.faults.bus.lengths import lasting, short_on, within
+from tests.faults.bus.lengths import FULL, lasting, short_on, within
 from tests.faults.bus.pair import FIRST, Pair, chance, until
 
 pytestmark = within(180)
@@ -28,6 +28,8 @@ JOIN_EVERY_S = (0.5, 2.0)
 BLOCKED_S = lasting("18 blocked loop, s", 9, 30)
 SLOW_S = lasting("F15 slow handler, s an event", 0.5, 2)
 STORM_EVENTS = int(lasting("F17 events sent ten times", 2_000, 100_000))
+LARGE_S = 1_500 if FULL else 60
+"""How long it may take to get over the storm of F17, and to sort what F18 shuffled."""
 SHUFFLED_EVENTS = int(lasting("F18 events in random partitions", 300, 20_000))
 IN_HAND = """
 SELECT count(*) FROM pg_stat_activity
@@ -277,7 +279,7 @@ async def test_f17_a_storm_of_repeats_has_no_effect(pair: Pair) -> None:
     messages = await messages_of(pair)
     for _ in range(9):
         await put(pair, messages)
-    await pair.whole(60)
+    await pair.whole(LARGE_S)
     assert len(await pair.records()) == 10 * STORM_EVENTS
     size = "SELECT count(*) FROM applied"
     assert await pair.supers["beta"].fetchval(size) == len({m.key for m in messages})
@@ -299,4 +301,4 @@ async def test_f18_keys_in_random_partitions_wait_and_are_applied_in_order(pair:
 
     await until(holes, "keys that wait")
     await put(pair, moved[len(moved) // 2 :])
-    await pair.whole(60, moved=True)
+    await pair.whole(LARGE_S, moved=True)
