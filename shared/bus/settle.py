@@ -39,9 +39,10 @@ PARKED_EVENTS_MAX = 20_000
 more is read until an operator has been."""
 HOLE_EVENTS_MAX = 1_000_000
 """What waits for a missing event. That one may be the last on the bus, behind the newer events of
-all other subjects (a republish appends it there), and only who reads on finds it: this is what a
-database can take."""
+all other subjects (a republish appends it there), and only who reads on finds it. This is there
+for the disk's sake, about a gigabyte of events of a kilobyte each; so many were not tried."""
 HEALED_AT_ONCE = 100
+"""Keys that a round lets go on; with more, the next round follows soon."""
 
 _ASKED = """
 SELECT network_id, id, topic, subject, verb, outcome, edited FROM operator_action

@@ -17,7 +17,8 @@ log = structlog.get_logger(__name__)
 
 EVERY_SECONDS = 5.0
 
-# A role sees and ends its own sessions alone, so each of the two is asked.
+# A role sees and ends its own sessions alone, so each of the two is asked; that of requests last,
+# since its pool may be full of those that wait for just such a lock.
 _END = """
 SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
 WHERE usename = current_user AND state = 'active' AND wait_event = 'ClientRead'
@@ -31,7 +32,7 @@ async def end_silent(database: Database, longer_than: str = SILENCE_TIMEOUT) -> 
     longer_than: an interval as Postgres writes it.
     """
     ended = 0
-    for role in ("app", "worker"):
+    for role in ("worker", "app"):
         async with database.raw(role) as raw:
             ended += await raw.fetchval(_END, longer_than)
     return ended

@@ -23,10 +23,11 @@ from shared.bus.port import Message, Producer, Record
 from shared.bus.postgres import PostgresBus
 from shared.db.provision import SERVICES
 from tests.faults import truth
+from tests.faults.bus.lengths import within
 from tests.faults.buses import ON_POSTGRES, SHORT_ON_POSTGRES
 from tests.faults.town import Town, at_once, until, utc
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), within(1800)]
 
 CLIENTS = 6
 

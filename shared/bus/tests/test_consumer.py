@@ -14,6 +14,7 @@ from shared.bus import parked
 from shared.bus.consumer import Consumer
 from shared.bus.consumer_actions import Action, Apply, Fact, Fenced, Keep, Move, Park, Records
 from shared.bus.port import Assigned, BusStuck, GroupBroken, Message, Record, Revoked
+from shared.bus.settle import HOLE_EVENTS_MAX, PARKED_EVENTS_MAX, PARKED_KEYS_MAX, Counts
 from shared.bus.tests.company import (
     NOON,
     TOPIC,
@@ -452,6 +453,15 @@ async def test_what_waits_for_an_event_to_come_never_stops_the_reading_on(
         await company.append(*(said(network_id, thing, 1, 1) for thing in things))
         await until(lambda: _none_parked(company))
     assert [await company.values(thing) for thing in things] == [[1, 2, 3]] * 5
+
+
+def test_holes_have_a_bound_of_their_own() -> None:
+    few, many = HOLE_EVENTS_MAX - 1, HOLE_EVENTS_MAX
+    assert not Counts(holes=few, before_holes=few).full
+    assert Counts(holes=1, before_holes=many).full
+    assert not Counts(poisons=PARKED_KEYS_MAX - 1).full
+    assert Counts(poisons=PARKED_KEYS_MAX - 1, retries=1).full
+    assert Counts(retries=1, behind_failures=PARKED_EVENTS_MAX).full
 
 
 async def _looked_again(consumer: Consumer) -> None:

@@ -35,7 +35,7 @@ async def test_who_is_frozen_in_a_statement_is_ended_with_its_locks(
     gamma: Database, watcher: asyncpg.Connection, halted: asyncpg.Connection
 ) -> None:
     pid = halted.get_server_pid()
-    # The server's own timeout has long passed: to it, this session is at work.
+    # The 50 ms after which the server ends who is silent have passed: it takes this one for busy.
     await watcher.execute("SELECT pg_sleep(0.2)")
     assert await watcher.fetchval(_STATES, pid) == "active ClientRead"
     assert await end_silent(gamma, SILENCE_TIMEOUT) == 0
