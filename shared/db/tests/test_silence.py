@@ -17,6 +17,13 @@ SELECT state || ' ' || coalesce(wait_event, '') FROM pg_stat_activity WHERE pid 
 _HELD = "SELECT count(*) FROM pg_locks WHERE pid = $1 AND locktype = 'advisory'"
 
 
+async def _let_go(watcher: asyncpg.Connection, pid: int) -> None:
+    """Wait until the session's lock is free: who ends a session does not wait for its end."""
+    async with asyncio.timeout(5):
+        while await watcher.fetchval(_HELD, pid):
+            pass
+
+
 @pytest.fixture(params=["APP", "WORKER"])
 async def halted(
     request: pytest.FixtureRequest, gamma_urls: dict[str, str]
@@ -41,9 +48,7 @@ async def test_who_is_frozen_in_a_statement_is_ended_with_its_locks(
     assert await end_silent(gamma, SILENCE_TIMEOUT) == 0
     assert await watcher.fetchval(_HELD, pid) == 1
     assert await end_silent(gamma, "0.1s") == 1
-    async with asyncio.timeout(5):
-        while await watcher.fetchval(_HELD, pid):
-            pass
+    await _let_go(watcher, pid)
     with pytest.raises(AWAY):
         await halted.fetchval("SELECT 1")
 
@@ -71,10 +76,11 @@ async def test_it_goes_on_looking_and_says_what_it_ended(
         async with asyncio.timeout(5):
             while not logs:
                 await asyncio.sleep(0)
-    assert await watcher.fetchval(_HELD, halted.get_server_pid()) == 0
-    looking.cancel()
-    await asyncio.wait([looking])
-    assert [(entry["event"], entry["count"]) for entry in logs] == [("silence.ended", 1)]
+        await _let_go(watcher, halted.get_server_pid())
+        looking.cancel()
+        await asyncio.wait([looking])
+    # More than once where the session's end takes longer than the time to the next look.
+    assert {(entry["event"], entry["count"]) for entry in logs} == {("silence.ended", 1)}
 
 
 async def test_a_database_that_is_away_is_looked_at_again() -> None:
