@@ -5,6 +5,7 @@ measured to cost two thirds of the throughput.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Iterable
 
 import asyncpg
@@ -15,6 +16,7 @@ from shared.db.database import Database
 
 GAP_SECONDS = 0.02
 """The first ring goes out at once; those of the next fiftieth of a second become one."""
+CLOSE_SECONDS = 1.0
 
 
 class Bell:
@@ -24,12 +26,25 @@ class Bell:
         self._database = database
         self._task: asyncio.Task[None] | None = None
         self._kinds: set[str] = set()
+        self._closing = asyncio.Event()
 
     def ring(self, kinds: Iterable[str]) -> None:
         """Such rows were committed. Returns at once; rings made meanwhile become one."""
         self._kinds.update(kinds)
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._ringing())
+
+    async def close(self) -> None:
+        """Let what was rung last go out, in its time, and no more after it.
+
+        To be called when nothing is committed any more, and before the database is closed: who
+        rings then opens a connection that nobody closes.
+        """
+        self._closing.set()
+        if self._task is not None:
+            await asyncio.wait([self._task], timeout=CLOSE_SECONDS)
+            self._task.cancel()
+            await asyncio.wait([self._task])
 
     async def _ringing(self) -> None:
         while self._kinds:
@@ -39,4 +54,6 @@ class Bell:
                     await raw.execute("SELECT pg_notify($1, $2)", CHANNEL, kinds)
             except (*BROKEN, asyncpg.PostgresError):
                 return  # the worker looks by itself within a second or two
-            await asyncio.sleep(GAP_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(GAP_SECONDS):
+                    await self._closing.wait()
