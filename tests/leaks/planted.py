@@ -28,7 +28,8 @@ _CHECKED = {("operator_action", "verb"): "'retry'", ("parked_key", "kind"): "'po
 """Columns that hold one of a few words."""
 
 _STORES = {("idempotency", "body"), ("idempotency", "fingerprint")}
-"""Columns that are no sink: the reply that is kept, and a hash."""
+_STORES |= {("audit_sealer", "last_anchor")}
+"""Columns that are no sink: the reply that is kept, and hashes."""
 _ADDED = {"topic", "relay_lease", "bus_offset", "member", "claim", "producer", "group_offset"}
 """Tables whose rows others cannot do without, or write again all the time."""
 
