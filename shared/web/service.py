@@ -138,8 +138,8 @@ def app_of(
     database = Database.connect(
         service.name, service.urls.app_url, service.urls.worker_url if worker else None
     )
-    bell = None if worker else Bell(database)
-    if bell is not None:
+    bell = Bell(database)
+    if not worker:
         database.after_commit.append(bell.ring)
     http = service.http or httpx.AsyncClient(timeout=10, follow_redirects=False)
     tokens, watch = watched(service.chassis.issuer, http, service.chassis.revocations)
@@ -151,8 +151,7 @@ def app_of(
             refuse_undeclared(starting, service)
             async with AsyncExitStack() as stack:
                 stack.push_async_callback(database.close)
-                if bell is not None:
-                    stack.push_async_callback(bell.close)
+                stack.push_async_callback(bell.close)
                 if service.http is None:
                     stack.push_async_callback(http.aclose)
                 if worker:
