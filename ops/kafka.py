@@ -25,6 +25,7 @@ import typer
 
 from ops import kafka_jars, processes, profile
 from ops.errors import CannotRun
+from ops.ports import free_ports, is_free
 from ops.processes import Mark
 
 HERE = Path(__file__).resolve().parents[1] / "deploy" / "local" / "kafka"
@@ -92,7 +93,7 @@ def start(
     if running is not None:
         return running
     if _engine_answers():
-        return _compose_up(folder, port or _free_ports(1)[0])
+        return _compose_up(folder, port or free_ports(1)[0])
     return _java_up(folder, port, advertised, stays)
 
 
@@ -179,16 +180,16 @@ def _ports(folder: Path, wanted: int | None) -> tuple[int, int]:
     """The broker's port and the controller's: as before where they are free."""
     state = folder / "broker.json"
     before = Broker(**json.loads(state.read_text())) if state.exists() else None
-    own, controller = _free_ports(2)
-    if before is not None and _is_free(before.controller_port):
+    own, controller = free_ports(2)
+    if before is not None and is_free(before.controller_port):
         controller = before.controller_port
     if wanted is not None:
-        if not _is_free(wanted):
+        if not is_free(wanted):
             raise CannotRun(
                 f"Port {wanted} (kafka) is taken: stop what uses it, or choose other ports."
             )
         return wanted, controller
-    if before is not None and _is_free(_port_of(before.bootstrap)):
+    if before is not None and is_free(_port_of(before.bootstrap)):
         own = _port_of(before.bootstrap)
     return own, controller
 
@@ -238,26 +239,6 @@ def _listens(address: str) -> bool:
             return True
     except OSError:
         return False
-
-
-def _free_ports(count: int) -> list[int]:
-    probes = [socket.socket() for _ in range(count)]
-    for probe in probes:
-        probe.bind(("127.0.0.1", 0))
-    ports = [int(probe.getsockname()[1]) for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return port > 0
 
 
 app = typer.Typer(help="A real Apache Kafka for this machine.", no_args_is_help=True)

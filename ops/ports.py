@@ -1,5 +1,6 @@
 """The ports of a local system, and who holds one that is taken."""
 
+import random
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ OFFSETS: Mapping[str, int] = {
     "postgres": 20,
     "kafka": 21,
 }
+CHOSEN_FROM = range(15_000, 32_000)
+"""Below what Linux takes for the near end of outgoing connections (32,768 and on): of that range a
+port may belong to some client by the time that a process which died wants it back, for good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +39,7 @@ class Ports:
     @classmethod
     def free(cls) -> "Ports":
         """Ports that nothing uses now."""
-        sockets = {name: socket.create_server(("127.0.0.1", 0)) for name in OFFSETS}
-        try:
-            return cls({name: held.getsockname()[1] for name, held in sockets.items()})
-        finally:
-            for held in sockets.values():
-                held.close()
+        return cls(dict(zip(OFFSETS, free_ports(len(OFFSETS)), strict=True)))
 
     def require_free(self, names: list[str]) -> None:
         """Raise CannotRun that names every taken port among these parts, and who holds it."""
@@ -54,6 +53,17 @@ class Ports:
             )
 
 
+def free_ports(many: int) -> list[int]:
+    """So many ports that nothing uses now, and that the system gives to no outgoing connection."""
+    dice = random.SystemRandom()
+    found: set[int] = set()
+    while len(found) < many:
+        port = dice.choice(CHOSEN_FROM)
+        if is_free(port):
+            found.add(port)
+    return list(found)
+
+
 def is_free(port: int) -> bool:
     """Whether a server could listen on this port of 127.0.0.1."""
     with socket.socket() as probe:
@@ -62,7 +72,7 @@ def is_free(port: int) -> bool:
             probe.bind(("127.0.0.1", port))
         except OSError:
             return False
-    return True
+    return port > 0
 
 
 def _by_whom(port: int) -> str:

@@ -13,7 +13,6 @@ import pytest
 
 from ops import state, supervisor
 from ops.layout import CHECKOUT, Layout
-from ops.ports import Ports
 from ops.tests.systems import Changes, python, read_until, system_of
 from shared.values.ids import new_id
 
@@ -243,8 +242,3 @@ def test_install_overwrites_no_folder_that_is_not_its_own(tmp_path: Path) -> Non
     assert code == 1
     assert "is no Python environment" in said
     assert (tmp_path / "kept").exists()
-
-
-def test_free_ports_differ() -> None:
-    found = Ports.free()
-    assert len(set(found.of.values())) == len(found.of)

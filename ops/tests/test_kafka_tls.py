@@ -23,6 +23,7 @@ from pydantic import ValidationError
 from ops import kafka, kafka_jars, processes
 from ops.errors import CannotRun
 from ops.kafka_fixture import REQUIRE
+from ops.ports import free_ports
 from ops.tests.certificates import Authority
 from shared.bus.kafka import KafkaBus
 from shared.bus.kafka_access import KafkaAccess
@@ -108,7 +109,7 @@ def secured() -> Iterator[Secured]:
         if os.environ.get(REQUIRE) == "1":
             pytest.fail(f"{REQUIRE}=1, but there is no broker. {error}", pytrace=False)
         pytest.skip(f"no broker: {error}")
-    by_certificate, by_password, controller = kafka._free_ports(3)
+    by_certificate, by_password, controller = free_ports(3)
     ports = {"SSL": by_certificate, "SASL_SSL": by_password}
     ours, others = Authority.made(folder / "ours"), Authority.made(folder / "others")
     ours.issue("broker", "127.0.0.1")

@@ -9,7 +9,7 @@ import pytest
 from ops import layout
 from ops.errors import CannotRun
 from ops.layout import Layout
-from ops.ports import OFFSETS, Ports
+from ops.ports import OFFSETS, Ports, free_ports
 
 
 def test_data_goes_into_the_checkout(tmp_path: Path) -> None:
@@ -69,6 +69,16 @@ def test_ports_shift_as_a_whole() -> None:
 def test_a_base_that_leaves_no_room_is_refused(base: int) -> None:
     with pytest.raises(CannotRun):
         Ports.from_base(base)
+
+
+def test_no_outgoing_connection_gets_a_port_that_was_chosen() -> None:
+    """A process that died would not get it back while such a connection lasts."""
+    given = Path("/proc/sys/net/ipv4/ip_local_port_range")
+    first = int(given.read_text().split()[0]) if given.exists() else 32_768
+    found = free_ports(50)
+    assert len(set(found)) == 50
+    assert max(found) < first
+    assert max(Ports.free().of.values()) < first
 
 
 def test_every_taken_port_is_named_at_once() -> None:

@@ -25,6 +25,8 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
+from ops.ports import free_ports
+
 CHUNK = 65_536
 WAITING_CHUNKS = 64
 KEPT_FOR_MATCH = 512
@@ -365,15 +367,12 @@ class Proxy:
 
 
 def _bound(port: int) -> socket.socket:
-    """A socket on a port that was asked for by number, also where any would do.
+    """A socket on this port; where it is 0, on one that is got back after not listening for a time.
 
     A port that the system chose by itself is lost when a socket stops to listen.
     """
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        chosen = port or probe.getsockname()[1]
     found = socket.socket()
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    found.bind(("127.0.0.1", chosen))
+    found.bind(("127.0.0.1", port or free_ports(1)[0]))
     found.setblocking(False)
     return found
