@@ -37,9 +37,10 @@ JOIN applied a USING (network_id, topic, subject)
 _ALL_APPLIED = """
 SELECT topic, subject, seq FROM applied WHERE network_id = $1 AND topic = ANY($2)
 """
-_SKIPPED = """
-SELECT DISTINCT network_id, topic, subject FROM operator_action
-WHERE verb = 'skip' AND outcome LIKE 'skipped%'
+_GIVEN_UP = r"""
+SELECT network_id, topic, subject, (n[1])::bigint, coalesce(n[2], n[1])::bigint
+FROM operator_action, regexp_match(outcome, '^skipped (\d+)(?: to (\d+))?') n
+WHERE verb = 'skip' AND n IS NOT NULL
 """
 _EDITED = """
 SELECT network_id, topic, subject, id, edited, before_headers FROM operator_action
@@ -120,10 +121,12 @@ class Live:
         rows = await self.owner.fetch(_ALL_APPLIED, network_id, list(topics))
         return {(network_id, row[0], row[1]): row[2] for row in rows}
 
-    async def skipped(self) -> frozenset[SubjectKey]:
-        """The subjects of which operators gave something up."""
-        rows = await self.worker.fetch(_SKIPPED)
-        return frozenset((row[0], row[1], row[2]) for row in rows)
+    async def given_up(self) -> dict[SubjectKey, list[range]]:
+        """The numbers of the events that operators gave up, by subject."""
+        found: dict[SubjectKey, list[range]] = {}
+        for network_id, topic, subject, first, last in await self.worker.fetch(_GIVEN_UP):
+            found.setdefault((network_id, topic, subject), []).append(range(first, last + 1))
+        return found
 
     async def edits(self) -> dict[tuple[SubjectKey, int], Edit]:
         """What operators made of events, by subject and number; the last word counts."""

@@ -40,7 +40,7 @@ class Replay:
     networks: set[UUID] = field(default_factory=set)
     _positions: dict[TopicPartition, int] = field(default_factory=dict)
     _waiting: list[Delivery] = field(default_factory=list)
-    _skipped: frozenset[SubjectKey] = frozenset()
+    _given_up: Mapping[SubjectKey, Sequence[range]] = field(default_factory=dict)
     _edits: Mapping[tuple[SubjectKey, int], Edit] = field(default_factory=dict)
     _looked_at: int = 500
     _filled: set[UUID] = field(default_factory=set)
@@ -50,7 +50,7 @@ class Replay:
         topics = self.subscriptions.topics
         if not self._positions:
             self._positions = await self.bus.log_starts(topics)
-        self._skipped, self._edits = await self.live.skipped(), await self.live.edits()
+        self._given_up, self._edits = await self.live.given_up(), await self.live.edits()
         ends = await self.bus.log_ends(topics)
         try:
             while any(self._positions[key] < end for key, end in ends.items()):
@@ -117,11 +117,11 @@ class Replay:
         return delivery if isinstance(found, Unread) else found
 
     async def _apply_network(self, network_id: UUID, deliveries: list[Delivery]) -> None:
-        for alone, group in groupby(deliveries, key=lambda each: _key(each) in self._skipped):
+        for alone, group in groupby(deliveries, key=lambda each: _key(each) in self._given_up):
             found = list(group)
             if alone:
                 for delivery in found:
-                    await self._apply_skipped(network_id, delivery)
+                    await self._apply_or_pass_over(network_id, delivery)
                 continue
             for start in range(0, len(found), BATCH_RECORDS):
                 await self._apply(network_id, found[start : start + BATCH_RECORDS])
@@ -171,22 +171,31 @@ class Replay:
             await park_key(work.raw, delivery, "poison", problem)
             await hold(work.raw, delivery)
 
-    async def _apply_skipped(self, network_id: UUID, delivery: Delivery) -> None:
-        """An event of a subject of which an operator gave something up: what is missing, or cannot
-        be applied, is passed over here, too."""
-        seq, key = delivery.envelope.subject_seq, delivery.key
-        async with self.shadow.work(network_id) as work:
-            at = (await standing_of(work.raw, network_id, [key]))[key].applied
-            past = seq if delivery.problem is not None else seq - 1
-            if past > at:
+    async def _apply_or_pass_over(self, network_id: UUID, delivery: Delivery) -> None:
+        """An event of a subject of which an operator gave something up: that is passed over here,
+        too, wherever on the topic it stands."""
+        given_up = self._given_up[_key(delivery)]
+        await self._pass_over(network_id, delivery.key, given_up)
+        if not any(delivery.envelope.subject_seq in numbers for numbers in given_up):
+            await self._apply(network_id, [delivery])
+            await self._pass_over(network_id, delivery.key, given_up)
+
+    async def _pass_over(self, network_id: UUID, key: Key, given_up: Sequence[range]) -> None:
+        while True:
+            async with self.shadow.work(network_id) as work:
+                at = (await standing_of(work.raw, network_id, [key]))[key]
+                past = next(
+                    (numbers[-1] for numbers in given_up if at.applied + 1 in numbers), None
+                )
+                if past is None:
+                    return
                 await write_applied(work.raw, network_id, {key: Standing(past, None)})
-        try:
-            async with self.shadow.work(network_id) as work:
-                await apply_all(work, [delivery], self.subscriptions, Counter())
-        except Exception as error:  # noqa: BLE001 - judged
-            self._problem(error)
-            async with self.shadow.work(network_id) as work:
-                await write_applied(work.raw, network_id, {key: Standing(seq, None)})
+                await let_go(work.raw, network_id, key, past)
+                row = await first_of(work.raw, network_id, key)
+                if row is not None:
+                    held = delivery_held(key, row, self.subscriptions)
+                    await park_key(work.raw, held, "hole", f"waits for {past + 1}")
+            await self._heal(network_id)
 
     def _problem(self, error: Exception) -> str:
         """The code of a handler's failure. Raises CannotRun for what is no handler's."""

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -82,6 +83,12 @@ class Seen(Row, table=True):
 
 
 Also = Callable[[Work, ThingChanged], Awaitable[None]]
+
+
+async def poison(_work: Work, event: ThingChanged) -> None:
+    """One value never works."""
+    if event.value == 666:
+        raise Conflict("thing.poison", "This value never works.")
 
 
 async def nothing(_work: Work, _event: ThingChanged) -> None:
@@ -339,11 +346,6 @@ async def test_only_one_network_is_rebuilt_where_one_is_named(beta: Beta) -> Non
 async def test_a_parked_key_stops_in_both_copies_at_the_same_place(beta: Beta) -> None:
     """Two poisons and a hole; and what operators gave up or corrected is so in the rebuilt copy."""
     network_id, bad, wrong, late = (new_id() for _ in range(4))
-
-    async def poison(_work: Work, event: ThingChanged) -> None:
-        if event.value == 666:
-            raise Conflict("thing.poison", "This value never works.")
-
     beta.also = poison
     values = (1, 666, 3)
     await beta.hear(
@@ -406,6 +408,39 @@ async def test_a_log_whose_oldest_events_come_last_is_rebuilt(
     assert {k[2]: v for k, v in report.stopped.items()} == {
         f"thing/{broken}": "heard to 1 of 2: thing.changed_its_mind"
     }
+
+
+async def test_what_operators_gave_up_is_so_in_the_rebuilt_copy_whatever_came_last(
+    beta: Beta,
+) -> None:
+    """The first events of a thing come last; and what was missing comes after it was given up."""
+    network_id, bad, late, first = (new_id() for _ in range(4))
+    beta.also = poison
+    await beta.hear(
+        *(said(network_id, bad, seq, value) for seq, value in ((2, 666), (3, 3), (4, 4))),
+        *(said(network_id, late, seq, seq) for seq in (6, 4, 1)),
+        *(said(network_id, first, seq, seq) for seq in (3, 4)),
+        said(network_id, bad, 1, 1),
+    )
+    worker = await asyncpg.connect(beta.service.worker_url)
+    for things in ((bad, late, first), (late,)):
+        for thing_id in things:
+            key = await find(worker, f"thing/{thing_id}")
+            await ask(worker, key, "skip", who="ops", why="It is of no use.")
+        async with beta.live():
+            await until(partial(_nothing_asked, beta))
+    await worker.close()
+    assert await settled(beta)
+    await beta.hear(*(said(network_id, late, seq, seq) for seq in (5, 3, 2)))
+    await beta.hear(said(network_id, first, 1, 1), said(network_id, late, 7, 7))
+    report = await beta.rebuild()
+    assert (report.equal, report.parked) == (True, {})
+    kept = {row["thing_id"]: (row["value"], row["changes"]) for row in await beta.rows()}
+    assert kept == {bad: (4, 3), late: (7, 4), first: (4, 2)}
+
+
+async def _nothing_asked(beta: Beta) -> bool:
+    return not await beta.sql("SELECT FROM operator_action WHERE done_at IS NULL")
 
 
 async def _waits_alone(beta: Beta, thing_id: UUID) -> bool:

@@ -77,7 +77,7 @@ _DONE_ALREADY = """
 SELECT outcome FROM operator_action WHERE network_id = $1 AND id = $2
 """
 _SKIPPED = """
-UPDATE operator_action SET outcome = 'skipped' WHERE network_id = $1 AND id = $2
+UPDATE operator_action SET outcome = $3 WHERE network_id = $1 AND id = $2
 """
 _EDIT = """
 UPDATE parked_event SET headers = $5, value = $6
@@ -158,7 +158,7 @@ class Settler:
                     outcome = await self._edit(network_id, key, asked["id"], asked["edited"])
                 case _:
                     outcome = await self.replay(network_id, key)
-        if outcome in ("skipped", "edited"):
+        if outcome.startswith(("skipped", "edited")):
             outcome = f"{outcome}, then {await self.replay(network_id, key)}"
         async with self._work(network_id, [key_lock(key)]) as work:
             await become_app(work)
@@ -225,7 +225,8 @@ class Settler:
             return f"fails for now: {problem}"
 
     async def _skip(self, network_id: UUID, key: Key, action_id: UUID) -> str:
-        """Go past what a key waits for, or past its failing event. It is lost on purpose."""
+        """Go past what a key waits for, or past its failing event. It is lost on purpose; the
+        outcome says its numbers, which a rebuild passes over, too."""
         async with self._work(network_id, [key_lock(key)]) as work:
             await become_app(work)
             done: str | None = await work.raw.fetchval(_DONE_ALREADY, network_id, action_id)
@@ -235,15 +236,18 @@ class Settler:
             head = await first_of(work.raw, network_id, key)
             if head is None:
                 return "nothing_parked"
-            if head["seq"] > at.applied + 1:
+            first = at.applied + 1
+            if head["seq"] > first:
                 past = Standing(head["seq"] - 1, at.parked)
             else:
                 found = delivery_held(key, head, self.subscriptions)
                 past = Standing(head["seq"], at.parked, found.envelope.id)
                 await let_go(work.raw, network_id, key, head["seq"])
             await write_applied(work.raw, network_id, {key: past})
-            await work.raw.execute(_SKIPPED, network_id, action_id)
-            return "skipped"
+            many = f" to {past.applied}" if past.applied > first else ""
+            outcome = f"skipped {first}{many}"
+            await work.raw.execute(_SKIPPED, network_id, action_id, outcome)
+            return outcome
 
     async def _edit(self, network_id: UUID, key: Key, action_id: UUID, value: bytes) -> str:
         """Give a key's failing event another value, and an id of its own: the action's."""
