@@ -23,9 +23,10 @@ from ops.ports import Ports
 from ops.programs import Program
 from shared.values.ids import new_id
 from tests.faults import truth
+from tests.faults.bus.lengths import FULL
 from tests.faults.truth import Told, Witness
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 600.0 if FULL else 60.0
 PAUSE_SECONDS = 0.05
 LISTENERS = ("eligibility", "payments", "documents", "patients")
 SLOT = timedelta(minutes=30)
@@ -34,7 +35,8 @@ Body = dict[str, Any]
 
 
 async def until(look: Callable[[], Awaitable[Any]], good: Callable[[Any], bool], what: str) -> Any:
-    """Look until it is good, for a minute at most."""
+    """Look until it is good, for a minute at most; for ten in the long list, where whoever is asked
+    may die hundreds of times."""
     end = time.monotonic() + PATIENCE_SECONDS
     while True:
         found = await look()
