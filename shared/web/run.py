@@ -25,6 +25,9 @@ COLLECTOR = "OTEL_EXPORTER_OTLP_ENDPOINT"
 
 DRAIN_SECONDS = 0.3
 """From the end of listening to the end of idle connections."""
+FIRST_REQUEST_SECONDS = 2.0
+"""How much longer a connection is kept on which nothing has been asked yet."""
+LOOK_SECONDS = 0.02
 
 
 class Server(uvicorn.Server):
@@ -32,10 +35,48 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen no more, serve those who are connected for a moment, then end as uvicorn does."""
-        for server in self.servers:
-            server.close()
+        loop = asyncio.get_running_loop()
+        for client in [client for server in self.servers for client in _closed(server)]:
+            await loop.connect_accepted_socket(self._connection, client)
         await asyncio.sleep(DRAIN_SECONDS)
+        end = loop.time() + FIRST_REQUEST_SECONDS
+        while self._unasked() and loop.time() < end:  # noqa: ASYNC110 - nobody tells of it
+            await asyncio.sleep(LOOK_SECONDS)
         await super().shutdown(sockets)
+
+    def _connection(self) -> asyncio.Protocol:
+        # As uvicorn makes one for a connection that it accepts.
+        made: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return made
+
+    def _unasked(self) -> bool:
+        return any(each.cycle is None for each in self.server_state.connections)  # type: ignore[union-attr]
+
+
+def _closed(server: asyncio.Server) -> list[socket.socket]:
+    """Let a server listen no more; who is connected and was not accepted yet.
+
+    The system takes connections, and what is sent on them, for a loop that is busy. They would be
+    reset with the listening socket, so it is closed right after the last of them was accepted.
+    """
+    found: list[socket.socket] = []
+    listening = [each.dup() for each in server.sockets]
+    server.close()
+    for each in listening:
+        with each:
+            each.setblocking(False)
+            while True:
+                try:
+                    client, _ = each.accept()
+                except ConnectionAbortedError:
+                    continue
+                except OSError:
+                    break
+                client.setblocking(False)
+                found.append(client)
+    return found
 
 
 def server_of(
