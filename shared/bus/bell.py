@@ -29,7 +29,12 @@ class Bell:
         self._closing = asyncio.Event()
 
     def ring(self, kinds: Iterable[str]) -> None:
-        """Such rows were committed. Returns at once; rings made meanwhile become one."""
+        """Such rows were committed. Returns at once; rings made meanwhile become one.
+
+        Once it is closed nobody is told any more.
+        """
+        if self._closing.is_set():
+            return
         self._kinds.update(kinds)
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._ringing())
@@ -37,8 +42,8 @@ class Bell:
     async def close(self) -> None:
         """Let what was rung last go out, in its time, and no more after it.
 
-        To be called when nothing is committed any more, and before the database is closed: who
-        rings then opens a connection that nobody closes.
+        To be called before the database is closed: who rings then opens a connection that nobody
+        closes.
         """
         self._closing.set()
         if self._task is not None:

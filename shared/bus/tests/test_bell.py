@@ -50,8 +50,10 @@ async def test_what_was_rung_last_is_told_and_nothing_is_opened_afterwards(
     bell.ring(["outbox"])
     bell.ring(["timer"])
     await bell.close()
+    bell.ring(["outbox"])
     await company.alpha.close()
     await _until(told, "outbox,timer")
+    assert len(asyncio.all_tasks()) == 1
     async with asyncio.timeout(5):
         while await company.alpha_super.fetchval(OPEN):
             pass
