@@ -69,7 +69,7 @@ async def test_who_is_connected_has_time_to_ask(
 async def test_who_never_asks_keeps_nobody_from_ending(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "FIRST_REQUEST_SECONDS", 0.1, raising=False)
+    monkeypatch.setattr(run, "FIRST_REQUEST_SECONDS", 0.1)
     with socket.create_connection(_address(server)) as client:
         async with asyncio.timeout(5):
             await server.shutdown()
@@ -79,7 +79,7 @@ async def test_who_never_asks_keeps_nobody_from_ending(
 async def test_who_has_been_answered_and_keeps_the_connection_is_not_waited_for(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "FIRST_REQUEST_SECONDS", 60.0, raising=False)
+    monkeypatch.setattr(run, "FIRST_REQUEST_SECONDS", 60.0)
     with socket.create_connection(_address(server)) as client:
         client.sendall(ASKED.replace(b"close", b"keep-alive"))
         assert (await _answer(client)).startswith(b"HTTP/1.1 204")
