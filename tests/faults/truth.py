@@ -39,9 +39,8 @@ from shared.contracts.envelope import Event
 from shared.contracts.patients import ConsentGranted, PatientRegistered
 from shared.contracts.payments import AccountEvent
 from shared.db.provision import BUS_DATABASE, SERVICES, url_for
-from tests.faults.bus.lengths import FULL
 
-PATIENCE_SECONDS = 300.0 if FULL else 30.0
+PATIENCE_SECONDS = 30.0
 BEGINNING = 6
 PAUSE_SECONDS = 0.2
 RSS_BYTES_MAX = 400 * 1024 * 1024
