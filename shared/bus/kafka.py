@@ -197,6 +197,7 @@ class KafkaBus:
         self, group: str, topics: Sequence[str], *, on_assigned: Assigned, on_revoked: Revoked
     ) -> KafkaSubscription:
         """See the port. Membership is dynamic: closing leaves the group at once."""
+        self._known.difference_update(topics)  # they were perhaps seen on another broker's disk
         await self._must_exist(topics)
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self._bootstrap,

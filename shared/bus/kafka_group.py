@@ -124,6 +124,7 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
                 )
                 records = self._accepted(found)
                 if not records:
+                    self._must_exist()
                     await self._watch()
                 return records
         except NoOffsetForPartitionError:
@@ -151,6 +152,13 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
         if records:
             self._watched_at, self._ends = asyncio.get_running_loop().time(), {}
         return records
+
+    def _must_exist(self) -> None:
+        # Of a topic that is gone a member is given nothing, and it looks again a minute later.
+        topics = self._consumer.subscription()
+        gone = [topic for topic in topics if not self._consumer.partitions_for_topic(topic)]
+        if gone:
+            raise UnknownTopic(", ".join(sorted(gone)))
 
     async def _watch(self) -> None:
         # Issues 625, 727, 847, 880 and 1037: a member may stop fetching while it looks alive.

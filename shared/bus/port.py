@@ -146,7 +146,7 @@ class Subscription(Protocol):
         """Up to `max_records` in partition order, as soon as there are any; none after `timeout`
         seconds. Each record is given once, unless sought again.
 
-        Raises OffsetOutOfRange, BusUnavailable, GroupBroken, NotAllowed.
+        Raises OffsetOutOfRange, UnknownTopic, BusUnavailable, GroupBroken, NotAllowed.
         """
         ...
 
