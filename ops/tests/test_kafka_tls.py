@@ -104,7 +104,7 @@ def formatted(base: list[str], settings: Path, password: str) -> None:
 def secured() -> Iterator[Secured]:
     folder = Path(tempfile.mkdtemp(prefix="cb-tls-"))
     try:
-        base = [kafka_jars.java(), *kafka.HEAP, "-cp", kafka_jars.classpath(kafka.HERE, folder)]
+        base = [kafka_jars.java(), *kafka.JVM, "-cp", kafka_jars.classpath(kafka.HERE, folder)]
     except CannotRun as error:
         if os.environ.get(REQUIRE) == "1":
             pytest.fail(f"{REQUIRE}=1, but there is no broker. {error}", pytrace=False)
