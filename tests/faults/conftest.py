@@ -52,18 +52,20 @@ def pytest_report_header() -> str:
     return f"faults: SEED={SEED}, {'the long list (FULL=1)' if FULL else 'the short list'}"
 
 
-class Halves(LoadScopeScheduling):  # type: ignore[misc]
-    """Whole systems run in one process, the rest in another: each half has its own broker."""
+class Parts(LoadScopeScheduling):  # type: ignore[misc]
+    """Three parts run beside each other: whole systems on either bus, and the bus by itself."""
 
     def _split_scope(self, nodeid: str) -> str:
-        beside = ("tests/faults/bus/", "test_cutover.py", "test_proxy.py")
-        return "beside" if any(part in nodeid for part in beside) else "systems"
+        file, _, name = nodeid.partition("::")
+        if "/bus/" in file or "test_proxy" in file:
+            return "bus"
+        return "kafka" if "test_cutover" in file or "kafka]" in name else "postgres"
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Halves:
-    """Two processes at the most have something to do."""
-    return Halves(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Parts:
+    """Three processes at the most have something to do."""
+    return Parts(config, log)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
