@@ -11,7 +11,6 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import asyncpg
 from alembic import command, context
 from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, pool, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -59,14 +58,6 @@ def config_for(service: str, url: str) -> Config:
 def upgrade(service: str, owner_url: str) -> None:
     """Bring a service's database to the newest revision; nothing where it is there already."""
     command.upgrade(config_for(service, owner_url), "head")
-
-
-def newest_revision(service: str) -> str:
-    """The revision that the code of a service expects."""
-    head = ScriptDirectory.from_config(config_for(service, "")).get_current_head()
-    if head is None:
-        raise LookupError(f"{service} has no migrations")
-    return head
 
 
 def run(metadata: MetaData) -> None:

@@ -9,8 +9,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import Request
 from starlette.responses import Response
 
-from shared.db.migrate import newest_revision
 from shared.db.pool import AWAY
+from shared.db.revisions import newest_revision
 
 if TYPE_CHECKING:
     from shared.web.background import Running

@@ -31,7 +31,6 @@ from ops.layout import CHECKOUT, Layout
 from ops.local_system import LocalSystem
 from ops.ports import Ports
 from shared.contracts.patients import PatientRegistered
-from shared.db import migrate
 from shared.db.actor import Actor
 from shared.db.database import Database
 from shared.db.pool import Pool
@@ -42,6 +41,7 @@ from shared.db.provision import (
     roles_of,
     service_environment,
 )
+from shared.db.revisions import newest_revision
 from shared.db.work import Context
 from shared.values.ids import new_id
 from tests.faults import truth
@@ -549,7 +549,7 @@ async def test_two_that_migrate_at_once_leave_what_one_does(bus: str) -> None:
             connection = await asyncpg.connect(url)
             found = await connection.fetch("SELECT version_num FROM alembic_version")
             await connection.close()
-            assert [row[0] for row in found] == [migrate.newest_revision(service)]
+            assert [row[0] for row in found] == [newest_revision(service)]
     finally:
         server.stop()
         shutil.rmtree(folder, ignore_errors=True)

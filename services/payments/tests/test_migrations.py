@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from shared.db.migrate import newest_revision
+from shared.db.revisions import newest_revision
 from shared.testing.older import Older, older_database
 from shared.values.ids import new_id
 
