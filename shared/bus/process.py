@@ -6,7 +6,6 @@ from typing import Any
 import structlog
 
 from shared.bus.consumer import REJOIN_SECONDS, Consumer
-from shared.bus.kafka import KafkaBus
 from shared.bus.kafka_access import KafkaAccess
 from shared.bus.port import Bus, BusError, GroupBroken
 from shared.bus.postgres import PostgresBus
@@ -51,7 +50,11 @@ class BusProcess:
         address = kafka if kind == "kafka" else postgres_url
         if address is None:
             raise ValueError(f"{name}: there is no address for the {kind} bus")
-        return cls(name, KafkaBus(address, access) if kind == "kafka" else PostgresBus(address))
+        if kind != "kafka":
+            return cls(name, PostgresBus(address))
+        from shared.bus.kafka import KafkaBus  # 3 MB that a process on Postgres spares
+
+        return cls(name, KafkaBus(address, access))
 
     async def run(self, database: Database, clock: Clock, subscriptions: Subscriptions) -> None:
         """Relay and consume. Raises what neither can live with, such as GroupBroken."""
