@@ -74,7 +74,8 @@ test: install-dev  ## all tests [TESTS=shared/db]
 	$(PY) -m pytest -q -n 2 --dist loadfile --ignore=tests/faults $(TESTS)
 
 faults: install-dev  ## kill, freeze, cut and stall, on both buses [SEED=n] [FULL=1]
-	SEED=$(SEED) FULL=$(FULL) $(PY) -m pytest -q -n 3 --dist loadscope tests/faults
+	SEED=$(SEED) FULL=$(FULL) PYTHONDONTWRITEBYTECODE= \
+		$(PY) -m pytest -q -n 4 --dist loadscope tests/faults
 
 sim: install-dev  ## relay, bus and consumers on a virtual clock [SEEDS=1000] [FROM=0]
 	$(PY) -m shared.bus.tests.sim --seeds $(or $(SEEDS),1000) --from $(or $(FROM),0)

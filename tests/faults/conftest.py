@@ -53,18 +53,20 @@ def pytest_report_header() -> str:
 
 
 class Parts(LoadScopeScheduling):  # type: ignore[misc]
-    """Three parts run beside each other: whole systems on either bus, and the bus by itself."""
+    """Four parts run beside each other, three of them with whole systems of their own."""
 
     def _split_scope(self, nodeid: str) -> str:
         file, _, name = nodeid.partition("::")
         if "/bus/" in file or "test_proxy" in file:
             return "bus"
-        return "kafka" if "test_cutover" in file or "kafka]" in name else "postgres"
+        if "test_cutover" in file or "kafka]" in name:
+            return "kafka"
+        return "databases" if "test_databases" in file or "test_truth" in file else "processes"
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Parts:
-    """Three processes at the most have something to do."""
+    """Four processes at the most have something to do."""
     return Parts(config, log)
 
 

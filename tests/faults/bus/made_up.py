@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from shared.bus import settle
 from shared.bus.kafka import KafkaBus
 from shared.bus.port import Bus
 from shared.bus.postgres import PostgresBus
@@ -41,6 +42,7 @@ class Spec:
     address: str
     state: str
     session_s: float
+    parked_keys_max: int
     conduct: dict[str, tuple[str, float]] = field(default_factory=dict)
 
     def json(self) -> str:
@@ -80,6 +82,7 @@ def subscriptions(spec: Spec) -> Subscriptions:
 
 async def main(spec: Spec) -> None:
     """Run until SIGTERM."""
+    settle.PARKED_KEYS_MAX = spec.parked_keys_max
     database = Database.connect(spec.name, spec.app_url, spec.worker_url)
     process = BusProcess(spec.name, spec.bus())
     asked = asyncio.Event()

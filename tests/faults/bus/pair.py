@@ -26,6 +26,7 @@ import asyncpg
 from ops import processes
 from ops.layout import CHECKOUT
 from shared.bus.port import Record
+from shared.bus.settle import PARKED_KEYS_MAX
 from shared.bus.tests.company import TOPIC, Company
 from shared.values.ids import new_id
 from tests.faults.bus.broker import FaultyBroker
@@ -68,6 +69,7 @@ class Pair:
     bus_owner_url: str | None = None
     broker: FaultyBroker | None = None
     session_s: float = 6.0
+    parked_keys_max: int = PARKED_KEYS_MAX
     links: dict[str, Proxy] = field(default_factory=dict)
     running: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
     hearers: set[str] = field(default_factory=set)
@@ -114,6 +116,7 @@ class Pair:
             address=kafka or self._through(own["BUS"], bus),
             state=str(self._state_of(name)),
             session_s=self.session_s,
+            parked_keys_max=self.parked_keys_max,
             conduct=conduct or {},
         )
         command = [sys.executable, "-m", "tests.faults.bus.made_up", spec.json()]

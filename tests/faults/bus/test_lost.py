@@ -30,7 +30,8 @@ from tests.faults.bus.pair import Pair, until
 
 pytestmark = within(180)
 
-NEWCOMER_THINGS = int(lasting("F4 subjects in which a newcomer has a hole", 1_100, 5_000))
+NEWCOMER_THINGS = int(lasting("F4 subjects in which a newcomer has a hole", 220, 5_000))
+NEWCOMER_FAILURES_MAX = int(lasting("F4 failures beyond which it halts", 200, PARKED_KEYS_MAX))
 NEWCOMER_S = 120.0
 SOON_S = 20.0
 TAIL_BYTES = 700
@@ -186,7 +187,8 @@ async def test_f4_a_newcomer_hears_of_every_subject_though_the_oldest_events_com
     """After a wipe life goes on before an operator comes: every subject has a hole at first, more
     of them than may fail."""
     pair.things = [new_id() for _ in range(NEWCOMER_THINGS)]
-    assert len(pair.things) > PARKED_KEYS_MAX
+    pair.parked_keys_max = NEWCOMER_FAILURES_MAX
+    assert len(pair.things) > pair.parked_keys_max
     await pair.begin("alpha")
     await pair.write(NEWCOMER_THINGS)
     await until(lambda: _ends_at(pair.company.bus, NEWCOMER_THINGS), "all on the bus", NEWCOMER_S)
