@@ -26,7 +26,7 @@ class Child:
     """One process of a local system.
 
     spawn: starts it and returns at once. It runs in the event loop's thread, which must outlive
-        the process (see `ops.processes.tied`).
+        the process (see `ops.processes.tied`). Another may be set: the next start is by that.
     ready: whether it can be used; asked only until it says yes.
     changed: called after each change of `state`.
     keep: start it again when it ends after it was ready once.
@@ -45,7 +45,7 @@ class Child:
         stop_signal: signal.Signals = signal.SIGTERM,
     ) -> None:
         self.state = state
-        self._spawn = spawn
+        self.spawn = spawn
         self._ready = ready
         self._changed = changed
         self._keep = keep
@@ -105,7 +105,7 @@ class Child:
         self._ended("stopped")
 
     async def _begin(self) -> Process:
-        process = self._process = await self._spawn()
+        process = self._process = await self.spawn()
         mark = processes.mark_of(process.pid)
         self.state.pid = process.pid
         self.state.started = mark.started if mark else ""

@@ -163,16 +163,19 @@ class LocalSystem:
 
     async def start_program(self, program: Program) -> Child:
         """Start one more program of this system, or one of it that was stopped."""
-        child = programs.child_of(
+        child = self.children[program.name] = self.child_of(program)
+        await child.start()
+        return child
+
+    def child_of(self, program: Program) -> Child:
+        """How a program of this system is run; it is not started."""
+        return programs.child_of(
             program,
             self.layout,
             self.environment_of(program.name),
             self._changed,
             keep=self.options.keep,
         )
-        self.children[program.name] = child
-        await child.start()
-        return child
 
     async def _start_all(self) -> None:
         issuer_clients.set_services(self.layout.issuer, self._secrets.services)

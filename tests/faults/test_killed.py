@@ -30,7 +30,6 @@ async def test_what_was_acknowledged_is_kept_and_said_when_appointments_is_kille
         )
     )
     await town.died("appointments")
-    await town.armed("appointments")
     half = len(bodies) // 2
     await until(lambda: town.booked_on(2), lambda n: n >= half or load.done(), "half of it")
     town.kill("appointments")
@@ -54,7 +53,6 @@ async def test_of_many_who_want_one_time_one_gets_it_whoever_dies(town: Town) ->
     await town.armed("appointments", "work.before_commit:exit:4,route.before_reply:exit:3")
     race = asyncio.create_task(at_once(8, [town.book({**body, "patient_id": p}) for p in patients]))
     await town.died("appointments")
-    await town.armed("appointments")
     answers = await race
     assert sorted(answer.status_code for answer in answers) == [201] + [409] * 11
     assert {a.json()["code"] for a in answers if a.status_code == 409} == {"slot.taken"}
@@ -77,7 +75,6 @@ async def test_subscribers_killed_before_and_after_their_commit_apply_each_event
     )
     load = asyncio.create_task(at_once(CLIENTS, [town.book(b) for b in bodies]))
     await town.died("appointments", *LISTENERS)
-    await asyncio.gather(*(town.armed(name) for name in ("appointments", *LISTENERS)))
     answers = await load
     assert [answer.status_code for answer in answers] == [201] * len(bodies)
     await town.whole()
@@ -118,7 +115,6 @@ async def test_a_card_is_charged_once_when_payments_dies_after_the_call(town: To
         )
     )
     await town.died("payments")
-    await town.armed("payments")
     answers = await paying
     assert {answer.status_code for answer in answers} <= {201, 202}
     ids = [answer.json()["id"] for answer in answers]

@@ -74,7 +74,6 @@ async def test_a_kill_between_the_cancellation_and_its_answer_loses_no_offer(tow
         town.insist("front_desk", "appointments", path, wish, version=1)
     )
     await town.died("appointments")
-    await town.armed("appointments")
     assert (await cancelling).status_code == 200
     await accepted(town, await offered(town, patient), patient)
     text = "SELECT state FROM waitlist_offers WHERE patient_id = $1 AND starts_at >= $2"
@@ -88,7 +87,7 @@ async def test_a_kill_as_the_offer_is_made_loses_neither_the_time_nor_the_offer(
     visit, patient = await waiting_for_a_visit(town, 18)
     await town.settled()
     # The worker dies in the transaction of the offer, and again each time it is started anew.
-    await town.armed("appointments", "worker.before_commit:exit:1")
+    await town.armed("appointments", "worker.before_commit:exit:1", again=True)
     cancelling = asyncio.create_task(town.cancel(visit))
     await town.died("appointments")
     text = "SELECT state FROM waitlist_offers WHERE patient_id = $1 AND starts_at >= $2"

@@ -236,9 +236,18 @@ class Town:
         await until(living, lambda found: not found, "the death of a process")
 
     async def armed(
-        self, name: str, failpoints: str = "", *, role: str = "all", **environment: str
+        self,
+        name: str,
+        failpoints: str = "",
+        *,
+        again: bool = False,
+        role: str = "all",
+        **environment: str,
     ) -> None:
-        """Start a service anew with these failpoints and variables, or with none."""
+        """Start a service anew with these failpoints and variables, or with none.
+
+        Once it has died of failpoints it is started as usual; again: with them every time.
+        """
         await self.system.children[name].stop()
         if failpoints:
             environment["CLINICBUS_FAILPOINTS"] = failpoints
@@ -246,6 +255,8 @@ class Town:
         arguments = tuple(role if text == "all" else text for text in usual.arguments)
         program = replace(usual, arguments=arguments, environment=environment)
         child = await self.system.start_program(program)
+        if failpoints and not again:
+            child.spawn = self.system.child_of(usual).spawn
         await child.wait_until_ready()
 
     def program(self, name: str) -> Program:
