@@ -73,6 +73,7 @@ contracts: install-dev  ## keep today's events as released, for ever
 test: install-dev  ## all tests [TESTS=shared/db]
 	$(PY) -m pytest -q -n 2 --dist loadfile --ignore=tests/faults $(TESTS)
 
+# It starts hundreds of processes: what the first has compiled is kept for the others.
 faults: install-dev  ## kill, freeze, cut and stall, on both buses [SEED=n] [FULL=1]
 	SEED=$(SEED) FULL=$(FULL) PYTHONDONTWRITEBYTECODE= \
 		$(PY) -m pytest -q -n 4 --dist loadscope tests/faults

@@ -21,7 +21,7 @@ async def test_what_was_acknowledged_is_kept_and_said_when_appointments_is_kille
 ) -> None:
     bodies = await town.bookings(utc(2, 17), 36)
     keys = [f"kept-{number}" for number in range(len(bodies))]
-    # It dies with bookings committed and not published; and with one committed and not answered.
+    # It dies with bookings committed and not published, or with one committed and not answered.
     await town.armed("appointments", "relay.after_read:exit:3,route.before_reply:exit:9")
     load = asyncio.create_task(
         at_once(
