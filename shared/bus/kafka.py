@@ -1,46 +1,42 @@
 """The bus over Apache Kafka, by aiokafka. What it must be told is told here.
 
 acks=all and idempotence; no automatic commit; no automatic offset (`none`: the default would skip
-to the end); no records of a transaction that was given up; batches built here, one partition each;
-a deadline on every await, since aiokafka waits for ever in several places (its issues 1101 and
-759); after any error a fresh producer, since an idempotent one may never recover (aiokafka 1017).
-The epoch of a producer is not kept by Kafka: a
-relay that lost its lease can at most finish the batch in flight, which subscribers know by its
-sequence numbers.
+to the end); no records of a transaction that was given up; a deadline on every await, since
+aiokafka waits for ever in several places (its issues 1101 and 759). The epoch of a producer is not
+kept by Kafka: a relay that lost its lease can at most finish the batch in flight, which subscribers
+know by its sequence numbers.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Literal
+from typing import Literal
 
-import orjson
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, for_code
 
 from shared.bus.kafka_access import KafkaAccess
 from shared.bus.kafka_group import KafkaSubscription, ended, translated
 from shared.bus.kafka_reader import KafkaReader
+from shared.bus.kafka_sender import KafkaSender
 from shared.bus.port import (
     Assigned,
     BusError,
+    BusUnavailable,
     Message,
-    Packed,
     Producer,
     Record,
-    RecordTooLarge,
     Revoked,
     TopicPartition,
     UnknownTopic,
-    check_sizes,
 )
 from shared.contracts.envelope import PARTITIONS
 
 DEADLINE_SECONDS = 15.0
 STOP_SECONDS = 2.0
 REQUEST_MS = 10_000
-BATCH_BYTES = 256 * 1024
+CREATE_SECONDS = 60.0
 SESSION_MS = 10_000
 
 _TOPIC_CONFIG = {"retention.ms": "-1", "retention.bytes": "-1", "cleanup.policy": "delete"}
@@ -62,11 +58,9 @@ class KafkaBus:
     ) -> None:
         self._bootstrap, self._replicas, self._session_ms = bootstrap, replicas, session_ms
         self._access = access or KafkaAccess()
-        self._producer: AIOKafkaProducer | None = None
         self._known: set[str] = set()
-        self._appending = asyncio.Lock()
+        self._sender = KafkaSender(bootstrap, self._access, REQUEST_MS)
         self._reader = KafkaReader(bootstrap, self._access, REQUEST_MS, fetch_wait_ms)
-        self._stopping: set[asyncio.Task[None]] = set()
 
     async def bus_id(self) -> str:
         """See the port."""
@@ -75,7 +69,7 @@ class KafkaBus:
         return f"kafka:{cluster['cluster_id']}"
 
     async def create_topics(self, topics: Sequence[str]) -> None:
-        """See the port. Topics are kept for ever; returns once each has its leaders."""
+        """See the port. Topics are kept for ever; returns once their leaders answer."""
         async with self._admin() as admin:
             new = [
                 NewTopic(name, PARTITIONS, self._replicas, topic_configs=_TOPIC_CONFIG)
@@ -87,6 +81,21 @@ class KafkaBus:
                     raise BusError(f"{name}: {for_code(code).__name__}")
             while not await self._ready(admin, topics):  # noqa: ASYNC110 - the broker tells nobody
                 await asyncio.sleep(0.05)
+        await self._answered(topics)
+
+    async def _answered(self, topics: Sequence[str]) -> None:
+        # A leader is known before it has made its files, and sends away who asks meanwhile: at 4 ms
+        # a partition on a quick disk, on a slow one for longer than any one request may take.
+        until = asyncio.get_running_loop().time() + CREATE_SECONDS
+        while True:
+            try:
+                await self._bounds(topics, "end_offsets")
+            except BusUnavailable:
+                if asyncio.get_running_loop().time() > until:
+                    raise
+                await asyncio.sleep(0.5)
+            else:
+                return
 
     async def _ready(self, admin: AIOKafkaAdminClient, topics: Sequence[str]) -> bool:
         for found in await admin.describe_topics(list(topics)):
@@ -125,13 +134,7 @@ class KafkaBus:
 
     def ready(self, messages: Sequence[Message]) -> Sequence[Message]:
         """See the port: in the batches that go out."""
-        if self._producer is None:
-            return messages
-        try:
-            check_sizes(messages)
-        except RecordTooLarge:
-            return messages  # to append them says so
-        return _Filled(self._producer, messages)
+        return self._sender.ready(messages)
 
     async def append(
         self,
@@ -139,59 +142,10 @@ class KafkaBus:
         messages: Sequence[Message],
     ) -> list[int]:
         """See the port. Each partition's messages go in batches, in order."""
-        if not isinstance(messages, _Filled):
-            check_sizes(messages)
         if not messages:
             return []
         await self._must_exist({m.topic for m in messages})
-        async with self._appending:
-            try:
-                async with asyncio.timeout(DEADLINE_SECONDS):
-                    return await self._send(await self._started(), messages)
-            except (KafkaError, TimeoutError, OSError) as error:
-                self._abandon()
-                raise translated(error) from error
-            except asyncio.CancelledError:
-                self._abandon()
-                raise
-
-    async def _started(self) -> AIOKafkaProducer:
-        if self._producer is None:
-            self._producer = AIOKafkaProducer(
-                bootstrap_servers=self._bootstrap,
-                acks="all",
-                enable_idempotence=True,
-                max_batch_size=BATCH_BYTES,
-                linger_ms=0,
-                request_timeout_ms=REQUEST_MS,
-                retry_backoff_ms=50,
-                **self._access.client(),
-            )
-            await self._producer.start()
-        return self._producer
-
-    async def _send(self, client: AIOKafkaProducer, messages: Sequence[Message]) -> list[int]:
-        # All are filled before the first is queued: what waits then goes in one request.
-        if not isinstance(messages, _Filled) or messages.client is not client:
-            messages = _Filled(client, messages)
-        pending = [
-            (await client.send_batch(batch, topic, partition=number), held)
-            for (topic, number), batch, held in messages.batches
-        ]
-        offsets = [0] * len(messages)
-        for future, held in pending:
-            first = (await future).offset
-            for place, index in enumerate(held):
-                offsets[index] = first + place
-        return offsets
-
-    def _abandon(self) -> None:
-        """Leave the producer behind: what it still holds is sent again by its successor."""
-        client, self._producer = self._producer, None
-        if client is not None:
-            task = asyncio.create_task(_stopped(client))
-            self._stopping.add(task)
-            task.add_done_callback(self._stopping.discard)
+        return await self._sender.send(messages)
 
     async def subscribe(
         self, group: str, topics: Sequence[str], *, on_assigned: Assigned, on_revoked: Revoked
@@ -247,52 +201,5 @@ class KafkaBus:
 
     async def close(self) -> None:
         """See the port."""
-        self._abandon()
         await self._reader.close()
-        if self._stopping:
-            await asyncio.wait(self._stopping)
-
-
-class _Filled(list[Message]):
-    """Messages in the batches of one client, each partition's in order. They are sent once: after
-    an error there is another client, and they are filled again."""
-
-    __slots__ = ("batches", "client")
-
-    def __init__(self, client: AIOKafkaProducer, messages: Sequence[Message]) -> None:
-        super().__init__(messages)
-        self.client = client
-        self.batches: list[tuple[TopicPartition, Any, list[int]]] = []
-        by_partition: dict[TopicPartition, list[int]] = {}
-        for index, message in enumerate(messages):
-            by_partition.setdefault((message.topic, message.partition), []).append(index)
-        for key, indices in by_partition.items():
-            batch, held = client.create_batch(), list[int]()
-            for index in indices:
-                if not _put(batch, messages[index]):
-                    self.batches.append((key, batch, held))
-                    batch, held = client.create_batch(), []
-                    _put(batch, messages[index])
-                held.append(index)
-            self.batches.append((key, batch, held))
-
-
-def _put(batch: Any, message: Message) -> bool:
-    held = message.headers
-    # A relay hands on what the outbox gives: parsed here once, without a tuple for each.
-    texts = iter(orjson.loads(held.flat)) if isinstance(held, Packed) else None
-    pairs = zip(texts, texts, strict=True) if texts is not None else held
-    headers = [(name, text.encode()) for name, text in pairs]
-    key = message.key.encode()
-    return batch.append(timestamp=None, key=key, value=message.value, headers=headers) is not None
-
-
-async def _stopped(client: AIOKafkaProducer) -> None:
-    try:
-        async with asyncio.timeout(STOP_SECONDS):
-            await client.stop()
-    except (KafkaError, TimeoutError, OSError):
-        # `stop` flushes first and an idempotent producer never gives up (aiokafka 1101), so its
-        # sender is ended here; there is no public way.
-        await ended(client._sender.close(), STOP_SECONDS)
-        await ended(client.client.close(), STOP_SECONDS)
+        await self._sender.close()

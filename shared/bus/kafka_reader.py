@@ -67,6 +67,9 @@ class KafkaReader:
         try:
             async with asyncio.timeout(GRACE_SECONDS):
                 client = await self._started()
+                # By itself it hears of one topic more with each try. There is no public way.
+                for topic in {topic for topic, _ in asked}:
+                    client._client.add_topic(topic)
                 found = await getattr(client, which)([KafkaPartition(*key) for key in asked])
         except (KafkaError, TimeoutError, OSError) as error:
             await self.close()

@@ -1,0 +1,83 @@
+"""What Kafka says before it is so: topics that are made, records that are written."""
+
+import asyncio
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaConsumer
+from aiokafka import TopicPartition as KafkaPartition
+
+from ops import kafka
+from shared.bus.kafka import KafkaBus
+from shared.bus.port import Message, Producer
+from shared.contracts.envelope import PARTITIONS
+from shared.values.ids import new_id
+
+TOPICS = 40
+TOPIC = "clinicbus.alpha.thing.v1"
+
+
+@pytest.fixture
+def wiped(
+    kafka_bootstrap: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[tuple[str, Callable[[], None]]]:
+    """Where a broker of this test alone is, and how it loses all that it has."""
+    monkeypatch.delenv("KAFKA_BOOTSTRAP_SERVERS", raising=False)
+    broker = kafka.start(tmp_path)
+    if broker.how != "java":
+        pytest.skip("a broker in a container is not ours to wipe")
+
+    def wipe() -> None:
+        kafka.stop(tmp_path)
+        shutil.rmtree(tmp_path / "data")
+        assert kafka.start(tmp_path, stays=True).bootstrap == broker.bootstrap
+
+    try:
+        yield broker.bootstrap, wipe
+    finally:
+        kafka.stop(tmp_path)
+
+
+def message(value: bytes) -> Message:
+    return Message(TOPIC, "key", 0, (("ce_id", str(new_id())),), value)
+
+
+async def test_nothing_is_taken_for_what_another_wrote_under_the_same_number(
+    wiped: tuple[str, Callable[[], None]],
+) -> None:
+    """A broker that was wiped gives the numbers of its producers anew, and takes a batch for a
+    repeat where that number has sent as many already."""
+    bootstrap, wipe = wiped
+    before, after = KafkaBus(bootstrap), KafkaBus(bootstrap)
+    try:
+        await before.create_topics([TOPIC])
+        await before.append(Producer("alpha", 1), [message(b"before the wipe")])
+        await asyncio.to_thread(wipe)
+        await after.create_topics([TOPIC])
+        await after.append(Producer("alpha", 1), [message(b"first")])
+        await after.append(Producer("alpha", 1), [message(b"second")])
+        await before.append(Producer("alpha", 1), [message(b"third")])
+        assert (await after.log_ends([TOPIC]))[TOPIC, 0] == 3
+        there = [(await after.read({(TOPIC, 0): at}, 1, 5.0))[0].value for at in range(3)]
+        assert there == [b"first", b"second", b"third"]
+    finally:
+        await before.close()
+        await after.close()
+
+
+async def test_topics_that_are_made_answer_at_once(kafka_bootstrap: str) -> None:
+    bus = KafkaBus(kafka_bootstrap)
+    names = [f"made-{new_id()}" for _ in range(TOPICS)]
+    reader = AIOKafkaConsumer(*names, bootstrap_servers=kafka_bootstrap)
+    try:
+        await bus.create_topics(names)
+        await reader.start()
+        asked = {KafkaPartition(name, at): -1 for name in names for at in range(PARTITIONS)}
+        # Once: `end_offsets` would ask again until there is an answer.
+        found = await reader._fetcher._proc_offset_requests(asked)
+        assert {offset for offset, _ in found.values()} == {0}
+    finally:
+        await reader.stop()
+        await bus.close()
