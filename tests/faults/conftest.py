@@ -19,12 +19,13 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 from ops import postgres
 from ops import seed as seeding
 from ops.layout import Layout
-from ops.local_system import LocalSystem
 from ops.options import Options
 from ops.ports import Ports
+from shared.db.provision import SERVICES
 from shared.values.ids import new_id
 from shared.web.clocks import SharedClock
 from tests.faults.bus import lengths
+from tests.faults.stable import SERVICE, ForkingSystem, Stable
 from tests.faults.town import Town
 
 NOW = datetime(2026, 12, 1, 16, 0, tzinfo=UTC)
@@ -180,9 +181,22 @@ def prepared_allowed() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session")
+def stable() -> Iterator[Stable]:
+    """Services that are there at once."""
+    with Stable(SERVICE, *(f"services.{name}.app" for name in SERVICES)) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def forking(request: pytest.FixtureRequest, full: bool) -> Stable | None:
+    """Where the services of systems come from: in the long list each is a program of its own."""
+    return None if full else request.getfixturevalue("stable")
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def town(
-    request: pytest.FixtureRequest, bus: str, prepared_allowed: None
+    request: pytest.FixtureRequest, bus: str, prepared_allowed: None, forking: Stable | None
 ) -> AsyncIterator[Town]:
     """A network with two clinics, open, on processes that are flushed to disk."""
     kind: Any = bus
@@ -191,7 +205,8 @@ async def town(
         clock = SharedClock(folder / "clock")
         clock.set(NOW)
         options = Options(bus=kind, clock_file=folder / "clock")
-        system = LocalSystem(Layout(folder / "data"), Ports.free(), options)
+        system = ForkingSystem(Layout(folder / "data"), Ports.free(), options)
+        system.stable = forking
         with pytest.MonkeyPatch.context() as patch:
             if bus == "kafka":
                 bootstrap = request.getfixturevalue("kafka_bootstrap")

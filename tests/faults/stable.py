@@ -1,152 +1,160 @@
-"""Processes of services by the dozen: forked from one that has imported all that they need.
+"""Processes by the dozen: forked from one that has imported all that they need.
 
-Run as a program it reads a line of JSON for each process that is wanted, and writes one when that
-process is there and one when it has ended. A process ends with this one, however this one ends.
+A service takes two to three seconds of a processor to start, nearly all of it for imports that are
+the same every time, and the faults start hundreds. So those of the short list, and those that die
+at a request of their own, are forked; with FULL=1 each process of a system is a program of its own.
+
+Run as a program it reads a line of JSON for each wish and answers with one. A process ends with
+this one, however this one ends.
 """
 
-import asyncio
-import contextlib
 import ctypes
+import gc
 import importlib
 import json
 import os
 import signal
+import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self, cast
 
-from ops import probe
-from ops.ports import Ports
+from ops.child import Child, Process
+from ops.layout import CHECKOUT
+from ops.local_system import LocalSystem
 from ops.processes import tied
-from shared.web import run
+from ops.programs import Program, open_log
 
-READY_SECONDS = 30.0
-PORT_TRIES = 3
 PR_SET_PDEATHSIG = 1
+SERVICE = "shared.web.run"
 
 
-@dataclass(slots=True)
-class Steed:
-    """One process: where it listens, and how it ends."""
+class Forked:
+    """What `subprocess.Popen` tells of a process and does to it, for one of a stable's."""
 
-    url: str
-    port: int
-    pid: int
-    code: "asyncio.Future[int]"
+    def __init__(self, stable: "Stable", pid: int) -> None:
+        self._stable, self.pid = stable, pid
+        self.returncode: int | None = None
 
-    async def ready(self) -> bool:
-        """Wait until it listens; False where it has ended instead."""
-        async with asyncio.timeout(READY_SECONDS):
-            while not await probe.accepts(self.port):
-                if self.code.done():
-                    return False
-                await asyncio.sleep(0.01)
-        return True
+    def poll(self) -> int | None:
+        """How it ended; None while it runs."""
+        if self.returncode is None:
+            self.returncode = self._stable.ask(of=self.pid, wait=False)
+        return self.returncode
+
+    def wait(self) -> int:
+        """How it ended, once it has."""
+        if self.returncode is None:
+            self.returncode = self._stable.ask(of=self.pid, wait=True)
+        return cast(int, self.returncode)
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Signal it; nothing where it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End it as `kill -9` does."""
+        self.send_signal(signal.SIGKILL)
 
 
-@dataclass(slots=True)
 class Stable:
-    """The parent of the processes."""
+    """The parent of such processes. Used by one thread, and closed by leaving its block."""
 
-    process: asyncio.subprocess.Process
-    born: "asyncio.Queue[int]" = field(default_factory=asyncio.Queue)
-    ends: dict[int, "asyncio.Future[int]"] = field(default_factory=dict)
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-    async def start(self, service: str, environment: Mapping[str, str]) -> Steed:
-        """A process of a service that answers requests, and that its clients can reach."""
-        for _ in range(PORT_TRIES):
-            # Between the look for a free port and its use, another may take it.
-            found = await self._born(service, Ports.free().of[service], environment)
-            if await found.ready():
-                return found
-        raise AssertionError(f"{service} does not start: see the log of the stable")
-
-    async def _born(self, service: str, port: int, environment: Mapping[str, str]) -> Steed:
-        wish = {"service": service, "port": port, "environment": dict(environment)}
-        assert self.process.stdin is not None
-        async with self.turn:
-            self.process.stdin.write(json.dumps(wish).encode() + b"\n")
-            pid = await self.born.get()
-        return Steed(f"http://127.0.0.1:{port}", port, pid, self._end_of(pid))
-
-    async def listen(self) -> None:
-        """Hear of births and deaths, for as long as there is somebody to tell of them."""
-        assert self.process.stdout is not None
-        async for line in self.process.stdout:
-            told = json.loads(line)
-            if "code" in told:
-                self._end_of(told["pid"]).set_result(told["code"])
-            else:
-                self.born.put_nowait(told["pid"])
-
-    def _end_of(self, pid: int) -> "asyncio.Future[int]":
-        return self.ends.setdefault(pid, asyncio.get_running_loop().create_future())
-
-
-@asynccontextmanager
-async def stable(services: list[str], log: Path) -> AsyncIterator[Stable]:
-    """A stable for these services; what its processes say goes to a file."""
-    command = tied([sys.executable, "-m", "tests.faults.stable", *services], signal.SIGKILL)
-    with log.open("ab") as output:
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=output,
-            cwd=Path(__file__).parents[2],
+    def __init__(self, *modules: str) -> None:
+        command = tied([sys.executable, "-m", "tests.faults.stable", *modules], signal.SIGKILL)
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=CHECKOUT
         )
-    found = Stable(process)
-    listening = asyncio.create_task(found.listen())
-    try:
-        yield found
-    finally:
-        process.kill()
-        await process.wait()
-        await listening
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def start(
+        self, module: str, arguments: Sequence[str], environment: Mapping[str, str], log: Path
+    ) -> Process:
+        """A process that does what `python -m MODULE ARGUMENTS` does; it writes to a file."""
+        open_log(log).close()
+        pid = self.ask(
+            module=module, arguments=arguments, environment=dict(environment), log=str(log)
+        )
+        return cast(Process, Forked(self, pid))
+
+    def ask(self, **wish: Any) -> Any:
+        """Send a line and read one."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(wish).encode() + b"\n")
+        self._process.stdin.flush()
+        return json.loads(self._process.stdout.readline())
+
+
+class ForkingSystem(LocalSystem):
+    """A system whose services come out of a stable, where there is one."""
+
+    stable: Stable | None = None
+
+    def child_of(self, program: Program) -> Child:
+        """See `LocalSystem`."""
+        found, stable = super().child_of(program), self.stable
+        module, *arguments = program.arguments
+        if stable is None or module != SERVICE:
+            return found
+        environment = {**self.environment_of(program.name), **program.environment}
+        log = self.layout.log / f"{program.name}.log"
+
+        async def spawn() -> Process:
+            return stable.start(module, arguments, environment, log)
+
+        found.spawn = spawn
+        return found
 
 
 # ── the program ──────────────────────────────────────────────────────────────────────────────────
 
 
-def _tell(**members: Any) -> None:
-    os.write(1, json.dumps(members).encode() + b"\n")
-
-
-def _reap(*_signal: object) -> None:
-    with contextlib.suppress(ChildProcessError):
-        while (found := os.waitpid(-1, os.WNOHANG)) != (0, 0):
-            _tell(pid=found[0], code=os.waitstatus_to_exitcode(found[1]))
-
-
-def _serve(wish: dict[str, Any], parent: int) -> None:
-    """Become a process of a service. Does not return."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+def _become(wish: dict[str, Any], parent: int) -> None:
+    """Become the process that is wanted. Does not return."""
+    os.setsid()
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
     if os.getppid() != parent:
         os._exit(1)
-    os.dup2(2, 1)
+    output = os.open(wish["log"], os.O_WRONLY | os.O_APPEND)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
     os.environ.clear()
     os.environ.update(wish["environment"])
-    target = f"services.{wish['service']}.app:service"
-    os._exit(run.main([target, "--role", "api", "--port", str(wish["port"])]))
+    os._exit(importlib.import_module(wish["module"]).main(wish["arguments"]))
 
 
-def main(services: list[str]) -> None:
-    """Import the services, and fork for each line until there are no more."""
-    for service in services:
-        importlib.import_module(f"services.{service}.app")
-    signal.signal(signal.SIGCHLD, _reap)
+def _ended(pid: int, *, wait: bool) -> int | None:
+    found, status = os.waitpid(pid, 0 if wait else os.WNOHANG)
+    return os.waitstatus_to_exitcode(status) if found else None
+
+
+def main(modules: Sequence[str]) -> None:
+    """Import the modules, and do what is wished until there is nobody to wish."""
+    gc.disable()
+    for module in modules:
+        importlib.import_module(module)
+    gc.collect()
+    gc.freeze()
+    gc.enable()
     parent = os.getpid()
     for line in sys.stdin:
-        pid = os.fork()
-        if pid == 0:
-            _serve(json.loads(line), parent)
-        _tell(pid=pid)
+        wish = json.loads(line)
+        if "of" in wish:
+            answer = _ended(wish["of"], wait=wish["wait"])
+        elif (answer := os.fork()) == 0:
+            _become(wish, parent)
+        os.write(1, json.dumps(answer).encode() + b"\n")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ from ops import bus_choice, cutover, seed
 from ops.bus_choice import Choice, Kind
 from ops.errors import CannotRun
 from ops.layout import Layout
-from ops.local_system import LocalSystem
 from ops.options import Options
 from ops.ports import Ports
 from shared.values.ids import new_id
@@ -25,6 +24,7 @@ from shared.web.clocks import SharedClock
 from tests.faults.audited import audited
 from tests.faults.bus.lengths import within
 from tests.faults.conftest import NOW
+from tests.faults.stable import ForkingSystem, Stable
 from tests.faults.town import Town, at_once, until, utc
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), within(240)]
@@ -33,7 +33,7 @@ CLIENTS = 4
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def moving(kafka_bootstrap: str) -> AsyncIterator[Town]:
+async def moving(kafka_bootstrap: str, forking: Stable | None) -> AsyncIterator[Town]:
     """A town on the Postgres bus, where a broker can be had: one of its own, as what another town
     said on a broker would be heard here as well."""
     with (
@@ -45,7 +45,8 @@ async def moving(kafka_bootstrap: str) -> AsyncIterator[Town]:
         clock = SharedClock(folder / "clock")
         clock.set(NOW)
         options = Options(clock_file=folder / "clock")
-        system = LocalSystem(Layout(folder / "data"), Ports.free(), options)
+        system = ForkingSystem(Layout(folder / "data"), Ports.free(), options)
+        system.stable = forking
         await system.start()
         try:
             async with httpx.AsyncClient(timeout=30) as http:

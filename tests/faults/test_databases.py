@@ -28,7 +28,6 @@ import pytest_asyncio
 from ops import postgres, postgres_account
 from ops.day.databases import opened
 from ops.layout import CHECKOUT, Layout
-from ops.local_system import LocalSystem
 from ops.ports import Ports
 from shared.contracts.patients import PatientRegistered
 from shared.db.actor import Actor
@@ -47,6 +46,7 @@ from shared.values.ids import new_id
 from tests.faults import truth
 from tests.faults.buses import ON_POSTGRES
 from tests.faults.proxy import Moment, Proxy, Way
+from tests.faults.stable import ForkingSystem, Stable
 from tests.faults.town import Town, at_once, until, utc
 
 pytestmark = [
@@ -329,6 +329,7 @@ END $$
 
 async def test_a_system_restored_into_a_new_cluster_goes_on_where_it_was(
     town: Town,
+    forking: Stable | None,
 ) -> None:
     """Scenario 24: all databases are dumped with events not yet sent, and restored into a cluster
     that counts transactions from lower on; a second system goes on from there."""
@@ -355,7 +356,8 @@ async def test_a_system_restored_into_a_new_cluster_goes_on_where_it_was(
                 town.thaw(pid)
         await still_open.execute("COMMIT")
     await restored(layout, folder)
-    system = LocalSystem(layout, Ports.free(), town.system.options)
+    system = ForkingSystem(layout, Ports.free(), town.system.options)
+    system.stable = forking
     await system.start()
     try:
         there = Town(system, town.http, town.network, town.facts)

@@ -6,7 +6,7 @@ import itertools
 import json
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -15,9 +15,12 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from ops import probe, processes
+from ops.child import Process
+from ops.ports import Ports
 from shared.values.ids import new_id
 from tests.faults.buses import ON_POSTGRES
-from tests.faults.stable import Stable, stable
+from tests.faults.stable import SERVICE, Stable
 from tests.faults.town import Town, until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(3600)]
@@ -34,6 +37,7 @@ POINTS = {
 its way; it has come back; half of the reply has left. And how many effects may be there then."""
 DEEDS = ("booking", "cash", "card")
 KILLED = 137
+PORT_TRIES, READY_SECONDS = 3, 30.0
 AT_ONCE = 4
 CLIENTS = 100
 HUNG_UP = 30
@@ -144,25 +148,34 @@ async def till(town: Town) -> Till:
     return Till(town, made.json()["id"])
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def horses(town: Town) -> AsyncIterator[Stable]:
-    log = town.system.layout.log / "stable.log"
-    async with stable(["appointments", "payments"], log) as found:
-        yield found
+async def begun(till: Till, stable: Stable, service: str, failpoints: str) -> tuple[str, Process]:
+    """A process of a service that answers requests, on its way to its death; where it listens."""
+    environment = till.town.system.environment_of(service) | {"CLINICBUS_FAILPOINTS": failpoints}
+    log = till.town.system.layout.log / "once.log"
+    for _ in range(PORT_TRIES):
+        # Between the look for a free port and its use, another may take it.
+        port = Ports.free().of[service]
+        arguments = (f"services.{service}.app:service", "--role", "api", "--port", str(port))
+        process = stable.start(SERVICE, arguments, environment, log)
+        async with asyncio.timeout(READY_SECONDS):
+            while process.poll() is None:
+                if await probe.accepts(port):
+                    return f"http://127.0.0.1:{port}", process
+                await asyncio.sleep(0.02)
+    raise AssertionError(f"{service} does not start: see {log}")
 
 
-async def killed_at(till: Till, horses: Stable, deed: Deed, point: str) -> tuple[int, bool]:
+async def killed_at(till: Till, stable: Stable, deed: Deed, point: str) -> tuple[int, bool]:
     """One round. How many effects there were when the process was dead; whether the client, who
     asks again under the same key, was told of one that there already was."""
     town = till.town
-    armed = {"CLINICBUS_FAILPOINTS": f"{point}:exit:1"}
-    process = await horses.start(deed.service, town.system.environment_of(deed.service) | armed)
+    url, process = await begun(till, stable, deed.service, f"{point}:exit:1")
     headers, flow = town.headers("front_desk")
     headers["Idempotency-Key"] = deed.key
     with pytest.raises(httpx.TransportError):
-        await town.http.post(process.url + deed.path, json=deed.body, headers=headers)
+        await town.http.post(url + deed.path, json=deed.body, headers=headers)
     async with asyncio.timeout(30):
-        assert await process.code == KILLED
+        assert await processes.exit_of(process) == KILLED
     left = await till.effects(deed)
     asked = ("front_desk", deed.service, deed.path, deed.body, deed.key)
     answer = await town.insist(*asked, flow=flow)
@@ -178,7 +191,7 @@ async def killed_at(till: Till, horses: Stable, deed: Deed, point: str) -> tuple
 async def test_m43_m44_a_process_killed_between_receipt_and_reply_has_one_effect(
     town: Town,
     till: Till,
-    horses: Stable,
+    stable: Stable,
     dice: random.Random,
     full: bool,
     figure: Callable[[str], None],
@@ -192,7 +205,7 @@ async def test_m43_m44_a_process_killed_between_receipt_and_reply_has_one_effect
 
     async def one(deed: Deed, point: str) -> None:
         async with gate:
-            left, replayed = await killed_at(till, horses, deed, point)
+            left, replayed = await killed_at(till, stable, deed, point)
         assert left in POINTS[point], f"{deed.kind} at {point}: {left} effects"
         # COMMIT may have been at work still when it was looked whether there is anything.
         assert replayed == (left == 1) or point == "app.commit_sent"

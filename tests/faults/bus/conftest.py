@@ -24,8 +24,9 @@ from shared.bus.tests.company import TOPIC, Company, migrate
 from shared.db.database import Database
 from shared.db.provision import provision, roles_of, service_environment, url_for
 from tests.faults.bus.broker import FaultyBroker
-from tests.faults.bus.pair import Pair
+from tests.faults.bus.pair import MADE_UP, Pair
 from tests.faults.proxy import Proxy
+from tests.faults.stable import Stable
 
 SERVICES = ("alpha", "beta", "gamma")
 PASSWORDS = {role: f"test-{role}" for role in roles_of(SERVICES)}
@@ -46,6 +47,16 @@ def pair_server() -> Iterator[Server]:
     finally:
         server.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def pair_stable(full: bool) -> Iterator[Stable | None]:
+    """Where the made-up services come from in the short list."""
+    if full:
+        yield None
+        return
+    with Stable(MADE_UP) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")
@@ -98,6 +109,7 @@ async def pair(
     kind: str,
     pair_server: Server,
     pair_urls: dict[str, str],
+    pair_stable: Stable | None,
     seed: int,
     tmp_path: Path,
 ) -> AsyncIterator[Pair]:
@@ -146,6 +158,7 @@ async def pair(
         supers=supers,
         bus_owner_url=owner_url,
         broker=broker,
+        stable=pair_stable,
     )
     try:
         yield found

@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -80,7 +81,7 @@ def subscriptions(spec: Spec) -> Subscriptions:
     return Subscriptions({} if spec.name == "alpha" else {ThingChanged: changed}, locks_of)
 
 
-async def main(spec: Spec) -> None:
+async def run(spec: Spec) -> None:
     """Run until SIGTERM."""
     settle.PARKED_KEYS_MAX = spec.parked_keys_max
     database = Database.connect(spec.name, spec.app_url, spec.worker_url)
@@ -108,5 +109,11 @@ def _tell(path: Path, process: BusProcess) -> None:
     new.replace(path)
 
 
+def main(arguments: Sequence[str]) -> int:
+    """Be what the one argument tells."""
+    asyncio.run(run(Spec(**json.loads(arguments[0]))))
+    return 0
+
+
 if __name__ == "__main__":
-    asyncio.run(main(Spec(**json.loads(sys.argv[1]))))
+    sys.exit(main(sys.argv[1:]))

@@ -10,7 +10,6 @@ import json
 import os
 import random
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -24,6 +23,7 @@ from uuid import UUID
 import asyncpg
 
 from ops import processes
+from ops.child import Process
 from ops.layout import CHECKOUT
 from shared.bus.port import Record
 from shared.bus.settle import PARKED_KEYS_MAX
@@ -33,7 +33,9 @@ from tests.faults.bus.broker import FaultyBroker
 from tests.faults.bus.lengths import FULL
 from tests.faults.bus.made_up import Spec
 from tests.faults.proxy import Proxy
+from tests.faults.stable import Stable
 
+MADE_UP = "tests.faults.bus.made_up"
 PATIENCE_S = 600.0 if FULL else 40.0
 LOOK_S = 0.05
 STOP_S = 15.0
@@ -68,10 +70,11 @@ class Pair:
     supers: dict[str, asyncpg.Connection]
     bus_owner_url: str | None = None
     broker: FaultyBroker | None = None
+    stable: Stable | None = None
     session_s: float = 6.0
     parked_keys_max: int = PARKED_KEYS_MAX
     links: dict[str, Proxy] = field(default_factory=dict)
-    running: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
+    running: dict[str, Process] = field(default_factory=dict)
     hearers: set[str] = field(default_factory=set)
     network: UUID = field(default_factory=new_id)
     things: list[UUID] = field(default_factory=lambda: [new_id() for _ in range(THINGS)])
@@ -119,13 +122,18 @@ class Pair:
             parked_keys_max=self.parked_keys_max,
             conduct=conduct or {},
         )
-        command = [sys.executable, "-m", "tests.faults.bus.made_up", spec.json()]
-        with (self.folder / f"{name}.log").open("ab") as output:
-            self.running[name] = processes.start(
-                processes.tied(command, signal.SIGKILL), output=output, folder=CHECKOUT
-            )
+        self.running[name] = self._started(spec, self.folder / f"{name}.log")
         if service != "alpha":
             self.hearers.add(service)
+
+    def _started(self, spec: Spec, log: Path) -> Process:
+        if self.stable is not None:
+            return self.stable.start(MADE_UP, [spec.json()], os.environ, log)
+        command = [sys.executable, "-m", MADE_UP, spec.json()]
+        with log.open("ab") as output:
+            return processes.start(
+                processes.tied(command, signal.SIGKILL), output=output, folder=CHECKOUT
+            )
 
     async def ready(self, *names: str) -> None:
         """Wait until each relays, or owns partitions."""
