@@ -18,7 +18,7 @@ from aiokafka import AIOKafkaProducer
 from bench.bus_stage import HEARS, TOPIC, BusStage, bus_stage
 from bench.report import Figure, at_least
 from shared.bus import effects
-from shared.bus.kafka import BATCH_BYTES
+from shared.bus.kafka_sender import BATCH_BYTES
 from shared.bus.port import Bus, Message, Producer, TopicPartition
 from shared.bus.relay_machine import BATCH_ROWS
 
