@@ -53,6 +53,30 @@ def kafka_restart(kafka_bootstrap: str, kafka_folder: Path) -> Callable[[], None
     return again
 
 
+@pytest.fixture
+def kafka_wiped(
+    kafka_bootstrap: str,  # noqa: ARG001 - where none can be had, the test is skipped or fails
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> Iterator[tuple[str, Callable[[], None]]]:
+    """`host:port` of a broker of this test alone, and how it loses all that it has."""
+    monkeypatch.delenv("KAFKA_BOOTSTRAP_SERVERS", raising=False)
+    broker = kafka.start(tmp_path)
+    if broker.how != "java":
+        kafka.stop(tmp_path)
+        pytest.skip("a broker in a container is not ours to wipe")
+
+    def wipe() -> None:
+        kafka.stop(tmp_path)
+        shutil.rmtree(tmp_path / "data")
+        kafka.start(tmp_path, stays=True)  # it outlives the thread that starts it
+
+    try:
+        yield broker.bootstrap, wipe
+    finally:
+        kafka.stop(tmp_path)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say in the last lines that Kafka was left out."""
     skipped = [

@@ -1,15 +1,11 @@
 """What Kafka says before it is so: topics that are made, records that are written."""
 
 import asyncio
-import shutil
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
-import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka import TopicPartition as KafkaPartition
 
-from ops import kafka
 from shared.bus.kafka import KafkaBus
 from shared.bus.port import Message, Producer
 from shared.contracts.envelope import PARTITIONS
@@ -19,37 +15,16 @@ TOPICS = 40
 TOPIC = "clinicbus.alpha.thing.v1"
 
 
-@pytest.fixture
-def wiped(
-    kafka_bootstrap: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Iterator[tuple[str, Callable[[], None]]]:
-    """Where a broker of this test alone is, and how it loses all that it has."""
-    monkeypatch.delenv("KAFKA_BOOTSTRAP_SERVERS", raising=False)
-    broker = kafka.start(tmp_path)
-    if broker.how != "java":
-        pytest.skip("a broker in a container is not ours to wipe")
-
-    def wipe() -> None:
-        kafka.stop(tmp_path)
-        shutil.rmtree(tmp_path / "data")
-        assert kafka.start(tmp_path, stays=True).bootstrap == broker.bootstrap
-
-    try:
-        yield broker.bootstrap, wipe
-    finally:
-        kafka.stop(tmp_path)
-
-
 def message(value: bytes) -> Message:
     return Message(TOPIC, "key", 0, (("ce_id", str(new_id())),), value)
 
 
 async def test_nothing_is_taken_for_what_another_wrote_under_the_same_number(
-    wiped: tuple[str, Callable[[], None]],
+    kafka_wiped: tuple[str, Callable[[], None]],
 ) -> None:
     """A broker that was wiped gives the numbers of its producers anew, and takes a batch for a
     repeat where that number has sent as many already."""
-    bootstrap, wipe = wiped
+    bootstrap, wipe = kafka_wiped
     before, after = KafkaBus(bootstrap), KafkaBus(bootstrap)
     try:
         await before.create_topics([TOPIC])
