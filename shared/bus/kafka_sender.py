@@ -54,7 +54,10 @@ class KafkaSender:
                 async with asyncio.timeout(DEADLINE_SECONDS):
                     offsets = await self._send(await self._started(), messages)
                 if self._reconnected():
-                    raise KafkaConnectionError  # sent twice by the client, so perhaps not at all
+                    raise KafkaConnectionError  # the client tried again, perhaps elsewhere
+                if self._client is not None:
+                    # Each leader has a connection of its own, made when it is first sent to.
+                    self._connections = self._open(self._client)
                 return offsets
             except (KafkaError, TimeoutError, OSError) as error:
                 self._abandon()
