@@ -28,8 +28,7 @@ class KafkaSender:
 
     def __init__(self, bootstrap: str, access: KafkaAccess, request_ms: int) -> None:
         self._bootstrap, self._access, self._request_ms = bootstrap, access, request_ms
-        self._client: AIOKafkaProducer | None = None
-        self._connections: set[Any] = set()
+        self._client: _Client | None = None
         self._turn = asyncio.Lock()
         self._stopping: set[asyncio.Task[None]] = set()
 
@@ -48,16 +47,14 @@ class KafkaSender:
         if not isinstance(messages, _Filled):
             check_sizes(messages)
         async with self._turn:
-            if self._reconnected():
+            if self._client is not None and self._client.lost:
                 self._abandon()
             try:
                 async with asyncio.timeout(DEADLINE_SECONDS):
-                    offsets = await self._send(await self._started(), messages)
-                if self._reconnected():
+                    client = await self._started()
+                    offsets = await self._send(client, messages)
+                if client.lost:
                     raise KafkaConnectionError  # the client tried again, perhaps elsewhere
-                if self._client is not None:
-                    # Each leader has a connection of its own, made when it is first sent to.
-                    self._connections = self._open(self._client)
                 return offsets
             except (KafkaError, TimeoutError, OSError) as error:
                 self._abandon()
@@ -72,17 +69,9 @@ class KafkaSender:
         if self._stopping:
             await asyncio.wait(self._stopping)
 
-    def _reconnected(self) -> bool:
-        """Whether a connection that the client had is not there any more."""
-        return self._client is not None and not self._connections <= self._open(self._client)
-
-    def _open(self, client: AIOKafkaProducer) -> set[Any]:
-        # There is no public way: after a loss the client connects anew and tells nobody.
-        return {each for each in client.client._conns.values() if each.connected()}
-
-    async def _started(self) -> AIOKafkaProducer:
+    async def _started(self) -> "_Client":
         if self._client is None:
-            self._client = AIOKafkaProducer(
+            self._client = _Client(
                 bootstrap_servers=self._bootstrap,
                 acks="all",
                 enable_idempotence=True,
@@ -93,10 +82,9 @@ class KafkaSender:
                 **self._access.client(),
             )
             await self._client.start()
-            self._connections = self._open(self._client)
         return self._client
 
-    async def _send(self, client: AIOKafkaProducer, messages: Sequence[Message]) -> list[int]:
+    async def _send(self, client: "_Client", messages: Sequence[Message]) -> list[int]:
         # All are filled before the first is queued: what waits then goes in one request.
         if not isinstance(messages, _Filled) or messages.client is not client:
             messages = _Filled(client, messages)
@@ -118,6 +106,24 @@ class KafkaSender:
             task = asyncio.create_task(_stopped(client))
             self._stopping.add(task)
             task.add_done_callback(self._stopping.discard)
+
+
+class _Client(AIOKafkaProducer):  # type: ignore[misc]
+    """One that says whether it lost a connection since it began.
+
+    There is no public way: after a loss it connects anew and tells nobody.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.lost = False
+        # Each connection to a broker calls this as it closes, whoever closes it.
+        self._told = self.client._on_connection_closed
+        self.client._on_connection_closed = self._note
+
+    def _note(self, connection: Any, reason: Any) -> None:
+        self.lost = True
+        self._told(connection, reason)
 
 
 class _Filled(list[Message]):

@@ -2,12 +2,15 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
-from aiokafka import AIOKafkaConsumer
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka import TopicPartition as KafkaPartition
+from aiokafka.client import ConnectionGroup
 
 from shared.bus.kafka import KafkaBus
-from shared.bus.port import Message, Producer
+from shared.bus.port import BusUnavailable, Message, Producer
 from shared.contracts.envelope import PARTITIONS
 from shared.values.ids import new_id
 
@@ -40,6 +43,32 @@ async def test_nothing_is_taken_for_what_another_wrote_under_the_same_number(
     finally:
         await before.close()
         await after.close()
+
+
+async def test_a_connection_made_and_lost_within_one_send_is_one_lost(
+    kafka_bootstrap: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each leader has a connection of its own, made when it is first sent to."""
+    bus = KafkaBus(kafka_bootstrap)
+    name = f"lost-{new_id()}"
+    meant = Message(name, "key", 0, (("ce_id", str(new_id())),), b"value")
+    send_batch = AIOKafkaProducer.send_batch
+
+    async def cut(client: AIOKafkaProducer, *args: Any, **kwargs: Any) -> Any:
+        future = await send_batch(client, *args, **kwargs)
+        broker = client.client.get_random_node()
+        (await client.client._get_conn(broker, group=ConnectionGroup.COORDINATION)).close()
+        return future
+
+    try:
+        await bus.create_topics([name])
+        with monkeypatch.context() as patched:
+            patched.setattr(AIOKafkaProducer, "send_batch", cut)
+            with pytest.raises(BusUnavailable):
+                await bus.append(Producer("alpha", 1), [meant])
+        await bus.append(Producer("alpha", 1), [meant])
+    finally:
+        await bus.close()
 
 
 async def test_topics_that_are_made_answer_at_once(kafka_bootstrap: str) -> None:
