@@ -166,6 +166,15 @@ SELECT (SELECT count(*) FROM picked) AS rows, (SELECT xid::text FROM last) AS xi
 """
 
 
+WAITING = """
+SELECT s.cursor_xid >= pg_snapshot_xmax(pg_current_snapshot())
+  OR EXISTS (SELECT 1 FROM audit WHERE (xid, id) > (s.cursor_xid, s.cursor_id)) AS rows,
+  EXISTS (SELECT 1 FROM audit_seal
+    WHERE sealed_at >= coalesce(s.anchored_at, '-infinity')) AS heads,
+  s.anchored_at
+FROM audit_sealer s
+"""
+"""Whether there may be rows to seal and heads to anchor: most looks end here."""
 MOVE = "UPDATE audit_sealer SET cursor_xid = $1::text::xid8, cursor_id = $2"
 AGES = """
 SELECT

@@ -1,7 +1,7 @@
 """The sealer of the audit: one a service, in whichever of its workers has the lock.
 
-It looks twice a second, so that a row is sealed within two; each look is a transaction of its own,
-in which seals and the place up to which they go are written together.
+It looks twice a second, so that a row is sealed within two. Where something waits there is a
+transaction, in which seals and the place up to which they go are written together.
 """
 
 import asyncio
@@ -37,11 +37,31 @@ class Sealed:
     more: bool
 
 
+NOTHING = Sealed(0, more=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Whether there may be rows to seal, and heads that no anchor has. anchored_at: the last one's
+    instant."""
+
+    rows: bool = True
+    heads: bool = True
+    anchored_at: datetime | None = None
+
+
+async def waiting(database: Database) -> Waiting:
+    """What a look would find: one statement, and no lock."""
+    async with database.raw("worker") as raw:
+        row = await raw.fetchrow(audit_seals.WAITING)
+        return Waiting(**row) if row is not None else Waiting()
+
+
 async def seal(database: Database, batch: int = BATCH) -> Sealed:
     """Seal what is committed, `batch` rows at most. Nothing where another process has the lock."""
     async with database.raw("worker") as raw, raw.transaction():
         if not await raw.fetchval(audit_seals.LOCK):
-            return Sealed(0, more=False)
+            return NOTHING
         at = await raw.fetchrow(audit_seals.CURSOR)
         if at is None:
             await raw.execute(audit_seals.BEGIN_SEALING)
@@ -108,16 +128,18 @@ async def run_sealer(
     problem: str | None = None
     while True:
         try:
-            done = await seal(database)
+            there = await waiting(database)
+            done = await seal(database) if there.rows else NOTHING
             # Before anchoring, which may fail for as long as its place is full.
             if time.monotonic() - said > OBSERVE_SECONDS:
                 said = time.monotonic()
                 observe(await ages(database))
-            if anchors is not None:
+            moved = there.heads or done.rows > 0
+            if anchors is not None and moved and anchors.is_due(there.anchored_at):
                 await anchor(database, anchors)
             problem = None
         except (*AWAY, FailpointHit) as error:
-            done = Sealed(0, more=False)
+            done = NOTHING
             if problem != type(error).__name__:
                 problem = type(error).__name__
                 log.warning("audit.not_sealed", service=database.name, reason=problem)

@@ -15,7 +15,7 @@ from ops.audit.tests.conftest import SERVICE, Book, ids, lines
 from ops.audit.verify import verify
 from shared.db import failpoints, sealing
 from shared.db.failpoints import FailpointHit
-from shared.db.sealing import ages, run_sealer, seal
+from shared.db.sealing import Waiting, ages, run_sealer, seal, waiting
 from shared.values.ids import new_id
 from shared.web.background import audit_gauges
 
@@ -39,6 +39,26 @@ async def test_what_is_committed_is_sealed_once_and_holds(book: Book) -> None:
     assert report.holds, list(report.sentences())
     (chain,) = report.chains
     assert (chain.rows, len(chain.heads), chain.anchored, chain.tail) == (10, 2, 2, [])
+
+
+async def test_a_look_tells_what_waits(book: Book) -> None:
+    async def there() -> tuple[bool, bool]:
+        look: Waiting = await waiting(book.database)
+        return look.rows, look.heads
+
+    await book.note("read", new_id())
+    assert (await there())[0]
+    await book.sealed()
+    assert await there() == (False, True)
+    await book.anchored()
+    assert await there() == (False, False)
+    async with book.database.work(book.context()) as work:
+        work.audit("slow", "/v1/things")
+        await work.flush()
+        await book.note("quick")
+        assert await there() == (True, False)
+    await book.sealed()
+    assert await there() == (False, True)
 
 
 async def test_networks_have_chains_of_their_own(book: Book) -> None:
@@ -127,6 +147,7 @@ async def test_in_a_database_that_was_restored_nothing_is_sealed_twice_or_never(
         "UPDATE audit_sealer SET cursor_xid = (cursor_xid::text::bigint + $1)::text::xid8", HIGHER
     )
     await book.note("since")  # before any sealer has looked
+    assert (await waiting(book.database)).rows
     assert await book.sealed() == 3
     await book.note("after")
     assert await book.sealed() == 1
