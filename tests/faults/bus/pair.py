@@ -73,6 +73,8 @@ class Pair:
     stable: Stable | None = None
     session_s: float = 6.0
     parked_keys_max: int = PARKED_KEYS_MAX
+    straight: bool = False
+    """No proxy to databases: of many thousand events each would wait for the test's process."""
     links: dict[str, Proxy] = field(default_factory=dict)
     running: dict[str, Process] = field(default_factory=dict)
     hearers: set[str] = field(default_factory=set)
@@ -97,15 +99,17 @@ class Pair:
         """The link of a service to the bus."""
         return self.link("kafka" if self.kind == "kafka" else f"{service}.bus")
 
-    def _through(self, url: str, link: Proxy) -> str:
+    def _through(self, url: str, link: str) -> str:
+        if self.straight:
+            return url
         parts = urlsplit(url)
         login = parts.netloc.rpartition("@")[0]
-        return f"postgresql://{login}@127.0.0.1:{link.port}{parts.path}"
+        return f"postgresql://{login}@127.0.0.1:{self.link(link).port}{parts.path}"
 
     def start(self, name: str, conduct: dict[str, tuple[str, float]] | None = None) -> None:
         """Start a process: `alpha`, `beta`, or one more of a service, as `beta-2`."""
         service = name.partition("-")[0]
-        db, bus = self.link(f"{service}.db"), self.bus_link(service)
+        db = f"{service}.db"
         own = {
             part: self.urls[f"CLINICBUS_{service.upper()}_{part}_URL"]
             for part in ("APP", "WORKER", "BUS")
@@ -116,7 +120,7 @@ class Pair:
             app_url=self._through(own["APP"], db),
             worker_url=self._through(own["WORKER"], db),
             kind=self.kind,
-            address=kafka or self._through(own["BUS"], bus),
+            address=kafka or self._through(own["BUS"], f"{service}.bus"),
             state=str(self._state_of(name)),
             session_s=self.session_s,
             parked_keys_max=self.parked_keys_max,

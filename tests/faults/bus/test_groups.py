@@ -276,6 +276,7 @@ async def put(pair: Pair, messages: list[Message]) -> None:
 @short_on("postgres")
 async def test_f17_a_storm_of_repeats_has_no_effect(pair: Pair) -> None:
     """Everything is sent ten times, in its order, while it is heard."""
+    pair.straight = True
     await pair.begin("alpha", "beta")
     await many_said(pair, STORM_EVENTS)
     messages = await messages_of(pair)
@@ -291,6 +292,7 @@ async def test_f17_a_storm_of_repeats_has_no_effect(pair: Pair) -> None:
 async def test_f18_keys_in_random_partitions_wait_and_are_applied_in_order(pair: Pair) -> None:
     """Every event in a partition drawn by chance, in an order drawn by chance."""
     random = chance(pair.seed, f"f18/{pair.kind}")
+    pair.straight = True
     await many_said(pair, SHUFFLED_EVENTS)
     messages = await messages_of(pair)
     moved = [m._replace(partition=random.randrange(PARTITIONS)) for m in messages]
