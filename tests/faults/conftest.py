@@ -62,7 +62,9 @@ class Parts(LoadScopeScheduling):  # type: ignore[misc]
             return "bus"
         if "test_cutover" in file or "kafka]" in name:
             return "kafka"
-        return "databases" if "test_databases" in file or "test_truth" in file else "processes"
+        if "test_databases" in file or "test_truth" in file or "restarted_one_by_one" in name:
+            return "databases"
+        return "processes"
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -189,9 +191,9 @@ def stable() -> Iterator[Stable]:
 
 
 @pytest.fixture(scope="session")
-def forking(request: pytest.FixtureRequest, full: bool) -> Stable | None:
+def forking(stable: Stable, full: bool) -> Stable | None:
     """Where the services of systems come from: in the long list each is a program of its own."""
-    return None if full else request.getfixturevalue("stable")
+    return None if full else stable
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -2,7 +2,7 @@
 
 A service takes two to three seconds of a processor to start, nearly all of it for imports that are
 the same every time, and the faults start hundreds. So those of the short list, and those that die
-at a request of their own, are forked; with FULL=1 each process of a system is a program of its own.
+by the hundred, are forked; the others of FULL=1 are programs of their own.
 
 Run as a program it reads a line of JSON for each wish and answers with one. A process ends with
 this one, however this one ends.
@@ -95,21 +95,24 @@ class Stable:
 
 
 class ForkingSystem(LocalSystem):
-    """A system whose services come out of a stable, where there is one."""
+    """A system whose services come out of a stable, for as long as there is one."""
 
     stable: Stable | None = None
 
     def child_of(self, program: Program) -> Child:
         """See `LocalSystem`."""
-        found, stable = super().child_of(program), self.stable
+        found = super().child_of(program)
+        of_its_own = found.spawn
         module, *arguments = program.arguments
-        if stable is None or module != SERVICE:
+        if module != SERVICE:
             return found
         environment = {**self.environment_of(program.name), **program.environment}
         log = self.layout.log / f"{program.name}.log"
 
         async def spawn() -> Process:
-            return stable.start(module, arguments, environment, log)
+            if self.stable is None:
+                return await of_its_own()
+            return self.stable.start(module, arguments, environment, log)
 
         found.spawn = spawn
         return found

@@ -26,6 +26,7 @@ from shared.db.provision import SERVICES
 from tests.faults import truth
 from tests.faults.bus.lengths import within
 from tests.faults.buses import ON_POSTGRES, SHORT_ON_POSTGRES
+from tests.faults.stable import Stable
 from tests.faults.town import Town, at_once, until, utc
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), within(1800)]
@@ -48,9 +49,11 @@ Figure = Callable[[str], None]
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What dies is started again at once, as the first time, not after longer and longer pauses."""
+def impatient(monkeypatch: pytest.MonkeyPatch, town: Town, stable: Stable) -> None:
+    """What dies is started again at once, as the first time, not after longer and longer pauses;
+    and forked also in the long list, as it dies by the hundred."""
     monkeypatch.setattr(child, "PAUSES_S", child.PAUSES_S[:1])
+    monkeypatch.setattr(town.system, "stable", stable)
 
 
 async def on_topic_and_said(town: Town, service: str) -> tuple[int, int]:
