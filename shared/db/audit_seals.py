@@ -168,13 +168,16 @@ SELECT (SELECT count(*) FROM picked) AS rows, (SELECT xid::text FROM last) AS xi
 
 WAITING = """
 SELECT s.cursor_xid >= pg_snapshot_xmax(pg_current_snapshot())
-  OR EXISTS (SELECT 1 FROM audit WHERE (xid, id) > (s.cursor_xid, s.cursor_id)) AS rows,
-  EXISTS (SELECT 1 FROM audit_seal
-    WHERE sealed_at >= coalesce(s.anchored_at, '-infinity')) AS heads,
+  OR (SELECT id FROM audit WHERE (xid, id) > (s.cursor_xid, s.cursor_id)
+    ORDER BY xid, id LIMIT 1) IS NOT NULL AS rows,
+  (SELECT seq FROM audit_seal WHERE sealed_at >= coalesce(s.anchored_at, '-infinity')
+    ORDER BY sealed_at LIMIT 1) IS NOT NULL AS heads,
   s.anchored_at
 FROM audit_sealer s
 """
-"""Whether there may be rows to seal and heads to anchor: most looks end here."""
+"""Whether there may be rows to seal and heads to anchor: most looks end here. In the order of an
+index: for EXISTS a third of the rows is taken to be behind the place, and all are looked through
+where none is."""
 MOVE = "UPDATE audit_sealer SET cursor_xid = $1::text::xid8, cursor_id = $2"
 AGES = """
 SELECT

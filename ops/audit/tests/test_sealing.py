@@ -13,7 +13,7 @@ from prometheus_client import REGISTRY
 
 from ops.audit.tests.conftest import SERVICE, Book, ids, lines
 from ops.audit.verify import verify
-from shared.db import failpoints, sealing
+from shared.db import audit_seals, failpoints, sealing
 from shared.db.failpoints import FailpointHit
 from shared.db.sealing import Waiting, ages, run_sealer, seal, waiting
 from shared.values.ids import new_id
@@ -59,6 +59,20 @@ async def test_a_look_tells_what_waits(book: Book) -> None:
         assert await there() == (True, False)
     await book.sealed()
     assert await there() == (False, True)
+
+
+async def test_a_look_reads_no_more_than_one_row_of_a_long_audit(book: Book) -> None:
+    """Nothing is behind the place up to which is sealed: a scan would go through all of it."""
+    for n in range(200):
+        await book.note(f"read_{n}", new_id())
+        await book.sealed()
+    await book.anchored()
+    await book.eye.execute("ANALYZE audit; ANALYZE audit_seal")
+    plan = await book.eye.fetch(f"EXPLAIN {audit_seals.WAITING}")
+    text = "\n".join(row[0] for row in plan)
+    assert "audit_in_order" in text, text
+    assert "Seq Scan on audit " not in text, text
+    assert "Seq Scan on audit_seal " not in text, text
 
 
 async def test_networks_have_chains_of_their_own(book: Book) -> None:
